@@ -1,0 +1,157 @@
+# trajd. `make demo` and `make test` do everything; `make` builds and installs nothing.
+# A variant lives in its own folder: make VARIANT=asan | tsan | fuzz.
+VERSION := 0.1.0
+SOVERSION := 0
+PREFIX ?= /usr/local
+DESTDIR ?=
+LIBDIR ?= $(PREFIX)/lib
+CC ?= cc
+PYTHON ?= /usr/bin/python3
+VARIANT ?=
+B := build$(addprefix /,$(VARIANT))
+O := $(B)/obj
+
+# ---- flags; a user's CFLAGS, CPPFLAGS and LDFLAGS are added, never required
+CFLAGS ?= -O2 -g
+WARN := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+  -Wcast-qual -Wdouble-promotion -Wformat=2 -Wundef -Wvla -Wwrite-strings $(if $(WERROR),-Werror)
+SAN.asan := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+SAN.tsan := -fsanitize=thread -fno-omit-frame-pointer
+SAN.fuzz := -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all -fno-omit-frame-pointer
+SAN := $(SAN.$(VARIANT))
+PKGS := libzmq sqlite3 libcjson libmicrohttpd libzstd libcurl
+ALL_CPPFLAGS = -Ischema -Iclient -Idaemon -I$(B)/gen -D_POSIX_C_SOURCE=200809L -DTRAJ_BUILD_VERSION='"$(VERSION)"' $(CPPFLAGS)
+ALL_CFLAGS = -std=c17 $(WARN) -fPIC -fvisibility=hidden -fno-math-errno -ffp-contract=off -pthread $(CFLAGS) $(SAN)
+ALL_LDFLAGS = -pthread $(LDFLAGS) $(SAN)
+LIB_LIBS := -lzmq -lm
+DAEMON_LIBS := -lzmq -lsqlite3 -lcjson -lmicrohttpd -lzstd -lm
+
+# ---- what is built from what
+LIB_SRC := $(wildcard client/*.c client/math/*.c client/wire/*.c client/transport/*.c)
+CLI_SRC := $(wildcard client/cli/*.c)
+DAEMON_SRC := $(filter-out daemon/main.c,$(wildcard daemon/*.c daemon/*/*.c))
+TESTLIB_SRC := $(wildcard tests/lib/*.c)
+UNIT := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c)) $(patsubst tests/fault/%.c,%,$(wildcard tests/fault/test_*.c))
+FUZZ := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+BENCH := $(patsubst tests/bench/%.c,%,$(wildcard tests/bench/bench_*.c))
+EXAMPLES := $(patsubst client/examples/%.c,%,$(wildcard client/examples/*.c))
+obj = $(patsubst %.c,$(O)/%.o,$(1))
+WEB_SRC := $(wildcard web/src/*.ts web/src/*/*.ts web/*.html web/*.css web/src/*.css web/*.mjs web/package-lock.json)
+MIGRATIONS := $(sort $(wildcard schema/store/*.sql))
+
+.PHONY: all test demo bench lint install uninstall clean deps unit asan tsan fuzz format web
+all: check-deps $(B)/trajd $(B)/traj $(B)/libtraj.so $(B)/libtraj.a $(EXAMPLES:%=$(B)/examples/%)
+
+# Says what is missing, installs nothing.
+.PHONY: check-deps
+check-deps:
+	@tests/lib/deps.sh check build
+
+deps:
+	@tests/lib/deps.sh install build test
+
+$(O)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+# libtraj: one object, internal names made local, so that a user's own
+# crc32c or fit_ols never meets ours.
+$(B)/libtraj.a: $(call obj,$(LIB_SRC))
+	$(CC) -nostdlib -r -o $(O)/libtraj.o $^
+	objcopy --localize-hidden $(O)/libtraj.o
+	rm -f $@ && $(AR) rcs $@ $(O)/libtraj.o
+$(B)/libtraj.so: $(B)/libtraj.so.$(SOVERSION)
+	ln -sf libtraj.so.$(SOVERSION) $@
+$(B)/libtraj.so.$(SOVERSION): $(call obj,$(LIB_SRC)) client/libtraj.map
+	$(CC) -shared -Wl,-soname,libtraj.so.$(SOVERSION) -Wl,--version-script=client/libtraj.map -Wl,-z,defs \
+	  $(ALL_LDFLAGS) -o $@ $(call obj,$(LIB_SRC)) $(LIB_LIBS)
+
+# What the daemon, the CLI and the tests share: the same objects, all names.
+$(O)/traj_internal.a: $(call obj,$(LIB_SRC))
+	rm -f $@ && $(AR) rcs $@ $^
+$(O)/trajd_internal.a: $(call obj,$(DAEMON_SRC)) $(O)/gen/assets.o $(O)/gen/migrations.o
+	rm -f $@ && $(AR) rcs $@ $^
+$(O)/testlib.a: $(call obj,$(TESTLIB_SRC))
+	rm -f $@ && $(AR) rcs $@ $^
+
+$(B)/trajd: $(O)/daemon/main.o $(O)/trajd_internal.a $(O)/traj_internal.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
+$(B)/traj: $(call obj,$(CLI_SRC)) $(O)/traj_internal.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcurl -lcjson $(LIB_LIBS)
+$(B)/examples/%: $(O)/client/examples/%.o $(B)/libtraj.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIB_LIBS)
+
+# ---- generated: migrations and the page, both embedded
+$(B)/gen/migrations.S: $(MIGRATIONS) schema/openapi.yaml tests/lib/embed.sh
+	@mkdir -p $(@D)
+	tests/lib/embed.sh migrations $(MIGRATIONS) > $@
+web/node_modules/.stamp: web/package-lock.json
+	cd web && npm ci --no-audit --no-fund --silent
+	touch $@
+build/web/.stamp: $(WEB_SRC) web/node_modules/.stamp
+	cd web && node build.mjs ../build/web
+	touch $@
+web: build/web/.stamp
+$(B)/gen/assets.S: build/web/.stamp tests/lib/embed.sh
+	@mkdir -p $(@D)
+	tests/lib/embed.sh assets build/web > $@
+$(O)/gen/%.o: $(B)/gen/%.S
+	@mkdir -p $(@D)
+	$(CC) -c -o $@ $<
+
+# ---- tests
+$(B)/tests/%: $(O)/tests/unit/%.o $(O)/testlib.a $(O)/trajd_internal.a $(O)/traj_internal.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(DAEMON_LIBS) -lcmocka
+$(B)/tests/%: $(O)/tests/fault/%.o $(O)/testlib.a $(O)/trajd_internal.a $(O)/traj_internal.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(DAEMON_LIBS) -lcmocka
+$(B)/bench/%: $(O)/tests/bench/%.o $(O)/testlib.a $(O)/trajd_internal.a $(O)/traj_internal.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
+$(B)/fuzz/%: $(O)/tests/fuzz/%.o $(O)/trajd_internal.a $(O)/traj_internal.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(DAEMON_LIBS)
+unit: $(UNIT:%=$(B)/tests/%)
+fuzz-targets: $(FUZZ:%=$(B)/fuzz/%)
+benches: $(BENCH:%=$(B)/bench/%)
+.PHONY: fuzz-targets benches
+
+test:
+	@tests/run.sh
+demo:
+	@tests/lib/deps.sh install build
+	@$(MAKE) --no-print-directory -s all
+	@client/examples/demo.sh $(if $(ONCE),--once)
+bench: all benches
+	@tests/bench/run.sh
+fuzz:
+	@$(MAKE) --no-print-directory VARIANT=fuzz CC=clang fuzz-targets
+	@tests/fuzz/run.sh
+lint:
+	@tests/lib/lint.sh
+format:
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+# ---- installing
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(LIBDIR)/pkgconfig \
+	  $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man3 $(DESTDIR)$(PREFIX)/share/man/man8
+	install -m 755 $(B)/trajd $(B)/traj $(DESTDIR)$(PREFIX)/bin
+	install -m 644 client/traj.h $(DESTDIR)$(PREFIX)/include
+	install -m 644 $(B)/libtraj.a $(DESTDIR)$(LIBDIR)
+	install -m 755 $(B)/libtraj.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)
+	ln -sf libtraj.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libtraj.so
+	sed -e 's|@PREFIX@|$(PREFIX)|;s|@LIBDIR@|$(LIBDIR)|;s|@VERSION@|$(VERSION)|' client/traj.pc.in \
+	  > $(DESTDIR)$(LIBDIR)/pkgconfig/traj.pc
+	install -m 644 client/traj.1 $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 client/traj.3 $(DESTDIR)$(PREFIX)/share/man/man3
+	install -m 644 daemon/trajd.8 $(DESTDIR)$(PREFIX)/share/man/man8
+uninstall:
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,bin/trajd bin/traj include/traj.h share/man/man1/traj.1 share/man/man3/traj.3 share/man/man8/trajd.8) \
+	  $(addprefix $(DESTDIR)$(LIBDIR)/,libtraj.a libtraj.so libtraj.so.$(SOVERSION) pkgconfig/traj.pc)
+clean:
+	rm -rf build
+
+-include $(shell find $(O) -name '*.d' 2>/dev/null)

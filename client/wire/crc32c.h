@@ -1,0 +1,12 @@
+/* crc32c: the Castagnoli checksum (RFC 3720, B.4) of frames, spool records and
+ * chunks. Check value: crc32c("123456789") = 0xe3069283. */
+#ifndef TRAJ_CRC32C_H
+#define TRAJ_CRC32C_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Pure; any thread. Uses the processor's instruction where there is one. */
+uint32_t crc32c(const void *bytes, size_t n);
+
+#endif

@@ -1,0 +1,55 @@
+/* str: borrowed text, and a growing buffer that owns its bytes. */
+#ifndef TRAJD_STR_H
+#define TRAJD_STR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Borrowed; not terminated. {NULL, 0} is the empty text. */
+struct str {
+    const char *p;
+    size_t n;
+};
+
+#define STR(literal) ((struct str){ "" literal, sizeof(literal) - 1 })
+
+struct str str_of(const char *terminated); /* NULL gives the empty text */
+bool str_equal(struct str a, struct str b);
+bool str_is_utf8(struct str s); /* well-formed, no NUL */
+
+/* Whole-text numbers with a range; false leaves *ret as it was. */
+bool str_to_u64(struct str s, uint64_t max, uint64_t *ret);
+bool str_to_double(struct str s, double *ret); /* C locale; no hex */
+
+/*
+ * A growing buffer. Zero-initialised is empty. After running out of memory or
+ * past its limit it stays `failed`, ignores appends, and keeps what it has:
+ * so callers append freely and look once at the end.
+ */
+struct buf {
+    char *p;
+    size_t n;
+    size_t capacity;
+    size_t limit; /* bytes; 0 = none */
+    bool failed;
+};
+
+void buf_done(struct buf *b);
+void buf_clear(struct buf *b); /* empty, keeps its memory, not failed */
+void buf_append(struct buf *b, const void *bytes, size_t n);
+void buf_text(struct buf *b, const char *terminated);
+void buf_char(struct buf *b, char c);
+void buf_printf(struct buf *b, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void buf_u64(struct buf *b, uint64_t value);
+void buf_i64(struct buf *b, int64_t value);
+/* Shortest of %.15g, %.16g, %.17g that reads back to the same bits; NaN,
+ * Infinity and -Infinity as those words, without quotes. Locale-free. */
+void buf_double(struct buf *b, double value);
+/* As buf_double, the three words in quotes: a JSON value. */
+void buf_json_double(struct buf *b, double value);
+/* In quotes, escaped; bytes that are no UTF-8 become U+FFFD. */
+void buf_json_text(struct buf *b, struct str s);
+
+#endif

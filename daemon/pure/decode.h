@@ -1,0 +1,62 @@
+/*
+ * decode: messages from clients, checked to the last byte. Pure and total:
+ * any n bytes give a struct that borrows from them, or an error. No
+ * allocation. After DECODE_OK every accessor below is safe without checks.
+ */
+#ifndef TRAJD_DECODE_H
+#define TRAJD_DECODE_H
+
+#include "base/str.h"
+#include "wire.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum decode_result {
+    DECODE_OK = 0,
+    DECODE_MALFORMED,   /* bad magic, length, checksum, layout, bound */
+    DECODE_UNSUPPORTED, /* another version, or an unknown type or kind */
+};
+
+struct stream_uid {
+    uint8_t v[16];
+};
+
+struct section {
+    enum wire_kind kind;
+    uint32_t count;
+    uint64_t mask;              /* fields at least one record has */
+    const uint8_t *seq_offsets; /* count x u16 */
+    const uint8_t *presence;    /* count x u64; NULL: all have exactly mask */
+    const uint8_t *columns[WIRE_FIELDS_MAX]; /* count x 8; NULL: not in mask */
+    const uint8_t *heap;
+    uint32_t heap_length;
+};
+
+struct message {
+    enum wire_type type;
+    unsigned flags;
+    struct stream_uid stream;
+    /* HELLO */
+    struct str json;
+    /* BYE */
+    uint64_t last_seq;
+    /* DATA */
+    uint64_t first_seq;
+    uint32_t count;
+    uint32_t n_sections;
+    struct section sections[WIRE_SECTIONS_MAX];
+};
+
+enum decode_result decode_message(
+    const void *bytes, size_t n, struct message *ret_message);
+
+/* i < count; field present for record i, or the value is 0. */
+uint32_t section_seq_offset(const struct section *s, uint32_t i);
+uint64_t section_present(const struct section *s, uint32_t i);
+uint64_t section_bits(const struct section *s, unsigned field, uint32_t i);
+double section_f64(const struct section *s, unsigned field, uint32_t i);
+struct str section_text(const struct section *s, unsigned field, uint32_t i);
+
+#endif

@@ -1,0 +1,93 @@
+/*
+ * store: the one writer of the database. Frames are appended to a log as they
+ * came and later sealed into compressed column chunks (chunk.h); readers
+ * (scan.h, runs.h) see both as one.
+ *
+ * Thread: opened, used and closed by the writer thread alone.
+ * All or nothing: what store_begin .. store_commit encloses is on disk
+ * (synchronous=FULL) when store_commit returns ERR_NONE, or not at all.
+ */
+#ifndef TRAJD_STORE_H
+#define TRAJD_STORE_H
+
+#include "pure/decode.h"
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct store;
+
+/* A run and a stream inside the database. */
+struct run_id {
+    int64_t v;
+};
+struct stream_id {
+    int64_t v;
+};
+
+struct store_options {
+    const char *path;
+    bool normal_sync; /* synchronous=NORMAL: a power cut may cost seconds */
+    uint32_t seal_records; /* records of a sealed chunk; 0 = 2048 */
+};
+
+/* Open or create, and migrate. Refuses a database of a newer version. */
+CHECK_RESULT enum err_code store_open(const struct store_options *options,
+    struct store **ret_store, struct err *e);
+void store_close(struct store *store);
+
+/* What the writer needs to know of a stream; copied out. */
+struct stream_state {
+    struct stream_id stream;
+    struct run_id run;
+    uint32_t attempt;
+    uint32_t rank;
+    uint64_t committed_seq;
+    bool closed; /* BYE seen */
+};
+
+CHECK_RESULT enum err_code store_begin(struct store *store, struct err *e);
+CHECK_RESULT enum err_code store_commit(struct store *store, struct err *e);
+void store_rollback(struct store *store);
+
+/* ERR_NOT_FOUND: unknown stream, it needs a HELLO. */
+CHECK_RESULT enum err_code store_stream(struct store *store,
+    struct stream_uid uid, struct stream_state *ret_state, struct err *e);
+
+/*
+ * A HELLO's JSON (schema/wire.md): makes run and stream, or finds them.
+ * ERR_INVALID: not JSON, or a field of it is out of bounds (the text says
+ * which). The attempt asked for is given to the stream unless another stream
+ * has it; then the next free one.
+ */
+CHECK_RESULT enum err_code store_hello(struct store *store,
+    struct stream_uid uid, struct str json, int64_t now_wall_ns,
+    struct stream_state *ret_state, struct err *e);
+
+/*
+ * Append a DATA message. Records up to state->committed_seq are left out
+ * (*ret_new counts the others) and state->committed_seq rises to the last.
+ * ERR_INVALID with a gap: first_seq is beyond committed_seq + 1 and the frame
+ * has no WIRE_F_GAP. Updates the run's summary (last step, finish event).
+ */
+CHECK_RESULT enum err_code store_append(struct store *store,
+    struct stream_state *state, const struct message *message,
+    const void *bytes, size_t n, int64_t now_wall_ns, uint32_t *ret_new,
+    struct err *e);
+
+/* A BYE: the stream is closed (a later HELLO opens it again). */
+CHECK_RESULT enum err_code store_bye(struct store *store,
+    struct stream_state *state, const struct message *message,
+    int64_t now_wall_ns, struct err *e);
+
+/* Seal at most one chunk range of the stream if it has enough records in the
+ * log (or any, with everything). In the caller's transaction. */
+CHECK_RESULT enum err_code store_seal(struct store *store,
+    struct stream_id stream, bool everything, bool *ret_sealed, struct err *e);
+
+/* Delete a run and all it has. In the caller's transaction. */
+CHECK_RESULT enum err_code store_delete_run(
+    struct store *store, struct run_id run, struct err *e);
+
+#endif
