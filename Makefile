@@ -16,6 +16,7 @@ CFLAGS ?= -O2 -g
 WARN := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
   -Wcast-qual -Wdouble-promotion -Wformat=2 -Wundef -Wvla -Wwrite-strings $(if $(WERROR),-Werror)
 SAN.asan := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+SAN.clang :=
 SAN.tsan := -fsanitize=thread -fno-omit-frame-pointer
 SAN.fuzz := -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all -fno-omit-frame-pointer
 SAN := $(SAN.$(VARIANT))

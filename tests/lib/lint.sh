@@ -1,0 +1,57 @@
+#!/bin/sh
+# The gates that read the source: format, layers, lengths, forbidden words,
+# cppcheck and a short list of clang-tidy.
+set -u
+cd "$(dirname "$0")/../.."
+status=0
+files=$(git ls-files '*.c' '*.h')
+sources=$(git ls-files 'client/*.c' 'daemon/*.c')
+
+say() {
+    echo "lint: $*"
+    status=1
+}
+
+clang-format --dry-run -Werror $files || say 'run make format'
+
+# Who may include whom (design: base < pure < store < threads < http < daemon;
+# the two halves of libtraj do not know each other, only watch.c knows both).
+forbid() { # forbid FILES PATTERN WHY
+    hits=$(git grep -nE "^#include \"($2)" -- $1 || true)
+    [ -z "$hits" ] || say "$3: $hits"
+}
+forbid 'daemon/base' '(pure|store|threads|http|daemon)' 'base includes a higher layer'
+forbid 'daemon/pure' '(store|threads|http|daemon)' 'pure includes a higher layer'
+forbid 'daemon/store' '(threads|http|daemon)' 'store includes a higher layer'
+forbid 'daemon/threads' '(http|daemon)' 'threads includes a higher layer'
+forbid 'daemon/http' 'daemon' 'http includes a higher layer'
+forbid 'daemon' 'transport/' 'trajd includes the client transport'
+forbid 'client/math' '(transport|wire)' 'the mathematics knows the transport'
+forbid 'client/transport' 'math' 'the transport knows the mathematics'
+forbid 'client/wire' '(math|transport)' 'the wire knows the halves'
+forbid 'client/examples' '(math|transport|wire)' 'an example uses more than traj.h'
+
+awk '
+    FNR == 1 { start = 0; if (lines > 600) print last ": " lines " lines"; last = FILENAME }
+    { lines = FNR }
+    /^\{$/ { start = FNR }
+    /^\}/ && start { if (FNR - start > 100) print FILENAME ":" start ": function of " FNR - start " lines"; start = 0 }
+    END { if (lines > 600) print last ": " lines " lines" }
+' $sources > build/lint-lengths.txt
+[ ! -s build/lint-lengths.txt ] || say "too long: $(cat build/lint-lengths.txt)"
+
+hits=$(git grep -nE '\b(TODO|FIXME|XXX|HACK|strcpy|strcat|sprintf|atoi|atol|atof|gets)\b *(\(|:|$)' -- client daemon || true)
+[ -z "$hits" ] || say "forbidden: $hits"
+hits=$(git grep -nE '"resolved"' -- web/package-lock.json | head -2)
+[ -z "$hits" ] || say "download addresses in package-lock.json"
+
+cppcheck --quiet --std=c11 --enable=warning,portability,performance --inline-suppr \
+    --suppress=missingIncludeSystem --suppress=internalAstError --error-exitcode=1 -j 2 \
+    -Ischema -Iclient -Idaemon -D_POSIX_C_SOURCE=200809L $sources || say cppcheck
+
+clang-tidy --quiet --warnings-as-errors='*' \
+    --checks='-*,bugprone-infinite-loop,bugprone-macro-parentheses,bugprone-misplaced-widening-cast,bugprone-sizeof-expression,bugprone-suspicious-memset-usage,bugprone-suspicious-string-compare,bugprone-use-after-move,cert-err34-c,clang-analyzer-core.*,clang-analyzer-unix.*,clang-analyzer-deadcode.*,misc-redundant-expression' \
+    $sources -- -std=c17 -Ischema -Iclient -Idaemon -D_POSIX_C_SOURCE=200809L -DTRAJ_BUILD_VERSION='""' \
+    2>build/lint-tidy.txt || { cat build/lint-tidy.txt; say clang-tidy; }
+
+exit $status
