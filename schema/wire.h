@@ -42,7 +42,6 @@ struct wire_head {
 };
 static_assert(sizeof(struct wire_head) == 32, "wire_head is 32 bytes");
 #define WIRE_CRC_FROM 12u /* crc32c covers everything from length on */
-* /
 
     enum wire_flag {
         WIRE_F_GAP = 1,  /* DATA: records before first_seq are lost at source */
