@@ -43,12 +43,12 @@ struct wire_head {
 static_assert(sizeof(struct wire_head) == 32, "wire_head is 32 bytes");
 #define WIRE_CRC_FROM 12u /* crc32c covers everything from length on */
 
-    enum wire_flag {
-        WIRE_F_GAP = 1,  /* DATA: records before first_seq are lost at source */
-        WIRE_F_SYNC = 2, /* sent by traj sync or a later open, not by the
-                            writer: no sign of life of the trainer */
-        WIRE_F_WRITER_GONE = 4, /* BYE: the writing process no longer exists */
-    };
+enum wire_flag {
+    WIRE_F_GAP = 1,  /* DATA: records before first_seq are lost at source */
+    WIRE_F_SYNC = 2, /* sent by traj sync or a later open, not by the
+                        writer: no sign of life of the trainer */
+    WIRE_F_WRITER_GONE = 4, /* BYE: the writing process no longer exists */
+};
 
 /* DATA: follows the head; then `sections` sections back to back. */
 struct wire_data {
