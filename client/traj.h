@@ -226,7 +226,7 @@ struct traj_step {
 };
 
 TRAJ_API void traj_step_init_sized(struct traj_step *step, size_t size);
-/* All fields "not measured". */
+/* All fields "not measured"; flags, stage and combine 0 (flags are or-ed). */
 #define traj_step_init(s) traj_step_init_sized((s), sizeof(struct traj_step))
 
 /*
@@ -373,6 +373,7 @@ struct traj_probe {
 };
 
 TRAJ_API void traj_probe_init_sized(struct traj_probe *probe, size_t size);
+/* As traj_step_init; estimator, dtype and n_points 0. */
 #define traj_probe_init(p) traj_probe_init_sized((p), sizeof(struct traj_probe))
 
 /*
