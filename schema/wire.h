@@ -33,21 +33,22 @@ enum wire_type {
 /* Every message starts with these 32 bytes. */
 struct wire_head {
     uint32_t magic;
+    uint32_t crc32c; /* Castagnoli, of all bytes from length on */
+    uint32_t length; /* bytes of the whole message, this head included */
     uint8_t version;
     uint8_t type;           /* enum wire_type */
-    uint16_t flags;         /* DATA, BYE: WIRE_F_*; ACK: enum wire_ack_status */
-    uint32_t crc32c;        /* Castagnoli, of all bytes from length on */
-    uint32_t length;        /* bytes of the whole message, this head included */
+    uint16_t flags;         /* enum wire_flag, or-ed; ACK: wire_ack_status */
     uint8_t stream_uid[16]; /* drawn at random once per stream */
 };
 static_assert(sizeof(struct wire_head) == 32, "wire_head is 32 bytes");
-#define WIRE_CRC_FROM 12u /* crc32c covers everything from length on */
+#define WIRE_CRC_FROM 8u /* offset of length: where crc32c's bytes start */
 
 enum wire_flag {
     WIRE_F_GAP = 1,  /* DATA: records before first_seq are lost at source */
     WIRE_F_SYNC = 2, /* sent by traj sync or a later open, not by the
                         writer: no sign of life of the trainer */
     WIRE_F_WRITER_GONE = 4, /* BYE: the writing process no longer exists */
+    WIRE_F_ALL = 7,         /* other bits: not of this version */
 };
 
 /* DATA: follows the head; then `sections` sections back to back. */
