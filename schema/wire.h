@@ -20,6 +20,7 @@
 #define WIRE_RECORDS_MAX 4096u      /* records in one DATA message */
 #define WIRE_SECTIONS_MAX 16u       /* sections in one DATA message */
 #define WIRE_TEXT_MAX 65536u        /* bytes of one text or blob */
+#define WIRE_NAME_MAX 200u          /* bytes of a metric's name; at least 1 */
 #define WIRE_GAMMAS_MAX 32u         /* points of one probe */
 #define WIRE_HELLO_MAX 262144u      /* bytes of the JSON of a HELLO */
 

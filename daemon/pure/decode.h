@@ -1,7 +1,8 @@
 /*
  * decode: messages from clients, checked to the last byte. Pure and total:
- * any n bytes give a struct that borrows from them, or an error. No
- * allocation. After DECODE_OK every accessor below is safe without checks.
+ * any n bytes, at any alignment, give a struct that borrows from them, or an
+ * error. No allocation. After DECODE_OK every accessor below is safe without
+ * checks.
  */
 #ifndef TRAJD_DECODE_H
 #define TRAJD_DECODE_H
@@ -16,7 +17,8 @@
 enum decode_result {
     DECODE_OK = 0,
     DECODE_MALFORMED,   /* bad magic, length, checksum, layout, bound */
-    DECODE_UNSUPPORTED, /* another version, or an unknown type or kind */
+    DECODE_UNSUPPORTED, /* sound, but of a version, type, kind, field or flag
+                           that is not known here */
 };
 
 struct stream_uid {
@@ -49,6 +51,8 @@ struct message {
     struct section sections[WIRE_SECTIONS_MAX];
 };
 
+/* DECODE_UNSUPPORTED: only ret_message->stream holds, for an answer.
+ * DECODE_MALFORMED: nothing in *ret_message holds. */
 enum decode_result decode_message(
     const void *bytes, size_t n, struct message *ret_message);
 
