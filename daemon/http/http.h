@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 struct http;
+struct analysis;
 
 struct http_options {
     const char *address; /* "127.0.0.1" or "::1"; loopback only for now */
@@ -20,6 +21,7 @@ struct http_options {
     const char *web_root;         /* NULL = the embedded page; else a folder */
     const char *ingest_endpoint;  /* as bound; shown to users */
     struct live *live;            /* borrowed until http_stop returns */
+    struct analysis *analysis;    /* the same; NULL: no fits are remembered */
     bool (*ready)(void *context); /* for /readyz; any thread */
     /* DELETE /runs/{id} and the like: runs in the writer thread. */
     enum err_code (*delete_run)(void *context, const char *uid, struct err *e);

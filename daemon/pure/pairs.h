@@ -1,0 +1,97 @@
+/*
+ * pairs: what the scatter and the fits read of PROBE records: the gradient
+ * norm in its three forms, the smoothness, the ceiling, and whether the pair
+ * may be fitted. Pure; memory only in struct pairs.
+ *
+ * Probes of different estimator classes answer different questions (theory.md
+ * 4.3) and are never mixed; only probes of all parameters in the L2 norm count.
+ */
+#ifndef TRAJD_PAIRS_H
+#define TRAJD_PAIRS_H
+
+#include "math/fit.h"
+#include "wire.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PAIR_REGRESSORS 3 /* enum fit_regressor */
+#define PAIR_ESTIMATORS 8 /* enum traj_estimator; 0 = not said */
+#define PAIR_REGRESSOR_AUTO -1
+#define PAIR_ESTIMATOR_AUTO -1
+
+/* The columns that pair_read needs. */
+#define PAIR_FIELDS                                                            \
+    (UINT64_C(1) << PROBE_step | UINT64_C(1) << PROBE_estimator |              \
+        UINT64_C(1) << PROBE_group | UINT64_C(1) << PROBE_norm |               \
+        UINT64_C(1) << PROBE_smoothness | UINT64_C(1) << PROBE_grad_sq |       \
+        UINT64_C(1) << PROBE_grad_mid_sq | UINT64_C(1) << PROBE_grad_end_sq |  \
+        UINT64_C(1) << PROBE_delta_sq | UINT64_C(1) << PROBE_flags)
+
+/* Why a pair is left out of a fit. */
+enum pair_use {
+    PAIR_USED = 0,
+    PAIR_TINY_STEP,       /* nothing was measured */
+    PAIR_ROUNDING,        /* rounding only */
+    PAIR_NONFINITE,       /* NaN or Inf in a gradient or in the pair */
+    PAIR_NOT_MEASURED,    /* the probe lacks the smoothness or a norm */
+    PAIR_NOT_POSITIVE,    /* a zero: not on logarithmic axes */
+    PAIR_OTHER_ESTIMATOR, /* of another class than the fit's */
+    PAIR_USES,
+};
+/* "used", "tiny_step", "rounding", ... */
+const char *pair_use_name(enum pair_use use);
+/* "start", "trapezoid", "simpson" */
+const char *pair_regressor_name(enum fit_regressor regressor);
+/* "unspecified", "full", "subset", "same_batch", "microbatch", "different" */
+const char *pair_estimator_name(unsigned estimator);
+
+struct pair {
+    uint64_t step;
+    double x[PAIR_REGRESSORS]; /* NaN: not measured */
+    double y;                  /* smoothness; NaN: not measured, or a NaN */
+    double ceiling;            /* (G + G') / ||d||: no function exceeds it */
+    uint8_t flags;             /* TRAJ_PROBE_* */
+    uint8_t estimator;         /* below PAIR_ESTIMATORS */
+    uint8_t measured;          /* bit r: x[r] is there; bit 7: y is there */
+};
+
+/* Record i of PROBE columns as scan.h and decode.h give them: columns[f] may
+ * be NULL. false: no step, or of a layer, another norm, an unknown class. */
+bool pair_read(const uint64_t *const columns[static PROBE_FIELDS],
+    uint64_t present, size_t i, struct pair *ret_pair);
+
+enum pair_use pair_use(const struct pair *pair, enum fit_regressor regressor);
+
+/* How many pairs there are of each class, and with which regressor. */
+struct pair_census {
+    uint64_t n[PAIR_ESTIMATORS];
+    uint64_t usable[PAIR_ESTIMATORS][PAIR_REGRESSORS];
+};
+void pair_census_add(struct pair_census *census, const struct pair *pair);
+/* The class with the most usable pairs; the lowest of equals. */
+unsigned pair_census_estimator(const struct pair_census *census);
+/* Of that class: the best regressor that at least half of the pairs usable
+ * with any have: Simpson, then trapezoid, then start. */
+enum fit_regressor pair_census_regressor(
+    const struct pair_census *census, unsigned estimator);
+
+/*
+ * Pairs in memory, at most `max`. When they would be more, every second one
+ * goes and from then on only every 2nd, 4th, ... is kept: `every` says which.
+ */
+struct pairs {
+    struct pair *v; /* owned */
+    size_t n;
+    size_t capacity;
+    size_t max;
+    uint64_t every; /* 1 = all are here */
+    uint64_t seen;  /* given to pairs_add */
+};
+void pairs_init(struct pairs *pairs, size_t max);
+void pairs_done(struct pairs *pairs);
+/* false: out of memory; the pairs are as before. */
+bool pairs_add(struct pairs *pairs, const struct pair *pair);
+
+#endif

@@ -1,0 +1,69 @@
+/*
+ * run_fit: the fits of one run over one window of its pairs, with what makes
+ * them doubtful. Pure, but for the memory that it allocates and frees.
+ */
+#ifndef TRAJD_RUN_FIT_H
+#define TRAJD_RUN_FIT_H
+
+#include "base/str.h"
+#include "math/fit.h"
+#include "pure/pairs.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What is asked. */
+struct run_fit_query {
+    int regressor; /* enum fit_regressor, or PAIR_REGRESSOR_AUTO */
+    int estimator; /* below PAIR_ESTIMATORS, or PAIR_ESTIMATOR_AUTO */
+    uint64_t from_step;
+    uint64_t to_step; /* inclusive */
+};
+
+/* Honest doubts, as bits; names by run_fit_warning_name. */
+enum run_fit_warning {
+    /* |Spearman(regressor, step)| > 0.98: what looks like a law of the
+     * gradient norm may as well be one of time. */
+    RUN_FIT_MONOTONE_IN_TIME = 1,
+    /* median(y / ceiling) > 0.6: the smoothness is about what unrelated
+     * gradients would give. */
+    RUN_FIT_NEAR_CEILING = 2,
+    /* The gradients of a pair are of different data: noise raises y. */
+    RUN_FIT_DIFFERENT_DATA = 4,
+    /* A probe's callback gave two gradients at one point. */
+    RUN_FIT_NOT_IDEMPOTENT = 8,
+    /* q95(x) / q05(x) < 2: L0 and L1 cannot be told apart. */
+    RUN_FIT_NARROW_RANGE = 16,
+    /* Only every 2nd, 4th, ... pair was fitted: see `every`. */
+    RUN_FIT_THINNED = 32,
+};
+#define RUN_FIT_WARNINGS 6
+const char *run_fit_warning_name(size_t bit);
+
+struct run_fit {
+    enum fit_regressor regressor;
+    unsigned estimator;
+    uint64_t from_step, to_step;    /* asked for */
+    uint64_t first_step, last_step; /* of the pairs used; 0 if none */
+    struct fit_report report;       /* n_excluded counts other classes too */
+    uint64_t excluded[PAIR_USES];
+    uint64_t every;
+    bool has_spearman_step;
+    double spearman_step; /* of the regressor against the step */
+    bool has_ceiling_ratio;
+    double ceiling_ratio; /* median of y / ceiling */
+    unsigned warnings;    /* enum run_fit_warning */
+    const char *reason;   /* why there are no fits, or NULL; static */
+};
+
+/* false: out of memory. */
+bool run_fit_compute(const struct pairs *pairs,
+    const struct run_fit_query *query, struct run_fit *ret_fit);
+
+/* The fits as one JSON object, the body of GET /runs/{id}/fits without its
+ * envelope. run_uid: a member "run" first, or NULL. */
+void run_fit_json(
+    struct buf *out, const struct run_fit *fit, const char *run_uid);
+
+#endif

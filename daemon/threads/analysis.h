@@ -1,0 +1,58 @@
+/*
+ * analysis: a thread that keeps an eye on the runs: it refits a run when new
+ * probes have been committed, tells live about new fits and about every change
+ * of a run, also of one that changes by growing silent (live, stalled, lost),
+ * and remembers the last fit of each for HTTP and for advice to trainers.
+ *
+ * Refits are rate-limited by what they cost: a run is refitted at most once a
+ * second, and fits take at most one twentieth of one core.
+ */
+#ifndef TRAJD_ANALYSIS_H
+#define TRAJD_ANALYSIS_H
+
+#include "base/err.h"
+#include "base/str.h"
+#include "pure/run_fit.h"
+#include "store/reader.h"
+#include "store/runs.h"
+#include "threads/live.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define ANALYSIS_RUNS_MAX 256 /* remembered; the longest unchanged one goes */
+#define ANALYSIS_PAIRS_MAX 65536 /* fitted of one run; beyond, thinned */
+
+struct analysis;
+
+struct analysis_options {
+    const char *db_path;
+    struct live *live; /* borrowed until analysis_stop returns */
+    /* A run as one line of JSON, the data of a `run` event. A function of the
+     * layer above, so that there is one way to write a run. Its thread: the
+     * analysis thread. */
+    void (*run_json)(
+        struct buf *out, const struct run_row *run, int64_t now_wall_ns);
+};
+
+CHECK_RESULT enum err_code analysis_start(
+    const struct analysis_options *options, struct analysis **ret_analysis,
+    struct err *e);
+/* NULL is allowed. */
+void analysis_stop(struct analysis *analysis);
+
+/* Any thread: the last fit of all pairs of the run. false: none is known. */
+bool analysis_fit(
+    struct analysis *analysis, const char *run_uid, struct run_fit *ret_fit);
+
+/* The law to advise a trainer by: the relative-error fit, if there is one and
+ * nothing speaks against it (warnings). Any thread. */
+struct analysis_advice {
+    uint32_t n; /* pairs behind it */
+    double L0;
+    double L1;
+};
+bool analysis_advice(struct analysis *analysis, const char *run_uid,
+    struct analysis_advice *ret_advice);
+
+#endif
