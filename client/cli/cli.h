@@ -1,0 +1,18 @@
+/*
+ * cli: what the commands of `traj` share. A command is a file cmd_NAME.c with
+ * one function cmd_NAME, declared here and named in the table of main.c.
+ *
+ * argv[0] is the command's name, optind is 1: a command parses its own options
+ * with getopt_long and answers --help on stdout with exit 0.
+ */
+#ifndef TRAJ_CLI_H
+#define TRAJ_CLI_H
+
+/* What a command returns to the shell. */
+enum cli_exit {
+    CLI_OK = 0,
+    CLI_FAILED = 1, /* it was asked rightly and did not come about */
+    CLI_USAGE = 2,  /* it was asked wrongly; usage is on stderr */
+};
+
+#endif

@@ -1,0 +1,7 @@
+/* version: which library is loaded. */
+#include "traj.h"
+
+const char *traj_version(void)
+{
+    return TRAJ_BUILD_VERSION;
+}
