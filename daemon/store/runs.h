@@ -6,20 +6,10 @@
 #include "store/reader.h"
 #include "store/store.h"
 #include "base/str.h"
+#include "pure/run_state.h"
 
 #include <stdbool.h>
 #include <stdint.h>
-
-/* Why a run is where it is follows from these facts and the time; see
- * run_state_at in daemon/pure/run_state.h. */
-struct run_facts {
-    bool finished;             /* the newest attempt has a FINISH event */
-    int64_t exit_code;         /* of it */
-    bool writer_gone;          /* a BYE says so, or the writer closed */
-    int64_t heard_wall_ns;     /* last sign of life of a writer; 0 = none */
-    int64_t last_step_wall_ns; /* of the newest step record; 0 = none */
-    int64_t step_interval_ns;  /* median of recent steps; 0 = unknown */
-};
 
 #define RUN_UID_MAX 64
 struct run_row {
@@ -39,8 +29,8 @@ struct run_row {
     uint64_t dropped_records; /* DROPPED events */
     uint64_t last_step;
     bool has_last_step;
-    uint64_t revision; /* rises with every commit that touches it */
-    struct run_facts facts;
+    uint64_t revision;      /* rises with every commit that touches it */
+    struct run_facts facts; /* see run_state_at */
 };
 void run_row_done(struct run_row *row);
 

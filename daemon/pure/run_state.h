@@ -1,0 +1,48 @@
+/* run_state: where a run is, from what is known of it and the time. Pure. */
+#ifndef TRAJD_RUN_STATE_H
+#define TRAJD_RUN_STATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What is known: all times by the daemon's clock. */
+struct run_facts {
+    bool finished;         /* the newest attempt has ended by itself: every rank
+                              has a FINISH event, or one has with a failure */
+    int64_t exit_code;     /* of it; the first that is not 0 */
+    bool writer_gone;      /* a BYE says so, or the writer closed */
+    int64_t heard_wall_ns; /* last sign of life of a writer; 0 = none */
+    int64_t last_step_wall_ns; /* when the newest step came; 0 = none */
+    int64_t step_interval_ns;  /* median of recent steps; 0 = unknown */
+};
+
+struct run_limits {
+    int64_t lost_after_ns;  /* silence that means lost */
+    int64_t stall_least_ns; /* shortest time without a step that is a stall */
+    int64_t stall_factor;   /* or this many median step intervals, if longer */
+};
+#define RUN_LIMITS_DEFAULT                                                     \
+    ((struct run_limits){ .lost_after_ns = INT64_C(30000000000),               \
+        .stall_least_ns = INT64_C(30000000000),                                \
+        .stall_factor = 10 })
+
+enum run_state {
+    RUN_LIVE,
+    RUN_STALLED,  /* the writer is heard, but makes no step */
+    RUN_LOST,     /* the writer is not heard, or gone without FINISH */
+    RUN_FINISHED, /* exit code 0 */
+    RUN_FAILED,   /* any other */
+};
+
+/*
+ * A function of the facts and the time alone, so a run that is heard again is
+ * live again. A run that has not made its first step is not stalled: loading
+ * takes as long as it takes.
+ */
+enum run_state run_state_at(const struct run_facts *facts, int64_t now_wall_ns,
+    const struct run_limits *limits);
+
+/* "live", "stalled", "lost", "finished", "failed". */
+const char *run_state_name(enum run_state state);
+
+#endif
