@@ -125,15 +125,18 @@ static bool claim_seqs(
     return is_zero(s->seq_offsets + used, padded(used) - used);
 }
 
-/* mask is the union of what is present, and the slots of the rest are 0. */
+/* mask is the union of what is present, some record has less (or the section
+ * would be UNIFORM), and the slots of what is absent are 0. */
 static bool presence_is_sound(const struct section *s)
 {
     if (s->presence == NULL) {
         return true;
     }
-    uint64_t all = 0;
+    uint64_t any = 0;
+    uint64_t every = UINT64_MAX;
     for (uint32_t i = 0; i < s->count; i++) {
-        all |= section_present(s, i);
+        any |= section_present(s, i);
+        every &= section_present(s, i);
     }
     for (unsigned field = 0; field < WIRE_FIELDS_MAX; field++) {
         for (uint32_t i = 0; s->columns[field] != NULL && i < s->count; i++) {
@@ -143,7 +146,7 @@ static bool presence_is_sound(const struct section *s)
             }
         }
     }
-    return all == s->mask;
+    return any == s->mask && every != s->mask;
 }
 
 /* The kind's text or blob field; -1 if it has none. */
