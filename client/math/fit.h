@@ -1,9 +1,12 @@
 /*
  * fit: estimators of (L0, L1) in y <= L0 + L1 x, with x a gradient norm and y
  * a local smoothness (Zhang et al. 2020, Definition 1). Pure functions on
- * arrays: no I/O, no clock; memory only where a workspace is named.
- * Non-finite pairs must have been left out by the caller (fit_clean).
- * A fit without enough data is absent (false), not a number.
+ * arrays of finite numbers (fit_clean): no I/O, no clock; memory only where a
+ * workspace is named. Exact for any scale of x and y. Reentrant; any thread.
+ *
+ * A fit that the data does not determine is absent (false, *ret as it was),
+ * not a number: fewer than two pairs, or all x equal, which leaves L0 and L1
+ * free to trade against each other.
  */
 #ifndef TRAJ_FIT_H
 #define TRAJ_FIT_H
@@ -16,42 +19,52 @@ struct fit_line {
     double L1;
 };
 
-/* Copies the pairs with finite x, y > 0 kept in order; returns how many.
+/* Copies the pairs whose x and y are both finite, in order; returns how many.
  * x_out, y_out may alias x, y. */
 size_t fit_clean(
     const double *x, const double *y, size_t n, double *x_out, double *y_out);
 
-/* Ordinary least squares, unconstrained. Absent if n < 2 or all x equal. */
+/* Whether x has two different values. */
+bool fit_determined(const double *x, size_t n);
+
+/* Ordinary least squares, unconstrained. */
 bool fit_ols(const double *x, const double *y, size_t n, struct fit_line *ret);
 
-/* Least squares with L0, L1 >= 0 and weights w (NULL = 1). Absent if n < 2. */
+/* Least squares with L0, L1 >= 0 and weights w > 0 (NULL = 1). */
 bool fit_nnls(const double *x, const double *y, const double *w, size_t n,
     struct fit_line *ret);
 
-/* Relative-error NNLS: weights 1/yhat^2, three rounds, floored at 1e-3 of
- * their median (theory.md 4.4, method 1). workspace: 2n doubles. */
+/* Relative-error NNLS (theory.md 4.4, method 1): three NNLS fits, the first
+ * with weights 1, each other with the weights 1/yhat^2 of the one before,
+ * yhat^2 no smaller than 1e-3 of its (lower) median. workspace: 2n doubles. */
+#define FIT_RELATIVE_ROUNDS 3
 bool fit_nnls_relative(const double *x, const double *y, size_t n,
     double *workspace, struct fit_line *ret);
 
-/* Quantile regression with L0, L1 >= 0 of the pinball loss at tau, exact
- * (theory.md 4.4, method 2). workspace: 2n doubles. */
+/* Quantile regression with L0, L1 >= 0: a minimiser of the pinball loss at
+ * tau in (0,1), exact to rounding (method 2). workspace: 2n doubles. */
 bool fit_quantile(const double *x, const double *y, size_t n, double tau,
     double *workspace, struct fit_line *ret);
 
+/* The pinball loss: sum of r (tau - [r < 0]) over r = y - L0 - L1 x. */
+double fit_pinball(const double *x, const double *y, size_t n, double tau,
+    struct fit_line line);
+
 /* Upper envelope: min sum(L0 + L1 x - y) subject to L0 + L1 x >= y and
- * L0, L1 >= 0 (method 4): a certificate for these samples, no estimate.
- * workspace: 2n doubles. */
-bool fit_envelope(const double *x, const double *y, size_t n, double *workspace,
-    struct fit_line *ret);
+ * L0, L1 >= 0 (method 4): a certificate for these samples, no estimate; it
+ * holds for each of them in double arithmetic. */
+bool fit_envelope(
+    const double *x, const double *y, size_t n, struct fit_line *ret);
 
 struct fit_loglog {
-    double slope; /* least squares of log y on log x */
+    size_t n;     /* pairs with x > 0 and y > 0: those that have logarithms */
+    double slope; /* least squares of ln y on ln x */
     double intercept;
-    double pearson_r;
+    double pearson_r; /* NaN if ln y is constant */
 };
-/* Absent if fewer than 3 pairs or log x constant. */
-bool fit_loglog(
-    const double *x, const double *y, size_t n, struct fit_loglog *ret);
+/* Absent if fewer than 3 such pairs or ln x constant. workspace: 2n doubles. */
+bool fit_loglog(const double *x, const double *y, size_t n, double *workspace,
+    struct fit_loglog *ret);
 
 /* Spearman's rank correlation with mid-ranks for ties. workspace: 4n doubles.
  * Absent if n < 3 or one of them is constant. */
@@ -73,8 +86,8 @@ double fit_regressor(enum fit_regressor regressor, double grad_sq,
 #define FIT_METHODS 6
 struct fit_report {
     size_t n;          /* pairs used */
-    size_t n_excluded; /* pairs left out: missing, non-finite, y or x <= 0 */
-    double x_min, x_max, y_min, y_max;
+    size_t n_excluded; /* pairs left out: x or y missing or not finite */
+    double x_min, x_max, y_min, y_max; /* NaN if n is 0 */
     struct {
         const char *method; /* "nnls_relative", "ols", "nnls", "quantile",
                                "quantile", "envelope" */
@@ -87,7 +100,8 @@ struct fit_report {
     bool has_spearman;
     double spearman;
 };
-/* Below this many pairs, no L0 and L1 are reported. */
+/* Below this many pairs nothing is estimated: n, n_excluded and the ranges
+ * only. */
 #define FIT_N_MIN 30
 /* Pairs in any state; n_min: FIT_N_MIN, or less where a user asks for it.
  * false: out of memory. Allocates and frees its workspace. */
