@@ -5,7 +5,6 @@
 #ifndef TRAJD_RUN_FIT_H
 #define TRAJD_RUN_FIT_H
 
-#include "base/str.h"
 #include "math/fit.h"
 #include "pure/pairs.h"
 
@@ -60,10 +59,5 @@ struct run_fit {
 /* false: out of memory. */
 bool run_fit_compute(const struct pairs *pairs,
     const struct run_fit_query *query, struct run_fit *ret_fit);
-
-/* The fits as one JSON object, the body of GET /runs/{id}/fits without its
- * envelope. run_uid: a member "run" first, or NULL. */
-void run_fit_json(
-    struct buf *out, const struct run_fit *fit, const char *run_uid);
 
 #endif

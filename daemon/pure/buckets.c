@@ -1,0 +1,175 @@
+/*
+ * buckets.c: pure; one thread at a time per struct buckets.
+ *
+ * Invariants:
+ * 1. v[0..n) has strictly ascending keys, and n <= max.
+ * 2. each bucket holds at least one value, and key == step >> shift for all
+ *    of its steps.
+ */
+#include "pure/buckets.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+void buckets_init(struct buckets *buckets, size_t max)
+{
+    assert(max > 0);
+    *buckets = (struct buckets){ .max = max };
+}
+
+void buckets_done(struct buckets *buckets)
+{
+    free(buckets->v);
+    *buckets = (struct buckets){ .max = buckets->max };
+}
+
+/* A shift by all 64 bits is undefined in C; here it leaves one bucket. */
+static uint64_t shifted(uint64_t key, unsigned by)
+{
+    return by > 63 ? 0 : key >> by;
+}
+
+static struct bucket bucket_of(uint64_t key, uint64_t step, double value)
+{
+    bool finite = isfinite(value);
+    double extreme = finite ? value : (double)NAN;
+    return (struct bucket){
+        .key = key,
+        .step_first = step,
+        .step_last = step,
+        .min = extreme,
+        .max = extreme,
+        .argmin = step,
+        .argmax = step,
+        .last = value,
+        .count = 1,
+        .nonfinite = finite ? 0 : 1,
+    };
+}
+
+/* Is candidate (at step c) the better extreme than the one held (at h)?
+ * `beats` compares values; of equals the earlier step. */
+static bool replaces(bool beats, bool equal, bool has, uint64_t c, uint64_t h)
+{
+    return !has || beats || (equal && c < h);
+}
+
+static void merge_into(struct bucket *into, const struct bucket *b)
+{
+    bool has = into->count > into->nonfinite;
+    if (b->count > b->nonfinite) {
+        if (replaces(b->min < into->min, b->min == into->min, has, b->argmin,
+                into->argmin)) {
+            into->min = b->min;
+            into->argmin = b->argmin;
+        }
+        if (replaces(b->max > into->max, b->max == into->max, has, b->argmax,
+                into->argmax)) {
+            into->max = b->max;
+            into->argmax = b->argmax;
+        }
+    }
+    if (b->step_last >= into->step_last) {
+        into->step_last = b->step_last;
+        into->last = b->last;
+    }
+    if (b->step_first < into->step_first) {
+        into->step_first = b->step_first;
+    }
+    into->count += b->count;
+    into->nonfinite += b->nonfinite;
+}
+
+void buckets_coarsen(struct buckets *buckets, unsigned shift)
+{
+    if (shift <= buckets->shift || buckets->n == 0) {
+        buckets->shift = shift > buckets->shift ? shift : buckets->shift;
+        return;
+    }
+    unsigned by = shift - buckets->shift;
+    struct bucket *v = buckets->v;
+    size_t out = 0;
+    v[0].key = shifted(v[0].key, by);
+    for (size_t i = 1; i < buckets->n; i++) {
+        v[i].key = shifted(v[i].key, by);
+        if (v[i].key == v[out].key) {
+            merge_into(&v[out], &v[i]);
+        } else {
+            v[++out] = v[i];
+        }
+    }
+    buckets->n = out + 1;
+    buckets->shift = shift;
+    buckets->at = out;
+}
+
+/* Index of the first bucket whose key is at least `key`. */
+static size_t lower_bound(const struct buckets *buckets, uint64_t key)
+{
+    size_t n = buckets->n;
+    if (n == 0 || key > buckets->v[n - 1].key) {
+        return n;
+    }
+    if (buckets->v[buckets->at].key == key) {
+        return buckets->at;
+    }
+    size_t low = 0;
+    while (low < n) {
+        size_t middle = low + (n - low) / 2;
+        if (buckets->v[middle].key < key) {
+            low = middle + 1;
+        } else {
+            n = middle;
+        }
+    }
+    return low;
+}
+
+static bool grow(struct buckets *buckets)
+{
+    if (buckets->n < buckets->capacity) {
+        return true;
+    }
+    size_t capacity = buckets->capacity == 0 ? 64 : buckets->capacity * 2;
+    /* One more than max: a bucket is put in before the series is coarsened. */
+    capacity = capacity > buckets->max + 1 ? buckets->max + 1 : capacity;
+    struct bucket *v = realloc(buckets->v, capacity * sizeof *v);
+    if (v == NULL) {
+        return false;
+    }
+    buckets->v = v;
+    buckets->capacity = capacity;
+    return true;
+}
+
+static void insert(
+    struct buckets *buckets, size_t at, const struct bucket *bucket)
+{
+    memmove(&buckets->v[at + 1], &buckets->v[at],
+        (buckets->n - at) * sizeof *buckets->v);
+    buckets->v[at] = *bucket;
+    buckets->n++;
+    buckets->at = at;
+    while (buckets->n > buckets->max) {
+        buckets_coarsen(buckets, buckets->shift + 1);
+    }
+}
+
+bool buckets_add(struct buckets *buckets, uint64_t step, double value)
+{
+    uint64_t key = shifted(step, buckets->shift);
+    struct bucket one = bucket_of(key, step, value);
+    size_t at = lower_bound(buckets, key);
+    if (at < buckets->n && buckets->v[at].key == key) {
+        merge_into(&buckets->v[at], &one);
+        buckets->at = at;
+    } else if (grow(buckets)) {
+        insert(buckets, at, &one);
+    } else {
+        return false;
+    }
+    buckets->rows++;
+    return true;
+}

@@ -1,0 +1,145 @@
+/* fit_json.c: pure; any thread. */
+#include "pure/fit_json.h"
+
+/* 64-bit numbers beyond 2^53 - 1 lose digits in a browser: they are texts. */
+static void put_count(struct buf *out, uint64_t value)
+{
+    bool exact = value < UINT64_C(1) << 53;
+    buf_text(out, exact ? "" : "\"");
+    buf_u64(out, value);
+    buf_text(out, exact ? "" : "\"");
+}
+
+static void put_optional(
+    struct buf *out, const char *name, bool has, double value)
+{
+    buf_printf(out, ",\"%s\":", name);
+    if (has) {
+        buf_json_double(out, value);
+    } else {
+        buf_text(out, "null");
+    }
+}
+
+static void put_range(
+    struct buf *out, const char *name, bool has, double low, double high)
+{
+    buf_printf(out, ",\"%s\":", name);
+    if (!has) {
+        buf_text(out, "null");
+        return;
+    }
+    buf_char(out, '[');
+    buf_json_double(out, low);
+    buf_char(out, ',');
+    buf_json_double(out, high);
+    buf_char(out, ']');
+}
+
+static void put_excluded(struct buf *out, const struct run_fit *fit)
+{
+    buf_text(out, ",\"excluded\":{");
+    for (unsigned use = PAIR_USED + 1; use < PAIR_USES; use++) {
+        buf_printf(out, "%s\"%s\":", use == PAIR_USED + 1 ? "" : ",",
+            pair_use_name((enum pair_use)use));
+        put_count(out, fit->excluded[use]);
+    }
+    buf_char(out, '}');
+}
+
+static void put_fits(struct buf *out, const struct fit_report *report)
+{
+    const char *comma = "";
+    buf_text(out, ",\"fits\":[");
+    for (size_t i = 0; i < FIT_METHODS; i++) {
+        if (!report->fits[i].valid) {
+            continue;
+        }
+        double tau = report->fits[i].tau;
+        buf_printf(out, "%s{\"method\":\"%s\"", comma, report->fits[i].method);
+        put_optional(out, "tau", tau == tau, tau);
+        put_optional(out, "L0", true, report->fits[i].line.L0);
+        put_optional(out, "L1", true, report->fits[i].line.L1);
+        buf_char(out, '}');
+        comma = ",";
+    }
+    buf_char(out, ']');
+}
+
+static void put_loglog(struct buf *out, const struct fit_report *report)
+{
+    if (!report->has_loglog) {
+        buf_text(out, ",\"loglog\":null");
+        return;
+    }
+    buf_text(out, ",\"loglog\":{\"slope\":");
+    buf_json_double(out, report->loglog.slope);
+    put_optional(out, "intercept", true, report->loglog.intercept);
+    put_optional(out, "pearson_r", true, report->loglog.pearson_r);
+    buf_char(out, '}');
+}
+
+static void put_warnings(struct buf *out, unsigned warnings)
+{
+    const char *comma = "";
+    buf_text(out, ",\"warnings\":[");
+    for (size_t bit = 0; bit < RUN_FIT_WARNINGS; bit++) {
+        if ((warnings >> bit & 1) != 0) {
+            buf_printf(out, "%s\"%s\"", comma, run_fit_warning_name(bit));
+            comma = ",";
+        }
+    }
+    buf_char(out, ']');
+}
+
+static void put_steps(struct buf *out, const struct run_fit *fit)
+{
+    if (fit->report.n == 0) {
+        buf_text(out, ",\"step_range\":null");
+        return;
+    }
+    buf_text(out, ",\"step_range\":[");
+    put_count(out, fit->first_step);
+    buf_char(out, ',');
+    put_count(out, fit->last_step);
+    buf_char(out, ']');
+}
+
+void fit_json(struct buf *out, const struct run_fit *fit, const char *run_uid)
+{
+    const struct fit_report *report = &fit->report;
+    bool any = report->n > 0;
+    buf_char(out, '{');
+    if (run_uid != NULL) {
+        buf_text(out, "\"run\":");
+        buf_json_text(out, str_of(run_uid));
+        buf_char(out, ',');
+    }
+    buf_printf(out, "\"regressor\":\"%s\",\"estimator\":\"%s\",\"n\":",
+        pair_regressor_name(fit->regressor),
+        pair_estimator_name(fit->estimator));
+    put_count(out, report->n);
+    buf_text(out, ",\"n_excluded\":");
+    put_count(out, report->n_excluded);
+    put_excluded(out, fit);
+    buf_text(out, ",\"every\":");
+    put_count(out, fit->every);
+    put_steps(out, fit);
+    put_range(out, "x_range", any, report->x_min, report->x_max);
+    put_range(out, "y_range", any, report->y_min, report->y_max);
+    put_fits(out, report);
+    put_loglog(out, report);
+    put_optional(out, "spearman", report->has_spearman, report->spearman);
+    put_optional(
+        out, "spearman_step_x", fit->has_spearman_step, fit->spearman_step);
+    put_optional(
+        out, "ceiling_ratio", fit->has_ceiling_ratio, fit->ceiling_ratio);
+    put_warnings(out, fit->warnings);
+    buf_text(out, ",\"reason\":");
+    if (fit->reason == NULL) {
+        buf_text(out, "null");
+    } else {
+        buf_json_text(out, str_of(fit->reason));
+    }
+    buf_char(out, '}');
+}

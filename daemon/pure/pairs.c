@@ -1,0 +1,242 @@
+/* pairs.c: pure; one thread at a time per struct pairs. */
+#include "pure/pairs.h"
+
+#include "traj.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BIT(field) (UINT64_C(1) << (field))
+#define MEASURED_Y 0x80u
+
+const char *pair_use_name(enum pair_use use)
+{
+    static const char *const names[] = {
+        [PAIR_USED] = "used",
+        [PAIR_TINY_STEP] = "tiny_step",
+        [PAIR_ROUNDING] = "rounding",
+        [PAIR_NONFINITE] = "nonfinite",
+        [PAIR_NOT_MEASURED] = "not_measured",
+        [PAIR_NOT_POSITIVE] = "not_positive",
+        [PAIR_OTHER_ESTIMATOR] = "other_estimator",
+    };
+    static_assert(sizeof names / sizeof names[0] == PAIR_USES, "all named");
+    return names[use];
+}
+
+const char *pair_regressor_name(enum fit_regressor regressor)
+{
+    static const char *const names[PAIR_REGRESSORS] = {
+        [FIT_REGRESSOR_START] = "start",
+        [FIT_REGRESSOR_TRAPEZOID] = "trapezoid",
+        [FIT_REGRESSOR_SIMPSON] = "simpson",
+    };
+    return names[regressor];
+}
+
+const char *pair_estimator_name(unsigned estimator)
+{
+    static const char *const names[PAIR_ESTIMATORS] = {
+        "unspecified",
+        [TRAJ_ESTIMATOR_FULL] = "full",
+        [TRAJ_ESTIMATOR_SUBSET] = "subset",
+        [TRAJ_ESTIMATOR_SAME_BATCH] = "same_batch",
+        [TRAJ_ESTIMATOR_MICROBATCH] = "microbatch",
+        [TRAJ_ESTIMATOR_DIFFERENT] = "different",
+    };
+    const char *name = estimator < PAIR_ESTIMATORS ? names[estimator] : NULL;
+    return name != NULL ? name : "unknown";
+}
+
+/* A field of one record. */
+struct record {
+    const uint64_t *const *columns;
+    uint64_t present;
+    size_t i;
+};
+
+static bool has(const struct record *r, unsigned field)
+{
+    return (r->present & BIT(field)) != 0 && r->columns[field] != NULL;
+}
+
+static uint64_t count_of(const struct record *r, unsigned field)
+{
+    return has(r, field) ? r->columns[field][r->i] : 0;
+}
+
+static double double_of(const struct record *r, unsigned field)
+{
+    double value = (double)NAN;
+    if (has(r, field)) {
+        memcpy(&value, &r->columns[field][r->i], sizeof value);
+    }
+    return value;
+}
+
+/* Which regressors the record's norms allow, as bits. */
+static unsigned measured_regressors(const struct record *r)
+{
+    bool start = has(r, PROBE_grad_sq);
+    bool end = has(r, PROBE_grad_end_sq);
+    bool middle = has(r, PROBE_grad_mid_sq);
+    return (start ? 1u << FIT_REGRESSOR_START : 0) |
+           (start && end ? 1u << FIT_REGRESSOR_TRAPEZOID : 0) |
+           (start && middle && end ? 1u << FIT_REGRESSOR_SIMPSON : 0);
+}
+
+bool pair_read(const uint64_t *const columns[static PROBE_FIELDS],
+    uint64_t present, size_t i, struct pair *ret_pair)
+{
+    struct record r = { columns, present, i };
+    uint64_t estimator = count_of(&r, PROBE_estimator);
+    if (!has(&r, PROBE_step) || estimator >= PAIR_ESTIMATORS ||
+        count_of(&r, PROBE_group) != 0 || count_of(&r, PROBE_norm) != 0) {
+        return false;
+    }
+
+    double start = double_of(&r, PROBE_grad_sq);
+    double middle = double_of(&r, PROBE_grad_mid_sq);
+    double end = double_of(&r, PROBE_grad_end_sq);
+    unsigned measured =
+        measured_regressors(&r) | (has(&r, PROBE_smoothness) ? MEASURED_Y : 0);
+    *ret_pair = (struct pair){
+        .step = count_of(&r, PROBE_step),
+        .y = double_of(&r, PROBE_smoothness),
+        .ceiling =
+            (sqrt(start) + sqrt(end)) / sqrt(double_of(&r, PROBE_delta_sq)),
+        .flags = (uint8_t)count_of(&r, PROBE_flags),
+        .estimator = (uint8_t)estimator,
+        .measured = (uint8_t)measured,
+    };
+    for (unsigned k = 0; k < PAIR_REGRESSORS; k++) {
+        ret_pair->x[k] =
+            fit_regressor((enum fit_regressor)k, start, middle, end);
+    }
+    return true;
+}
+
+enum pair_use pair_use(const struct pair *pair, enum fit_regressor regressor)
+{
+    unsigned needed = 1u << regressor | MEASURED_Y;
+    double x = pair->x[regressor];
+    if ((pair->flags & TRAJ_PROBE_TINY_STEP) != 0) {
+        return PAIR_TINY_STEP;
+    }
+    if ((pair->flags & TRAJ_PROBE_NONFINITE) != 0) {
+        return PAIR_NONFINITE;
+    }
+    if ((pair->flags & TRAJ_PROBE_ROUNDING) != 0) {
+        return PAIR_ROUNDING;
+    }
+    if ((pair->measured & needed) != needed) {
+        return PAIR_NOT_MEASURED;
+    }
+    if (!isfinite(x) || !isfinite(pair->y)) {
+        return PAIR_NONFINITE;
+    }
+    return x > 0 && pair->y > 0 ? PAIR_USED : PAIR_NOT_POSITIVE;
+}
+
+void pair_census_add(struct pair_census *census, const struct pair *pair)
+{
+    census->n[pair->estimator]++;
+    for (unsigned k = 0; k < PAIR_REGRESSORS; k++) {
+        bool used = pair_use(pair, (enum fit_regressor)k) == PAIR_USED;
+        census->usable[pair->estimator][k] += used ? 1 : 0;
+    }
+}
+
+static uint64_t most_usable(const uint64_t usable[static PAIR_REGRESSORS])
+{
+    uint64_t most = 0;
+    for (unsigned k = 0; k < PAIR_REGRESSORS; k++) {
+        most = usable[k] > most ? usable[k] : most;
+    }
+    return most;
+}
+
+unsigned pair_census_estimator(const struct pair_census *census)
+{
+    unsigned best = 0;
+    for (unsigned c = 1; c < PAIR_ESTIMATORS; c++) {
+        uint64_t here = most_usable(census->usable[c]);
+        uint64_t there = most_usable(census->usable[best]);
+        /* Without a usable pair anywhere: the class that has any at all. */
+        if (here > there ||
+            (here == there && there == 0 && census->n[c] > census->n[best])) {
+            best = c;
+        }
+    }
+    return best;
+}
+
+enum fit_regressor pair_census_regressor(
+    const struct pair_census *census, unsigned estimator)
+{
+    const uint64_t *usable = census->usable[estimator];
+    uint64_t most = most_usable(usable);
+    for (unsigned k = PAIR_REGRESSORS - 1; k > 0; k--) {
+        if (usable[k] > 0 && usable[k] >= most / 2) {
+            return (enum fit_regressor)k;
+        }
+    }
+    return FIT_REGRESSOR_START;
+}
+
+void pairs_init(struct pairs *pairs, size_t max)
+{
+    assert(max >= 2);
+    *pairs = (struct pairs){ .max = max, .every = 1 };
+}
+
+void pairs_done(struct pairs *pairs)
+{
+    free(pairs->v);
+    *pairs = (struct pairs){ .max = pairs->max, .every = 1 };
+}
+
+/* Keeps those whose number in the order of arrival is a multiple of the new
+ * `every`: the ones at the even places. */
+static void thin(struct pairs *pairs)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < pairs->n; i += 2) {
+        pairs->v[n++] = pairs->v[i];
+    }
+    pairs->n = n;
+    pairs->every *= 2;
+}
+
+static bool grow(struct pairs *pairs)
+{
+    if (pairs->n < pairs->capacity) {
+        return true;
+    }
+    size_t capacity = pairs->capacity == 0 ? 256 : pairs->capacity * 2;
+    capacity = capacity > pairs->max ? pairs->max : capacity;
+    struct pair *v = realloc(pairs->v, capacity * sizeof *v);
+    if (v == NULL) {
+        return false;
+    }
+    pairs->v = v;
+    pairs->capacity = capacity;
+    return true;
+}
+
+bool pairs_add(struct pairs *pairs, const struct pair *pair)
+{
+    if (pairs->n == pairs->max) {
+        thin(pairs);
+    }
+    if (!grow(pairs)) {
+        return false;
+    }
+    if (pairs->seen % pairs->every == 0) {
+        pairs->v[pairs->n++] = *pair;
+    }
+    pairs->seen++;
+    return true;
+}
