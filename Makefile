@@ -73,6 +73,7 @@ $(O)/traj_internal.a: $(call obj,$(LIB_SRC))
 $(O)/trajd_internal.a: $(call obj,$(DAEMON_SRC)) $(O)/gen/assets.o $(O)/gen/migrations.o
 	rm -f $@ && $(AR) rcs $@ $^
 $(O)/testlib.a: $(call obj,$(TESTLIB_SRC))
+	@mkdir -p $(@D)
 	rm -f $@ && $(AR) rcs $@ $^
 
 $(B)/trajd: $(O)/daemon/main.o $(O)/trajd_internal.a $(O)/traj_internal.a

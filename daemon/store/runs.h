@@ -11,7 +11,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define RUN_UID_MAX 64
 struct run_row {
     struct run_id id;
     char uid[RUN_UID_MAX + 1]; /* the run's id outside: URLs, CLI */

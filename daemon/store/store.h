@@ -37,10 +37,13 @@ CHECK_RESULT enum err_code store_open(const struct store_options *options,
     struct store **ret_store, struct err *e);
 void store_close(struct store *store);
 
+#define RUN_UID_MAX 64 /* bytes of a run's id outside: URLs, CLI */
+
 /* What the writer needs to know of a stream; copied out. */
 struct stream_state {
     struct stream_id stream;
     struct run_id run;
+    char run_uid[RUN_UID_MAX + 1]; /* the HELLO's run_id */
     uint32_t attempt;
     uint32_t rank;
     uint64_t committed_seq;
@@ -85,6 +88,16 @@ CHECK_RESULT enum err_code store_bye(struct store *store,
  * log (or any, with everything). In the caller's transaction. */
 CHECK_RESULT enum err_code store_seal(struct store *store,
     struct stream_id stream, bool everything, bool *ret_sealed, struct err *e);
+
+enum store_checkpoint {
+    STORE_CHECKPOINT_PASSIVE, /* what can be done without waiting for readers */
+    STORE_CHECKPOINT_TRUNCATE, /* all of it, and an empty log: at the end */
+};
+
+/* Move the write-ahead log into the database. Outside of a transaction.
+ * ERR_BUSY: readers stood in the way of TRUNCATE; harmless. */
+CHECK_RESULT enum err_code store_checkpoint(
+    struct store *store, enum store_checkpoint mode, struct err *e);
 
 /* Delete a run and all it has. In the caller's transaction. */
 CHECK_RESULT enum err_code store_delete_run(
