@@ -1,0 +1,249 @@
+/* record: runs in the appender; keeps no state. */
+#include "transport/record.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "wire.h"
+
+/* Values are written in ascending order of field id, each to the next slot;
+ * an absent one is overwritten by its follower. No branch, so nothing to
+ * mispredict when what is measured changes from step to step. */
+struct packer {
+    uint64_t *values;
+    size_t n;
+    uint64_t present;
+};
+
+static inline void pack(
+    struct packer *p, unsigned field, uint64_t bits, uint64_t unset)
+{
+    uint64_t there = bits != unset;
+    p->values[p->n] = bits;
+    p->n += there;
+    p->present |= there << field;
+}
+
+static inline uint64_t bits_of(double value)
+{
+    uint64_t bits = 0;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+static inline void pack_f64(struct packer *p, unsigned field, double value)
+{
+    pack(p, field, bits_of(value), RECORD_UNSET_BITS);
+}
+
+static inline void pack_u64(struct packer *p, unsigned field, uint64_t value)
+{
+    pack(p, field, value, TRAJ_UNSET_COUNT);
+}
+
+/* Of an enum whose 0 says nothing. */
+static inline void pack_enum(struct packer *p, unsigned field, unsigned value)
+{
+    pack(p, field, value, 0);
+}
+
+/* A value that is always there. */
+static inline void pack_always(struct packer *p, unsigned field, uint64_t bits)
+{
+    p->values[p->n++] = bits;
+    p->present |= UINT64_C(1) << field;
+}
+
+static int64_t ns_of(clockid_t clock)
+{
+    struct timespec t = { 0 };
+    (void)clock_gettime(clock, &t); /* these two clocks cannot fail */
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+struct times times_now(void)
+{
+    return (struct times){ .wall_ns = ns_of(CLOCK_REALTIME),
+        .mono_ns = ns_of(CLOCK_MONOTONIC) };
+}
+
+double traj_unset(void)
+{
+    uint64_t bits = RECORD_UNSET_BITS;
+    double value = 0;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+int traj_is_unset(double value)
+{
+    return bits_of(value) == RECORD_UNSET_BITS;
+}
+
+enum traj_status record_step(
+    struct spool *spool, const struct traj_step *s, struct times now)
+{
+    enum traj_status status = TRAJ_OK;
+    struct packer p = { .values = spool_reserve(spool, (STEP_FIELDS + 1) * 8,
+                            SPOOL_ORDINARY, now.mono_ns, &status) };
+    if (p.values == NULL) {
+        return status;
+    }
+    pack_u64(&p, STEP_step, s->step);
+    pack_always(&p, STEP_wall_ns, (uint64_t)now.wall_ns);
+    pack_always(&p, STEP_mono_ns, (uint64_t)now.mono_ns);
+    pack_f64(&p, STEP_loss, s->loss);
+    pack_f64(&p, STEP_lr, s->lr);
+    pack_f64(&p, STEP_grad_sq, s->grad_sq);
+    pack_f64(&p, STEP_param_sq, s->param_sq);
+    pack_f64(&p, STEP_delta_sq, s->delta_sq);
+    pack_f64(&p, STEP_grad_delta, s->grad_delta);
+    pack_f64(&p, STEP_dgrad_sq, s->dgrad_sq);
+    pack_f64(&p, STEP_dgrad_delta, s->dgrad_delta);
+    pack_f64(&p, STEP_grad_prev, s->grad_prev);
+    pack_f64(&p, STEP_grad_max_abs, s->grad_max_abs);
+    pack_u64(&p, STEP_grad_nan, s->grad_nan);
+    pack_u64(&p, STEP_grad_inf, s->grad_inf);
+    pack_u64(&p, STEP_param_nan, s->param_nan);
+    pack_u64(&p, STEP_param_inf, s->param_inf);
+    pack_f64(&p, STEP_clip_threshold, s->clip_threshold);
+    pack_f64(&p, STEP_clip_scale, s->clip_scale);
+    pack_f64(&p, STEP_grad_clipped_sq, s->grad_clipped_sq);
+    pack_f64(&p, STEP_loss_scale, s->loss_scale);
+    pack_enum(&p, STEP_stage, s->stage);
+    pack_u64(&p, STEP_flags, s->flags);
+    pack_u64(&p, STEP_micro_batches, s->micro_batches);
+    pack_f64(&p, STEP_momentum, s->momentum);
+    pack_u64(&p, STEP_tokens, s->tokens);
+    pack_u64(&p, STEP_samples, s->samples);
+    pack_f64(&p, STEP_epoch, s->epoch);
+    pack_f64(&p, STEP_micro_grad_sq, s->micro_grad_sq);
+    pack_u64(&p, STEP_batch_samples, s->batch_samples);
+    pack_enum(&p, STEP_combine, s->combine);
+    spool_commit(spool, WIRE_STEP, p.present, p.n, NULL, 0);
+    return TRAJ_OK;
+}
+
+static void pack_probe(
+    struct packer *p, const struct traj_probe *s, struct times now)
+{
+    pack_u64(p, PROBE_step, s->step);
+    pack_always(p, PROBE_wall_ns, (uint64_t)now.wall_ns);
+    pack_enum(p, PROBE_estimator, s->estimator);
+    pack_enum(p, PROBE_dtype, s->dtype);
+    pack_f64(p, PROBE_smoothness, s->smoothness);
+    pack_f64(p, PROBE_smoothness_gamma, s->smoothness_gamma);
+    pack_f64(p, PROBE_grad_sq, s->grad_sq);
+    pack_f64(p, PROBE_grad_mid_sq, s->grad_mid_sq);
+    pack_f64(p, PROBE_grad_end_sq, s->grad_end_sq);
+    pack_f64(p, PROBE_delta_sq, s->delta_sq);
+    pack_f64(p, PROBE_dgrad_sq, s->dgrad_sq);
+    pack_f64(p, PROBE_grad_delta, s->grad_delta);
+    pack_f64(p, PROBE_dgrad_delta, s->dgrad_delta);
+    pack_f64(p, PROBE_grad_grad_end, s->grad_grad_end);
+    pack_f64(p, PROBE_param_sq, s->param_sq);
+    pack_f64(p, PROBE_loss, s->loss);
+    pack_f64(p, PROBE_loss_end, s->loss_end);
+    pack_f64(p, PROBE_lr, s->lr);
+    pack_f64(p, PROBE_noise_floor, s->noise_floor);
+    pack_f64(p, PROBE_rounding_floor, s->rounding_floor);
+    pack_f64(p, PROBE_idempotence, s->idempotence);
+    pack_u64(p, PROBE_cost_ns, s->cost_ns);
+    pack_u64(p, PROBE_grad_evals, s->grad_evals);
+    pack_u64(p, PROBE_micro_batches, s->micro_batches);
+    pack_u64(p, PROBE_batch_samples, s->batch_samples);
+    pack_f64(p, PROBE_micro_grad_sq, s->micro_grad_sq);
+    pack_f64(p, PROBE_micro_dgrad_sq, s->micro_dgrad_sq);
+    pack_u64(p, PROBE_flags, s->flags);
+    pack_f64(p, PROBE_subset_fraction, s->subset_fraction);
+}
+
+/* traj_probe_point is the blob's layout: four doubles a point. */
+static_assert(sizeof(struct traj_probe_point) == 32, "gammas: 4 F64 a point");
+static_assert(TRAJ_GAMMAS_MAX == WIRE_GAMMAS_MAX, "as many as the wire takes");
+
+enum traj_status record_probe(
+    struct spool *spool, const struct traj_probe *probe, struct times now)
+{
+    uint32_t n_points =
+        probe->n_points <= TRAJ_GAMMAS_MAX ? probe->n_points : TRAJ_GAMMAS_MAX;
+    uint32_t text_bytes = n_points * (uint32_t)sizeof probe->points[0];
+    enum traj_status status = TRAJ_OK;
+    struct packer p = { .values = spool_reserve(spool,
+                            (PROBE_FIELDS + 1) * 8 + text_bytes, SPOOL_ORDINARY,
+                            now.mono_ns, &status) };
+    if (p.values == NULL) {
+        return status;
+    }
+    pack_probe(&p, probe, now);
+    if (n_points > 0) {
+        p.present |= UINT64_C(1) << PROBE_gammas;
+    }
+    spool_commit(spool, WIRE_PROBE, p.present, p.n, probe->points, text_bytes);
+    return TRAJ_OK;
+}
+
+enum traj_status record_metric(struct spool *spool, const char *name,
+    uint32_t name_bytes, uint64_t step, double value, struct times now)
+{
+    enum traj_status status = TRAJ_OK;
+    struct packer p = { .values = spool_reserve(spool,
+                            (METRIC_FIELDS + 1) * 8 + name_bytes,
+                            SPOOL_ORDINARY, now.mono_ns, &status) };
+    if (p.values == NULL) {
+        return status;
+    }
+    pack_u64(&p, METRIC_step, step);
+    pack_always(&p, METRIC_wall_ns, (uint64_t)now.wall_ns);
+    p.present |= UINT64_C(1) << METRIC_name;
+    /* Always: who logs the marker has logged a NaN. */
+    pack_always(&p, METRIC_value, bits_of(value));
+    spool_commit(spool, WIRE_METRIC, p.present, p.n, name, name_bytes);
+    return TRAJ_OK;
+}
+
+enum traj_status record_event(
+    struct spool *spool, const struct event *event, struct times now)
+{
+    enum spool_urgency urgency =
+        event->kind == TRAJ_EVENT_TEXT ? SPOOL_ORDINARY : SPOOL_URGENT;
+    enum traj_status status = TRAJ_OK;
+    struct packer p = { .values = spool_reserve(spool,
+                            (EVENT_FIELDS + 1) * 8 + event->text_bytes, urgency,
+                            now.mono_ns, &status) };
+    if (p.values == NULL) {
+        return status;
+    }
+    pack_u64(&p, EVENT_step, event->step);
+    pack_always(&p, EVENT_wall_ns, (uint64_t)now.wall_ns);
+    pack_always(&p, EVENT_event, (uint64_t)event->kind);
+    pack_always(&p, EVENT_severity, (uint64_t)event->severity);
+    if (event->text != NULL) {
+        p.present |= UINT64_C(1) << EVENT_text;
+    }
+    if (event->kind == TRAJ_EVENT_DROPPED) {
+        pack_always(&p, EVENT_value, bits_of((double)event->dropped));
+    }
+    if (event->kind == TRAJ_EVENT_FINISH) {
+        pack_always(&p, EVENT_exit_code, (uint64_t)event->exit_code);
+    }
+    spool_commit(spool, WIRE_EVENT, p.present, p.n, event->text,
+        event->text != NULL ? event->text_bytes : 0);
+    return TRAJ_OK;
+}
+
+void record_lost_tail(struct spool *spool, uint64_t lost)
+{
+    char text[96];
+    int n = snprintf(text, sizeof text,
+        "the spool was damaged: its last %" PRIu64 " records are lost", lost);
+    struct event event = { .kind = TRAJ_EVENT_TEXT,
+        .severity = TRAJ_ERROR,
+        .step = TRAJ_UNSET_COUNT,
+        .text = text,
+        .text_bytes = (uint32_t)n };
+    /* Into a segment of its own, made for it: there is room. */
+    (void)record_event(spool, &event, times_now());
+}

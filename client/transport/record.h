@@ -1,0 +1,48 @@
+/*
+ * record: the public structs as records of the spool. A field is present if
+ * its bits are not the marker's: no floating-point arithmetic is done on a
+ * caller's value, so that -Ofast callers, trapped exceptions and signalling
+ * NaNs all come through bit for bit. Runs in the appender.
+ */
+#ifndef TRAJ_TRANSPORT_RECORD_H
+#define TRAJ_TRANSPORT_RECORD_H
+
+#include <stdint.h>
+
+#include "traj.h"
+#include "transport/spool.h"
+
+/* The marker of a double: a quiet NaN with the payload "TRAJ". */
+#define RECORD_UNSET_BITS UINT64_C(0x7ff8000054524a55)
+
+struct times {
+    int64_t wall_ns;
+    int64_t mono_ns;
+};
+struct times times_now(void);
+
+/* All of them: TRAJ_OK, or TRAJ_EFULL or TRAJ_EIO and nothing is recorded.
+ * Arguments have been checked by the caller. */
+enum traj_status record_step(
+    struct spool *spool, const struct traj_step *step, struct times now);
+enum traj_status record_probe(
+    struct spool *spool, const struct traj_probe *probe, struct times now);
+enum traj_status record_metric(struct spool *spool, const char *name,
+    uint32_t name_bytes, uint64_t step, double value, struct times now);
+
+struct event {
+    enum traj_event_kind kind;
+    enum traj_severity severity;
+    uint64_t step;    /* TRAJ_UNSET_COUNT: of no step */
+    const char *text; /* NULL: none */
+    uint32_t text_bytes;
+    uint64_t dropped;  /* of TRAJ_EVENT_DROPPED */
+    int64_t exit_code; /* of TRAJ_EVENT_FINISH */
+};
+enum traj_status record_event(
+    struct spool *spool, const struct event *event, struct times now);
+
+/* Recovery found that the last `lost` records are gone. */
+void record_lost_tail(struct spool *spool, uint64_t lost);
+
+#endif
