@@ -205,6 +205,14 @@ void buf_double(struct buf *b, double value)
     buf_text(b, text);
 }
 
+void buf_json_u64(struct buf *b, uint64_t value)
+{
+    const char *quote = value < UINT64_C(1) << 53 ? "" : "\"";
+    buf_text(b, quote);
+    buf_u64(b, value);
+    buf_text(b, quote);
+}
+
 void buf_json_double(struct buf *b, double value)
 {
     if (isfinite(value)) {

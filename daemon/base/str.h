@@ -47,6 +47,8 @@ void buf_i64(struct buf *b, int64_t value);
 /* Shortest of %.15g, %.16g, %.17g that reads back to the same bits; NaN,
  * Infinity and -Infinity as those words, without quotes. Locale-free. */
 void buf_double(struct buf *b, double value);
+/* Beyond 2^53 - 1, where a browser would lose digits, in quotes. */
+void buf_json_u64(struct buf *b, uint64_t value);
 /* As buf_double, the three words in quotes: a JSON value. */
 void buf_json_double(struct buf *b, double value);
 /* In quotes, escaped; bytes that are no UTF-8 become U+FFFD. */

@@ -1,15 +1,6 @@
 /* fit_json.c: pure; any thread. */
 #include "pure/fit_json.h"
 
-/* 64-bit numbers beyond 2^53 - 1 lose digits in a browser: they are texts. */
-static void put_count(struct buf *out, uint64_t value)
-{
-    bool exact = value < UINT64_C(1) << 53;
-    buf_text(out, exact ? "" : "\"");
-    buf_u64(out, value);
-    buf_text(out, exact ? "" : "\"");
-}
-
 static void put_optional(
     struct buf *out, const char *name, bool has, double value)
 {
@@ -42,7 +33,7 @@ static void put_excluded(struct buf *out, const struct run_fit *fit)
     for (unsigned use = PAIR_USED + 1; use < PAIR_USES; use++) {
         buf_printf(out, "%s\"%s\":", use == PAIR_USED + 1 ? "" : ",",
             pair_use_name((enum pair_use)use));
-        put_count(out, fit->excluded[use]);
+        buf_json_u64(out, fit->excluded[use]);
     }
     buf_char(out, '}');
 }
@@ -99,9 +90,9 @@ static void put_steps(struct buf *out, const struct run_fit *fit)
         return;
     }
     buf_text(out, ",\"step_range\":[");
-    put_count(out, fit->first_step);
+    buf_json_u64(out, fit->first_step);
     buf_char(out, ',');
-    put_count(out, fit->last_step);
+    buf_json_u64(out, fit->last_step);
     buf_char(out, ']');
 }
 
@@ -118,12 +109,12 @@ void fit_json(struct buf *out, const struct run_fit *fit, const char *run_uid)
     buf_printf(out, "\"regressor\":\"%s\",\"estimator\":\"%s\",\"n\":",
         pair_regressor_name(fit->regressor),
         pair_estimator_name(fit->estimator));
-    put_count(out, report->n);
+    buf_json_u64(out, report->n);
     buf_text(out, ",\"n_excluded\":");
-    put_count(out, report->n_excluded);
+    buf_json_u64(out, report->n_excluded);
     put_excluded(out, fit);
     buf_text(out, ",\"every\":");
-    put_count(out, fit->every);
+    buf_json_u64(out, fit->every);
     put_steps(out, fit);
     put_range(out, "x_range", any, report->x_min, report->x_max);
     put_range(out, "y_range", any, report->y_min, report->y_max);

@@ -9,7 +9,6 @@
 #include <string.h>
 
 #define BIT(field) (UINT64_C(1) << (field))
-#define MEASURED_Y 0x80u
 
 const char *pair_use_name(enum pair_use use)
 {
@@ -76,15 +75,18 @@ static double double_of(const struct record *r, unsigned field)
     return value;
 }
 
-/* Which regressors the record's norms allow, as bits. */
-static unsigned measured_regressors(const struct record *r)
+/* pair.measured of the record. */
+static unsigned what_is_measured(const struct record *r)
 {
     bool start = has(r, PROBE_grad_sq);
     bool end = has(r, PROBE_grad_end_sq);
     bool middle = has(r, PROBE_grad_mid_sq);
     return (start ? 1u << FIT_REGRESSOR_START : 0) |
            (start && end ? 1u << FIT_REGRESSOR_TRAPEZOID : 0) |
-           (start && middle && end ? 1u << FIT_REGRESSOR_SIMPSON : 0);
+           (start && middle && end ? 1u << FIT_REGRESSOR_SIMPSON : 0) |
+           (start && end && has(r, PROBE_delta_sq) ? PAIR_MEASURED_CEILING
+                                                   : 0) |
+           (has(r, PROBE_smoothness) ? PAIR_MEASURED_Y : 0);
 }
 
 bool pair_read(const uint64_t *const columns[static PROBE_FIELDS],
@@ -100,8 +102,6 @@ bool pair_read(const uint64_t *const columns[static PROBE_FIELDS],
     double start = double_of(&r, PROBE_grad_sq);
     double middle = double_of(&r, PROBE_grad_mid_sq);
     double end = double_of(&r, PROBE_grad_end_sq);
-    unsigned measured =
-        measured_regressors(&r) | (has(&r, PROBE_smoothness) ? MEASURED_Y : 0);
     *ret_pair = (struct pair){
         .step = count_of(&r, PROBE_step),
         .y = double_of(&r, PROBE_smoothness),
@@ -109,7 +109,7 @@ bool pair_read(const uint64_t *const columns[static PROBE_FIELDS],
             (sqrt(start) + sqrt(end)) / sqrt(double_of(&r, PROBE_delta_sq)),
         .flags = (uint8_t)count_of(&r, PROBE_flags),
         .estimator = (uint8_t)estimator,
-        .measured = (uint8_t)measured,
+        .measured = (uint8_t)what_is_measured(&r),
     };
     for (unsigned k = 0; k < PAIR_REGRESSORS; k++) {
         ret_pair->x[k] =
@@ -120,7 +120,6 @@ bool pair_read(const uint64_t *const columns[static PROBE_FIELDS],
 
 enum pair_use pair_use(const struct pair *pair, enum fit_regressor regressor)
 {
-    unsigned needed = 1u << regressor | MEASURED_Y;
     double x = pair->x[regressor];
     if ((pair->flags & TRAJ_PROBE_TINY_STEP) != 0) {
         return PAIR_TINY_STEP;
@@ -131,7 +130,7 @@ enum pair_use pair_use(const struct pair *pair, enum fit_regressor regressor)
     if ((pair->flags & TRAJ_PROBE_ROUNDING) != 0) {
         return PAIR_ROUNDING;
     }
-    if ((pair->measured & needed) != needed) {
+    if (!pair_has_x(pair, regressor) || !pair_has_y(pair)) {
         return PAIR_NOT_MEASURED;
     }
     if (!isfinite(x) || !isfinite(pair->y)) {

@@ -54,8 +54,23 @@ struct pair {
     double ceiling;            /* (G + G') / ||d||: no function exceeds it */
     uint8_t flags;             /* TRAJ_PROBE_* */
     uint8_t estimator;         /* below PAIR_ESTIMATORS */
-    uint8_t measured;          /* bit r: x[r] is there; bit 7: y is there */
+    uint8_t measured;          /* see pair_has_x, pair_has_y, ... */
 };
+
+#define PAIR_MEASURED_Y 0x80u
+#define PAIR_MEASURED_CEILING 0x40u /* bits below: x[r] */
+static inline bool pair_has_x(const struct pair *pair, enum fit_regressor r)
+{
+    return (pair->measured >> r & 1) != 0;
+}
+static inline bool pair_has_y(const struct pair *pair)
+{
+    return (pair->measured & PAIR_MEASURED_Y) != 0;
+}
+static inline bool pair_has_ceiling(const struct pair *pair)
+{
+    return (pair->measured & PAIR_MEASURED_CEILING) != 0;
+}
 
 /* Record i of PROBE columns as scan.h and decode.h give them: columns[f] may
  * be NULL. false: no step, or of a layer, another norm, an unknown class. */

@@ -16,6 +16,7 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "pure/decode.h"
+#include "pure/live_rows.h"
 #include "store/runs.h"
 #include "store/store.h"
 
@@ -25,7 +26,6 @@
 
 #define LIVE_TICK_MS 100        /* between two events of one run's rows */
 #define LIVE_HEARTBEAT_MS 10000 /* between bytes of a quiet stream */
-#define LIVE_ROWS_MAX 200       /* of a kind in one event */
 #define LIVE_STREAMS_MAX 256    /* open at once */
 #define LIVE_RING_BYTES 262144  /* waiting in one stream */
 #define LIVE_HISTORY_EVENTS 512 /* kept for Last-Event-ID, of all runs */

@@ -1,0 +1,245 @@
+/* live_rows.c: pure; one thread at a time per struct live_rows. */
+#include "pure/live_rows.h"
+
+#include <math.h>
+
+#define BIT(field) (UINT64_C(1) << (field))
+
+void live_rows_clear(struct live_rows *rows, const struct live_rows *from)
+{
+    rows->n_steps = 0;
+    rows->n_probes = 0;
+    rows->more = false;
+    rows->last_step = 0;
+    rows->has_last_step = false;
+    rows->attempt = from->attempt;
+    rows->last_seq = from->last_seq;
+}
+
+bool live_rows_any(const struct live_rows *rows)
+{
+    return rows->n_steps > 0 || rows->n_probes > 0 || rows->more;
+}
+
+static void see_step(struct live_rows *rows, uint64_t step)
+{
+    if (!rows->has_last_step || step > rows->last_step) {
+        rows->last_step = step;
+        rows->has_last_step = true;
+    }
+}
+
+static const struct {
+    const char *name;
+    unsigned field;
+    bool root; /* the field is a sum of squares */
+} step_columns[LIVE_COLUMNS] = {
+    [LIVE_LOSS] = { "loss", STEP_loss, false },
+    [LIVE_GRAD_NORM] = { "grad_norm", STEP_grad_sq, true },
+    [LIVE_LR] = { "lr", STEP_lr, false },
+    [LIVE_CLIP_THRESHOLD] = { "clip_threshold", STEP_clip_threshold, false },
+    [LIVE_DELTA_NORM] = { "delta_norm", STEP_delta_sq, true },
+    [LIVE_PARAM_NORM] = { "param_norm", STEP_param_sq, true },
+};
+
+static void add_step(struct live_rows *rows, uint32_t attempt, uint64_t seq,
+    const struct section *s, uint32_t i)
+{
+    uint64_t present = section_present(s, i);
+    if ((present & BIT(STEP_step)) == 0) {
+        return;
+    }
+    uint64_t step = section_bits(s, STEP_step, i);
+    see_step(rows, step);
+    if (rows->n_steps == LIVE_ROWS_MAX) {
+        rows->more = true;
+        return;
+    }
+    struct live_step *row = &rows->steps[rows->n_steps++];
+    *row = (struct live_step){ .attempt = attempt, .seq = seq, .step = step };
+    for (size_t c = 0; c < LIVE_COLUMNS; c++) {
+        unsigned field = step_columns[c].field;
+        if ((present & BIT(field)) != 0) {
+            double value = section_f64(s, field, i);
+            row->values[c] = step_columns[c].root ? sqrt(value) : value;
+            row->present |= 1u << c;
+        }
+    }
+}
+
+static void add_probe(struct live_rows *rows, uint32_t attempt,
+    const struct section *s, uint32_t i)
+{
+    uint64_t bits[PROBE_FIELDS] = { 0 };
+    const uint64_t *columns[PROBE_FIELDS] = { NULL };
+    uint64_t present = section_present(s, i);
+    for (unsigned f = 0; f < PROBE_FIELDS; f++) {
+        if ((PAIR_FIELDS & present & BIT(f)) != 0) {
+            bits[f] = section_bits(s, f, i);
+            columns[f] = &bits[f];
+        }
+    }
+    struct pair pair;
+    if (!pair_read(columns, present, 0, &pair)) {
+        return;
+    }
+    see_step(rows, pair.step);
+    if (rows->n_probes == LIVE_ROWS_MAX) {
+        rows->more = true;
+        return;
+    }
+    rows->probes[rows->n_probes++] = (struct live_probe){ attempt, pair };
+}
+
+static void add_section(struct live_rows *rows, uint32_t attempt,
+    uint64_t first_seq, const struct section *s)
+{
+    /* A backlog of thousands: that there is more is all that is needed. */
+    for (uint32_t i = 0; i < s->count; i++) {
+        uint64_t seq = first_seq + section_seq_offset(s, i);
+        if (seq <= rows->last_seq) {
+            continue;
+        }
+        if (s->kind == WIRE_STEP) {
+            add_step(rows, attempt, seq, s, i);
+        } else {
+            add_probe(rows, attempt, s, i);
+        }
+    }
+}
+
+void live_rows_add(
+    struct live_rows *rows, uint32_t attempt, const struct message *message)
+{
+    if (message->count == 0) {
+        return;
+    }
+    if (attempt != rows->attempt) {
+        rows->more = rows->more || rows->attempt != 0;
+        if (attempt < rows->attempt) {
+            return;
+        }
+        rows->attempt = attempt;
+        rows->last_seq = 0;
+    }
+    for (uint32_t i = 0; i < message->n_sections; i++) {
+        const struct section *s = &message->sections[i];
+        if (s->kind == WIRE_STEP || s->kind == WIRE_PROBE) {
+            add_section(rows, attempt, message->first_seq, s);
+        }
+    }
+    uint64_t last_seq = message->first_seq + message->count - 1;
+    rows->last_seq = last_seq > rows->last_seq ? last_seq : rows->last_seq;
+}
+
+static void put_optional(struct buf *out, bool has, double value)
+{
+    if (has) {
+        buf_json_double(out, value);
+    } else {
+        buf_text(out, "null");
+    }
+}
+
+static void comma(struct buf *out, size_t i)
+{
+    if (i > 0) {
+        buf_char(out, ',');
+    }
+}
+
+static void put_steps(struct buf *out, const struct live_rows *rows)
+{
+    buf_text(out, "\"step\":{\"attempt\":[");
+    for (size_t i = 0; i < rows->n_steps; i++) {
+        comma(out, i);
+        buf_u64(out, rows->steps[i].attempt);
+    }
+    buf_text(out, "],\"seq\":[");
+    for (size_t i = 0; i < rows->n_steps; i++) {
+        comma(out, i);
+        buf_json_u64(out, rows->steps[i].seq);
+    }
+    buf_text(out, "],\"step\":[");
+    for (size_t i = 0; i < rows->n_steps; i++) {
+        comma(out, i);
+        buf_json_u64(out, rows->steps[i].step);
+    }
+    for (size_t c = 0; c < LIVE_COLUMNS; c++) {
+        buf_printf(out, "],\"%s\":[", step_columns[c].name);
+        for (size_t i = 0; i < rows->n_steps; i++) {
+            const struct live_step *row = &rows->steps[i];
+            comma(out, i);
+            put_optional(out, (row->present >> c & 1) != 0, row->values[c]);
+        }
+    }
+    buf_text(out, "]}");
+}
+
+static void put_probe_doubles(struct buf *out, const struct live_rows *rows)
+{
+    for (unsigned k = 0; k < PAIR_REGRESSORS; k++) {
+        buf_printf(
+            out, "],\"%s\":[", pair_regressor_name((enum fit_regressor)k));
+        for (size_t i = 0; i < rows->n_probes; i++) {
+            const struct pair *pair = &rows->probes[i].pair;
+            comma(out, i);
+            put_optional(
+                out, pair_has_x(pair, (enum fit_regressor)k), pair->x[k]);
+        }
+    }
+    buf_text(out, "],\"smoothness\":[");
+    for (size_t i = 0; i < rows->n_probes; i++) {
+        const struct pair *pair = &rows->probes[i].pair;
+        comma(out, i);
+        put_optional(out, pair_has_y(pair), pair->y);
+    }
+    buf_text(out, "],\"ceiling\":[");
+    for (size_t i = 0; i < rows->n_probes; i++) {
+        const struct pair *pair = &rows->probes[i].pair;
+        comma(out, i);
+        put_optional(out, pair_has_ceiling(pair), pair->ceiling);
+    }
+}
+
+static void put_probes(struct buf *out, const struct live_rows *rows)
+{
+    buf_text(out, "\"probe\":{\"attempt\":[");
+    for (size_t i = 0; i < rows->n_probes; i++) {
+        comma(out, i);
+        buf_u64(out, rows->probes[i].attempt);
+    }
+    buf_text(out, "],\"step\":[");
+    for (size_t i = 0; i < rows->n_probes; i++) {
+        comma(out, i);
+        buf_json_u64(out, rows->probes[i].pair.step);
+    }
+    put_probe_doubles(out, rows);
+    buf_text(out, "],\"flags\":[");
+    for (size_t i = 0; i < rows->n_probes; i++) {
+        comma(out, i);
+        buf_u64(out, rows->probes[i].pair.flags);
+    }
+    buf_text(out, "]}");
+}
+
+void live_rows_json(
+    struct buf *out, const struct live_rows *rows, const char *run_uid)
+{
+    buf_text(out, "{\"run\":");
+    buf_json_text(out, str_of(run_uid));
+    buf_char(out, ',');
+    if (rows->more) {
+        buf_text(out, "\"last_step\":");
+        if (rows->has_last_step) {
+            buf_json_u64(out, rows->last_step);
+        } else {
+            buf_text(out, "null");
+        }
+    } else {
+        put_steps(out, rows);
+        buf_char(out, ',');
+        put_probes(out, rows);
+    }
+    buf_char(out, '}');
+}
