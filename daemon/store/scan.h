@@ -34,9 +34,10 @@ struct scan_query {
     uint64_t fields; /* mask of the columns wanted; fewer = faster */
     enum scan_attempts attempts;
     uint32_t attempt;
-    uint32_t rank;      /* or SCAN_ALL_RANKS */
-    uint64_t from_step; /* inclusive */
-    uint64_t to_step;   /* inclusive; UINT64_MAX = no end */
+    uint32_t rank; /* or SCAN_ALL_RANKS */
+    /* Inclusive; 0 and UINT64_MAX = all, records without a step too. */
+    uint64_t from_step;
+    uint64_t to_step;
     /* Rows strictly after this position: the cursor of paging and "since". */
     uint32_t after_attempt;
     uint32_t after_rank;
@@ -61,7 +62,8 @@ struct scan;
 CHECK_RESULT enum err_code scan_open(struct reader *reader,
     const struct scan_query *query, struct scan **ret_scan, struct err *e);
 
-/* The next batch; ret_batch->n = 0 at the end. */
+/* The next batch; ret_batch->n = 0 at the end. ERR_STORE: a chunk or log row
+ * is damaged (the text says which); another call goes on behind it. */
 CHECK_RESULT enum err_code scan_next(
     struct scan *scan, struct scan_batch *ret_batch, struct err *e);
 void scan_close(struct scan *scan);

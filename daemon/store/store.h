@@ -5,7 +5,10 @@
  *
  * Thread: opened, used and closed by the writer thread alone.
  * All or nothing: what store_begin .. store_commit encloses is on disk
- * (synchronous=FULL) when store_commit returns ERR_NONE, or not at all.
+ * (synchronous=FULL) when store_commit returns ERR_NONE, or not at all. After
+ * an error other than ERR_INVALID and ERR_NOT_FOUND the transaction is only
+ * good for store_rollback; after that every struct stream_state must be read
+ * again with store_stream.
  */
 #ifndef TRAJD_STORE_H
 #define TRAJD_STORE_H
@@ -54,7 +57,8 @@ CHECK_RESULT enum err_code store_begin(struct store *store, struct err *e);
 CHECK_RESULT enum err_code store_commit(struct store *store, struct err *e);
 void store_rollback(struct store *store);
 
-/* ERR_NOT_FOUND: unknown stream, it needs a HELLO. */
+/* ERR_NOT_FOUND: unknown stream, it needs a HELLO. In a transaction or
+ * without. */
 CHECK_RESULT enum err_code store_stream(struct store *store,
     struct stream_uid uid, struct stream_state *ret_state, struct err *e);
 
@@ -72,14 +76,17 @@ CHECK_RESULT enum err_code store_hello(struct store *store,
  * Append a DATA message. Records up to state->committed_seq are left out
  * (*ret_new counts the others) and state->committed_seq rises to the last.
  * ERR_INVALID with a gap: first_seq is beyond committed_seq + 1 and the frame
- * has no WIRE_F_GAP. Updates the run's summary (last step, finish event).
+ * has no WIRE_F_GAP; nothing has changed then. Updates the run's summary (last
+ * step, finish event). A message without records is a sign of life, kept to
+ * the disk every few seconds.
  */
 CHECK_RESULT enum err_code store_append(struct store *store,
     struct stream_state *state, const struct message *message,
     const void *bytes, size_t n, int64_t now_wall_ns, uint32_t *ret_new,
     struct err *e);
 
-/* A BYE: the stream is closed (a later HELLO opens it again). */
+/* A BYE: the stream is closed (a later HELLO, or the writer's own DATA, opens
+ * it again). ERR_INVALID with a gap, as store_append: records are missing. */
 CHECK_RESULT enum err_code store_bye(struct store *store,
     struct stream_state *state, const struct message *message,
     int64_t now_wall_ns, struct err *e);

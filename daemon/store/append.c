@@ -1,0 +1,180 @@
+/* append.c: records and farewells of a stream. The writer thread. */
+#include "store/store.h"
+
+#include "store/db.h"
+#include "store/store_impl.h"
+
+#include <assert.h>
+
+/* A keepalive is written to disk only when the last one is this old. */
+#define HEARD_EVERY_NS INT64_C(2000000000)
+
+/* The writer itself was heard: not a sync on its behalf. */
+static void hear(struct touched *t, unsigned flags, int64_t now_wall_ns)
+{
+    if ((flags & WIRE_F_SYNC) != 0) {
+        return;
+    }
+    struct progress *p = &t->progress;
+    if (p->closed) {
+        p->closed = false;
+        p->writer_gone = false;
+        store_mark(t, TOUCH_RUN, now_wall_ns);
+    }
+    if (t->dirty || p->heard_wall_ns > now_wall_ns ||
+        now_wall_ns - p->heard_wall_ns >= HEARD_EVERY_NS) {
+        p->heard_wall_ns = now_wall_ns;
+        store_mark(t, TOUCH_QUIET, now_wall_ns);
+    }
+}
+
+/* Records up to `upto` will never come: they count as lost. Without the flag
+ * that says so, a gap is the sender's to mend. */
+static enum err_code close_gap(struct touched *t, unsigned flags, uint64_t upto,
+    int64_t now_wall_ns, struct err *e)
+{
+    struct progress *p = &t->progress;
+    if (upto <= p->committed_seq) {
+        return ERR_NONE;
+    }
+    if ((flags & WIRE_F_GAP) == 0) {
+        return err_set(e, ERR_INVALID,
+            "a gap: records up to %llu are committed, %llu comes next",
+            (unsigned long long)p->committed_seq, (unsigned long long)upto + 1);
+    }
+    p->lost_records += upto - p->committed_seq;
+    p->committed_seq = upto;
+    store_mark(t, TOUCH_RUN, now_wall_ns);
+    return ERR_NONE;
+}
+
+static enum err_code add_log(struct store *store, const struct touched *t,
+    uint64_t last_seq, const void *bytes, size_t n, struct err *e)
+{
+    sqlite3_stmt *stmt = store->stmts[STMT_ADD_LOG];
+    int rc = sqlite3_bind_int64(stmt, 1, t->progress.stream);
+    rc |= db_bind_u64(stmt, 2, t->progress.committed_seq + 1);
+    rc |= db_bind_u64(stmt, 3, last_seq);
+    rc |= sqlite3_bind_blob64(stmt, 4, bytes, n, SQLITE_STATIC);
+    if (rc != SQLITE_OK) {
+        return db_fail(store->db, e, "append");
+    }
+    return db_run(stmt, "append", e);
+}
+
+static enum err_code add_records(struct store *store, struct touched *t,
+    const struct message *message, const void *bytes, size_t n,
+    int64_t now_wall_ns, uint32_t *ret_new, struct err *e)
+{
+    struct progress *p = &t->progress;
+    /* Decoding has seen to it that this does not overflow. */
+    uint64_t end = message->first_seq + message->count; /* past the last */
+    if (end > INT64_MAX) {
+        return err_set(e, ERR_INVALID, "append: seq beyond 2^63");
+    }
+    enum err_code code =
+        close_gap(t, message->flags, message->first_seq - 1, now_wall_ns, e);
+    if (code != ERR_NONE) {
+        return code;
+    }
+    uint64_t from_seq = p->committed_seq + 1;
+    if (end <= from_seq) {
+        *ret_new = 0;
+        return ERR_NONE;
+    }
+    code = add_log(store, t, end - 1, bytes, n, e);
+    if (code != ERR_NONE) {
+        return code;
+    }
+    progress_add(p, message, from_seq, now_wall_ns);
+    p->committed_seq = end - 1;
+    p->log_records += end - from_seq;
+    p->log_bytes += n;
+    store_mark(t, TOUCH_RUN, now_wall_ns);
+    *ret_new = (uint32_t)(end - from_seq);
+    return ERR_NONE;
+}
+
+enum err_code store_append(struct store *store, struct stream_state *state,
+    const struct message *message, const void *bytes, size_t n,
+    int64_t now_wall_ns, uint32_t *ret_new, struct err *e)
+{
+    assert(message->type == WIRE_DATA);
+
+    enum err_code code = store_require_transaction(store, e);
+    struct touched *t = NULL;
+    if (code == ERR_NONE) {
+        code = store_touch(store, state->stream, &t, e);
+    }
+    if (code == ERR_NONE) {
+        code =
+            add_records(store, t, message, bytes, n, now_wall_ns, ret_new, e);
+    }
+    if (code != ERR_NONE) {
+        return code;
+    }
+    hear(t, message->flags, now_wall_ns);
+    *state = store_state_of(t);
+    return ERR_NONE;
+}
+
+enum err_code store_bye(struct store *store, struct stream_state *state,
+    const struct message *message, int64_t now_wall_ns, struct err *e)
+{
+    assert(message->type == WIRE_BYE);
+
+    enum err_code code = store_require_transaction(store, e);
+    struct touched *t = NULL;
+    if (code == ERR_NONE) {
+        code = store_touch(store, state->stream, &t, e);
+    }
+    if (code == ERR_NONE && message->last_seq >= INT64_MAX) {
+        code = err_set(e, ERR_INVALID, "bye: seq beyond 2^63");
+    }
+    if (code == ERR_NONE) {
+        code = close_gap(t, message->flags, message->last_seq, now_wall_ns, e);
+    }
+    if (code != ERR_NONE) {
+        return code;
+    }
+    struct progress *p = &t->progress;
+    hear(t, message->flags, now_wall_ns);
+    p->closed = true;
+    /* A sync may end while the trainer goes on writing its spool. */
+    p->writer_gone = (message->flags & WIRE_F_WRITER_GONE) != 0 ||
+                     (message->flags & WIRE_F_SYNC) == 0;
+    store_mark(t, TOUCH_RUN, now_wall_ns);
+    *state = store_state_of(t);
+    return ERR_NONE;
+}
+
+/* Its streams are no more: what this transaction knows of them goes too. */
+static void forget_run(struct store *store, struct run_id run)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < store->touched_n; i++) {
+        if (store->touched[i].state.run.v != run.v) {
+            store->touched[kept++] = store->touched[i];
+        }
+    }
+    store->touched_n = kept;
+}
+
+enum err_code store_delete_run(
+    struct store *store, struct run_id run, struct err *e)
+{
+    enum err_code code = store_require_transaction(store, e);
+    if (code != ERR_NONE) {
+        return code;
+    }
+    sqlite3_stmt *stmt = store->stmts[STMT_DELETE_RUN];
+    if (sqlite3_bind_int64(stmt, 1, run.v) != SQLITE_OK) {
+        return db_fail(store->db, e, "delete");
+    }
+    code = db_run(stmt, "delete", e);
+    if (code == ERR_NONE && sqlite3_changes(store->db) == 0) {
+        code = err_set(e, ERR_NOT_FOUND, "no such run");
+    }
+    forget_run(store, run);
+    return code;
+}

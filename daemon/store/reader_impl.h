@@ -1,0 +1,14 @@
+/* reader_impl: struct reader, for the files that read through it. */
+#ifndef TRAJD_READER_IMPL_H
+#define TRAJD_READER_IMPL_H
+
+#include "store/reader.h"
+
+#include <sqlite3.h>
+
+struct reader {
+    sqlite3 *db;
+    unsigned depth; /* of reader_begin; the transaction is the outermost's */
+};
+
+#endif

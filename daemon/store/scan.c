@@ -1,0 +1,294 @@
+/*
+ * scan.c: reads stream after stream, each from its sealed chunks and then from
+ * its log: the records of a stream up to some seq are in chunks, those after
+ * it in the log, and the read transaction keeps that border where it is. The
+ * thread of the reader.
+ *
+ * Invariants:
+ * 1. `records` holds what was read last, filtered; those before `at` have been
+ *    handed out.
+ * 2. `stream` is the one being read; everything of it before `phase` has been.
+ */
+#include "store/scan.h"
+
+#include "store/db.h"
+#include "store/reader_impl.h"
+#include "store/records.h"
+#include "store/scan_plan.h"
+
+#include <assert.h>
+
+/* Texts of one batch; a metric name is some 20 bytes, but a text may be 64
+ * KiB. */
+#define BATCH_HEAP_BYTES (4u << 20)
+
+#define FIELD_STEP UINT64_C(1) /* field 0 of every kind */
+
+static const char sql_log[] =
+    "SELECT id, first_seq, frame FROM log "
+    "WHERE stream = ?1 AND last_seq > ?2 ORDER BY last_seq;";
+
+enum phase { PHASE_START, PHASE_LOG, PHASE_END };
+
+struct scan {
+    struct reader *reader;
+    struct scan_query query;
+    struct scan_plan plan;
+    size_t stream;
+    enum phase phase;
+    sqlite3_stmt *log;
+    struct records records;
+    size_t at;
+    uint32_t *indices; /* of the records a filter keeps */
+    size_t indices_capacity;
+    struct str texts[SCAN_BATCH_MAX];
+};
+
+static bool has_range(const struct scan_query *query)
+{
+    return query->from_step > 0 || query->to_step < UINT64_MAX;
+}
+
+/* The fields the caller wants, and the step where a filter needs it. */
+static uint64_t fields_to_read(
+    const struct scan_query *query, const struct scan_plan *plan)
+{
+    bool filters = has_range(query);
+    for (size_t i = 0; i < plan->n; i++) {
+        filters = filters || plan->streams[i].is_cut;
+    }
+    return filters ? query->fields | FIELD_STEP : query->fields;
+}
+
+enum err_code scan_open(struct reader *reader, const struct scan_query *query,
+    struct scan **ret_scan, struct err *e)
+{
+    struct scan *scan = db_malloc(sizeof *scan);
+    if (scan == NULL) {
+        return db_nomem(e, "scan");
+    }
+    *scan = (struct scan){ .query = *query };
+    enum err_code code = reader_begin(reader, e);
+    if (code != ERR_NONE) {
+        db_free(scan);
+        return code;
+    }
+    scan->reader = reader;
+    code = scan_plan_init(&scan->plan, reader->db, query, e);
+    records_init(
+        &scan->records, query->kind, fields_to_read(query, &scan->plan));
+    if (code == ERR_NONE) {
+        code = db_prepare(reader->db, sql_log, &scan->log, e);
+    }
+    if (code != ERR_NONE) {
+        scan_close(scan);
+        return code;
+    }
+    *ret_scan = scan;
+    return ERR_NONE;
+}
+
+void scan_close(struct scan *scan)
+{
+    if (scan == NULL) {
+        return;
+    }
+    (void)sqlite3_finalize(scan->log); /* the steps have told */
+    reader_end(scan->reader);
+    scan_plan_done(&scan->plan);
+    records_done(&scan->records);
+    db_free(scan->indices);
+    db_free(scan);
+}
+
+/* ---- reading ------------------------------------------------------------- */
+
+/* The records of one log row, from its first_seq on. */
+static enum err_code take_log_row(
+    struct scan *scan, uint64_t after_seq, struct err *e)
+{
+    long long id = sqlite3_column_int64(scan->log, 0);
+    uint64_t from_seq = db_u64(scan->log, 1);
+    from_seq = from_seq > after_seq ? from_seq : after_seq + 1;
+    struct str frame = db_blob(scan->log, 2);
+    struct message message;
+    if (decode_message(frame.p, frame.n, &message) != DECODE_OK ||
+        message.type != WIRE_DATA) {
+        return err_set(e, ERR_STORE, "log row %lld is damaged", id);
+    }
+    for (uint32_t i = 0; i < message.n_sections; i++) {
+        const struct section *s = &message.sections[i];
+        if (s->kind != scan->query.kind) {
+            continue;
+        }
+        return records_append(
+            &scan->records, s, message.first_seq, from_seq, e);
+    }
+    return ERR_NONE;
+}
+
+/* Some rows of the log: enough for a batch, or all there are. */
+static enum err_code read_log(
+    struct scan *scan, const struct scan_stream *stream, struct err *e)
+{
+    struct records *r = &scan->records;
+    while (r->n < SCAN_BATCH_MAX && r->heap_n < BATCH_HEAP_BYTES) {
+        bool more = false;
+        enum err_code code = db_step(scan->log, &more, "scan", e);
+        if (code == ERR_NONE && !more) {
+            scan->phase = PHASE_END;
+            return ERR_NONE;
+        }
+        if (code == ERR_NONE) {
+            code = take_log_row(scan, stream->after_seq, e);
+        }
+        if (code != ERR_NONE) {
+            return code;
+        }
+    }
+    return ERR_NONE;
+}
+
+static enum err_code start_log(
+    struct scan *scan, const struct scan_stream *stream, struct err *e)
+{
+    (void)sqlite3_reset(scan->log); /* of another stream, or at its end */
+    int rc = sqlite3_bind_int64(scan->log, 1, stream->id);
+    rc |= db_bind_u64(scan->log, 2, stream->after_seq);
+    if (rc != SQLITE_OK) {
+        return db_fail(scan->reader->db, e, "scan");
+    }
+    scan->phase = PHASE_LOG;
+    return ERR_NONE;
+}
+
+/* ---- filtering ----------------------------------------------------------- */
+
+/* A record without a step is in no range of steps, and is never one that was
+ * done again. */
+static bool is_kept(
+    const struct scan *scan, const struct scan_stream *stream, size_t i)
+{
+    const struct scan_query *query = &scan->query;
+    const struct records *r = &scan->records;
+    if ((r->present[i] & FIELD_STEP) == 0) {
+        return !has_range(query);
+    }
+    uint64_t step = r->columns[0][i];
+    return step >= query->from_step && step <= query->to_step &&
+           (!stream->is_cut || step < stream->cut_step);
+}
+
+static enum err_code reserve_indices(struct scan *scan, struct err *e)
+{
+    if (scan->indices_capacity >= scan->records.n) {
+        return ERR_NONE;
+    }
+    uint32_t *grown =
+        db_realloc(scan->indices, scan->records.capacity * sizeof *grown);
+    if (grown == NULL) {
+        return db_nomem(e, "scan");
+    }
+    scan->indices = grown;
+    scan->indices_capacity = scan->records.capacity;
+    return ERR_NONE;
+}
+
+static enum err_code filter(
+    struct scan *scan, const struct scan_stream *stream, struct err *e)
+{
+    if (!has_range(&scan->query) && !stream->is_cut) {
+        return ERR_NONE;
+    }
+    enum err_code code = reserve_indices(scan, e);
+    if (code != ERR_NONE) {
+        return code;
+    }
+    size_t kept = 0;
+    for (size_t i = 0; i < scan->records.n; i++) {
+        scan->indices[kept] = (uint32_t)i;
+        kept += is_kept(scan, stream, i);
+    }
+    if (kept < scan->records.n) {
+        records_keep(&scan->records, scan->indices, kept);
+    }
+    return ERR_NONE;
+}
+
+/* ---- handing out --------------------------------------------------------- */
+
+/* Reads on until there are records, or no stream is left. */
+static enum err_code refill(struct scan *scan, struct err *e)
+{
+    scan->at = 0;
+    records_clear(&scan->records);
+    while (scan->records.n == 0 && scan->stream < scan->plan.n) {
+        const struct scan_stream *stream = &scan->plan.streams[scan->stream];
+        enum err_code code = ERR_NONE;
+        switch (scan->phase) {
+        case PHASE_START:
+            code = start_log(scan, stream, e);
+            break;
+        case PHASE_LOG:
+            code = read_log(scan, stream, e);
+            break;
+        case PHASE_END:
+            scan->stream++;
+            scan->phase = PHASE_START;
+            break;
+        }
+        if (code == ERR_NONE && scan->records.n > 0) {
+            code = filter(scan, stream, e);
+        }
+        if (code != ERR_NONE) {
+            records_clear(&scan->records);
+            return code;
+        }
+    }
+    return ERR_NONE;
+}
+
+static void hand_out(struct scan *scan, struct scan_batch *batch)
+{
+    const struct records *r = &scan->records;
+    const struct scan_stream *stream = &scan->plan.streams[scan->stream];
+    size_t at = scan->at;
+    size_t n = r->n - at > SCAN_BATCH_MAX ? SCAN_BATCH_MAX : r->n - at;
+    *batch = (struct scan_batch){
+        .attempt = stream->attempt,
+        .rank = stream->rank,
+        .n = n,
+        .seq = r->seq + at,
+        .present = r->present + at,
+    };
+    uint64_t fields = scan->query.fields & r->mask;
+    for (size_t f = 0; f < WIRE_FIELDS_MAX; f++) {
+        bool wanted = (fields >> f & 1) != 0;
+        batch->columns[f] = wanted ? r->columns[f] + at : NULL;
+    }
+    int text_field = records_text_field(r->kind);
+    if (text_field >= 0 && (fields >> text_field & 1) != 0) {
+        for (size_t i = 0; i < n; i++) {
+            scan->texts[i] = records_text(r, at + i);
+        }
+        batch->texts = scan->texts;
+    }
+    scan->at += n;
+}
+
+enum err_code scan_next(
+    struct scan *scan, struct scan_batch *ret_batch, struct err *e)
+{
+    if (scan->at == scan->records.n) {
+        enum err_code code = refill(scan, e);
+        if (code != ERR_NONE) {
+            return code;
+        }
+    }
+    if (scan->records.n == 0) {
+        *ret_batch = (struct scan_batch){ 0 };
+        return ERR_NONE;
+    }
+    hand_out(scan, ret_batch);
+    return ERR_NONE;
+}

@@ -1,0 +1,298 @@
+/*
+ * store.c: opening, and the transaction: what it touched is kept in memory and
+ * written once, before COMMIT. The writer thread. Invariants: store_impl.h.
+ */
+#include "store/store.h"
+
+#include "store/db.h"
+#include "store/migrate.h"
+#include "store/store_impl.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define SEAL_RECORDS_DEFAULT 2048
+#define SEAL_RECORDS_MAX 16384
+
+#define STORE_STATEMENT_SQL(id, sql) [STMT_##id] = sql,
+static const char *const statement_sql[STMT_COUNT] = { STORE_STATEMENTS(
+    STORE_STATEMENT_SQL) };
+
+static enum err_code open_database(
+    const struct store_options *options, sqlite3 **ret_db, struct err *e)
+{
+    sqlite3 *db = NULL;
+    enum err_code code = db_open(options->path, DB_WRITE, &db, e);
+    if (code != ERR_NONE) {
+        return code;
+    }
+    /* Whose file it is comes before anything is written to it. */
+    size_t version = 0;
+    code = migrate_version(db, migrations_count, &version, e);
+    if (code == ERR_NONE) {
+        code = db_set_up_writer(db, options->normal_sync, e);
+    }
+    if (code == ERR_NONE) {
+        code = migrate(db, migrations_table, migrations_count, e);
+    }
+    if (code != ERR_NONE) {
+        db_close(db);
+        return code;
+    }
+    *ret_db = db;
+    return ERR_NONE;
+}
+
+static enum err_code prepare_all(struct store *store, struct err *e)
+{
+    for (size_t i = 0; i < STMT_COUNT; i++) {
+        enum err_code code =
+            db_prepare(store->db, statement_sql[i], &store->stmts[i], e);
+        if (code != ERR_NONE) {
+            return code;
+        }
+    }
+    return ERR_NONE;
+}
+
+static uint32_t seal_records(const struct store_options *options)
+{
+    uint32_t wanted = options->seal_records;
+    wanted = wanted == 0 ? SEAL_RECORDS_DEFAULT : wanted;
+    return wanted > SEAL_RECORDS_MAX ? SEAL_RECORDS_MAX : wanted;
+}
+
+enum err_code store_open(const struct store_options *options,
+    struct store **ret_store, struct err *e)
+{
+    assert(options->path != NULL);
+
+    struct store *store = db_malloc(sizeof *store);
+    if (store == NULL) {
+        return db_nomem(e, "open");
+    }
+    *store = (struct store){ .seal_records = seal_records(options) };
+    enum err_code code = open_database(options, &store->db, e);
+    if (code == ERR_NONE) {
+        code = prepare_all(store, e);
+    }
+    if (code != ERR_NONE) {
+        (void)err_prefix(e, "%s", options->path);
+        store_close(store);
+        return code;
+    }
+    *ret_store = store;
+    return ERR_NONE;
+}
+
+void store_close(struct store *store)
+{
+    if (store == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < STMT_COUNT; i++) {
+        (void)sqlite3_finalize(store->stmts[i]); /* its last result again */
+    }
+    db_close(store->db); /* rolls back what was not committed */
+    db_free(store->touched);
+    db_free(store);
+}
+
+enum err_code store_require_transaction(struct store *store, struct err *e)
+{
+    if (sqlite3_get_autocommit(store->db)) {
+        return err_set(e, ERR_STORE, "the transaction was rolled back");
+    }
+    return ERR_NONE;
+}
+
+enum err_code store_begin(struct store *store, struct err *e)
+{
+    assert(store->touched_n == 0);
+    return db_run(store->stmts[STMT_BEGIN], "begin", e);
+}
+
+void store_rollback(struct store *store)
+{
+    store->touched_n = 0;
+    /* Out of memory and a full disk make SQLite roll back on its own. */
+    if (!sqlite3_get_autocommit(store->db)) {
+        sqlite3_stmt *stmt = store->stmts[STMT_ROLLBACK];
+        (void)sqlite3_step(stmt);
+        (void)sqlite3_reset(stmt); /* what fails here was rolled back too */
+    }
+}
+
+/* Whether an entry before this one raises the revision of the same run. */
+static bool run_is_done(const struct store *store, size_t i)
+{
+    for (size_t k = 0; k < i; k++) {
+        const struct touched *other = &store->touched[k];
+        if (other->run_changed &&
+            other->state.run.v == store->touched[i].state.run.v) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum err_code touch_run(
+    struct store *store, const struct touched *t, struct err *e)
+{
+    sqlite3_stmt *stmt = store->stmts[STMT_TOUCH_RUN];
+    int rc = sqlite3_bind_int64(stmt, 1, t->state.run.v);
+    rc |= sqlite3_bind_int64(stmt, 2, t->now_wall_ns);
+    if (rc != SQLITE_OK) {
+        return db_fail(store->db, e, "commit");
+    }
+    return db_run(stmt, "commit", e);
+}
+
+static enum err_code write_touched(struct store *store, struct err *e)
+{
+    for (size_t i = 0; i < store->touched_n; i++) {
+        const struct touched *t = &store->touched[i];
+        enum err_code code = ERR_NONE;
+        if (t->dirty) {
+            code =
+                progress_write(&t->progress, store->stmts[STMT_SAVE_STREAM], e);
+        }
+        if (code == ERR_NONE && t->run_changed && !run_is_done(store, i)) {
+            code = touch_run(store, t, e);
+        }
+        if (code != ERR_NONE) {
+            return code;
+        }
+    }
+    return ERR_NONE;
+}
+
+enum err_code store_commit(struct store *store, struct err *e)
+{
+    enum err_code code = store_require_transaction(store, e);
+    if (code == ERR_NONE) {
+        code = write_touched(store, e);
+    }
+    if (code == ERR_NONE) {
+        code = db_run(store->stmts[STMT_COMMIT], "commit", e);
+    }
+    if (code != ERR_NONE) {
+        store_rollback(store);
+    }
+    store->touched_n = 0;
+    return code;
+}
+
+struct stream_state store_state_of(const struct touched *touched)
+{
+    struct stream_state state = touched->state;
+    state.committed_seq = touched->progress.committed_seq;
+    state.closed = touched->progress.closed;
+    return state;
+}
+
+void store_mark(
+    struct touched *touched, enum touch_kind kind, int64_t now_wall_ns)
+{
+    touched->dirty = true;
+    touched->run_changed = touched->run_changed || kind == TOUCH_RUN;
+    touched->now_wall_ns = now_wall_ns;
+}
+
+static struct touched *find_touched(struct store *store, int64_t stream)
+{
+    for (size_t i = store->touched_n; i > 0; i--) {
+        if (store->touched[i - 1].progress.stream == stream) {
+            return &store->touched[i - 1];
+        }
+    }
+    return NULL;
+}
+
+static enum err_code grow_touched(struct store *store, struct err *e)
+{
+    if (store->touched_n < store->touched_capacity) {
+        return ERR_NONE;
+    }
+    size_t capacity =
+        store->touched_capacity == 0 ? 64 : store->touched_capacity * 2;
+    struct touched *grown =
+        db_realloc(store->touched, capacity * sizeof *grown);
+    if (grown == NULL) {
+        return db_nomem(e, "transaction");
+    }
+    store->touched = grown;
+    store->touched_capacity = capacity;
+    return ERR_NONE;
+}
+
+/* Takes the row of FIND_STREAM or LOAD_STREAM into touched, unless the stream
+ * is there, and newer. */
+static enum err_code take_row(struct store *store, sqlite3_stmt *stmt,
+    struct touched **ret_touched, struct err *e)
+{
+    bool row = false;
+    enum err_code code = db_step(stmt, &row, "stream", e);
+    if (code != ERR_NONE) {
+        return code;
+    }
+    if (!row) {
+        return err_set(e, ERR_NOT_FOUND, "no such stream");
+    }
+    struct touched t = { .state = {
+                             .run = { sqlite3_column_int64(stmt, 0) },
+                             .attempt = (uint32_t)db_u64(stmt, 1),
+                             .rank = (uint32_t)db_u64(stmt, 2),
+                         } };
+    progress_read(stmt, 3, &t.progress);
+    t.state.stream.v = t.progress.stream;
+    (void)sqlite3_reset(stmt); /* a SELECT that gave its row */
+
+    struct touched *known = find_touched(store, t.progress.stream);
+    if (known != NULL) {
+        *ret_touched = known;
+        return ERR_NONE;
+    }
+    code = grow_touched(store, e);
+    if (code != ERR_NONE) {
+        return code;
+    }
+    store->touched[store->touched_n++] = t;
+    *ret_touched = &store->touched[store->touched_n - 1];
+    return ERR_NONE;
+}
+
+enum err_code store_touch(struct store *store, struct stream_id stream,
+    struct touched **ret_touched, struct err *e)
+{
+    struct touched *known = find_touched(store, stream.v);
+    if (known != NULL) {
+        *ret_touched = known;
+        return ERR_NONE;
+    }
+    sqlite3_stmt *stmt = store->stmts[STMT_LOAD_STREAM];
+    if (sqlite3_bind_int64(stmt, 1, stream.v) != SQLITE_OK) {
+        return db_fail(store->db, e, "stream");
+    }
+    return take_row(store, stmt, ret_touched, e);
+}
+
+enum err_code store_stream(struct store *store, struct stream_uid uid,
+    struct stream_state *ret_state, struct err *e)
+{
+    sqlite3_stmt *stmt = store->stmts[STMT_FIND_STREAM];
+    if (sqlite3_bind_blob(stmt, 1, uid.v, sizeof uid.v, SQLITE_STATIC) !=
+        SQLITE_OK) {
+        return db_fail(store->db, e, "stream");
+    }
+    struct touched *t = NULL;
+    enum err_code code = take_row(store, stmt, &t, e);
+    (void)sqlite3_clear_bindings(stmt); /* uid was borrowed for the call */
+    if (code == ERR_NONE) {
+        *ret_state = store_state_of(t);
+    }
+    if (sqlite3_get_autocommit(store->db)) {
+        store->touched_n = 0; /* a look without a transaction keeps nothing */
+    }
+    return code;
+}

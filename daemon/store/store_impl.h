@@ -1,0 +1,105 @@
+/*
+ * store_impl: struct store, for the files that implement store.h: store.c
+ * (open, transactions), hellos.c (who a stream is), append.c (its records),
+ * seal.c (chunks).
+ *
+ * Invariants, in a transaction:
+ * 1. `touched` has each stream at most once; what is there is newer than the
+ *    row of stream_progress, which is written at commit.
+ * 2. When SQLite has rolled back by itself (out of memory, disk full) every
+ *    function fails until store_rollback: nothing runs outside a transaction.
+ */
+#ifndef TRAJD_STORE_IMPL_H
+#define TRAJD_STORE_IMPL_H
+
+#include "store/progress.h"
+#include "store/store.h"
+
+#include <stddef.h>
+
+#include <sqlite3.h>
+
+struct chunk_coder;
+
+/* X(id, SQL): prepared once at open. */
+#define STORE_STATEMENTS(X)                                                    \
+    X(BEGIN, "BEGIN IMMEDIATE;")                                               \
+    X(COMMIT, "COMMIT;")                                                       \
+    X(ROLLBACK, "ROLLBACK;")                                                   \
+    X(FIND_STREAM,                                                             \
+        "SELECT s.run, s.attempt, s.rank, " PROGRESS_COLUMNS                   \
+        " FROM stream AS s JOIN stream_progress AS p ON p.stream = s.id "      \
+        "WHERE s.uid = ?1;")                                                   \
+    X(LOAD_STREAM,                                                             \
+        "SELECT s.run, s.attempt, s.rank, " PROGRESS_COLUMNS                   \
+        " FROM stream AS s JOIN stream_progress AS p ON p.stream = s.id "      \
+        "WHERE s.id = ?1;")                                                    \
+    X(SAVE_STREAM, PROGRESS_UPDATE)                                            \
+    X(TOUCH_RUN, "UPDATE run_progress SET revision = revision + 1, "           \
+                 "updated_wall_ns = max(updated_wall_ns, ?2) WHERE run = ?1;") \
+    X(FIND_RUN, "SELECT id, created_wall_ns FROM run WHERE uid = ?1;")         \
+    X(ADD_RUN,                                                                 \
+        "INSERT INTO run (uid, created_wall_ns, project, name, tags, config) " \
+        "VALUES (?1, ?2, ?3, ?4, ?5, ?6);")                                    \
+    X(ADD_RUN_PROGRESS,                                                        \
+        "INSERT INTO run_progress (run, revision, updated_wall_ns) "           \
+        "VALUES (?1, 0, ?2);")                                                 \
+    X(DESCRIBE_RUN,                                                            \
+        "UPDATE run SET project = ?2, name = ?3, tags = ?4, config = ?5 "      \
+        "WHERE id = ?1;")                                                      \
+    X(CLEAR_TAGS, "DELETE FROM run_tag WHERE run = ?1;")                       \
+    X(ADD_TAG, "INSERT OR IGNORE INTO run_tag (tag, created_wall_ns, run) "    \
+               "VALUES (?1, ?2, ?3);")                                         \
+    X(ATTEMPTS_FROM,                                                           \
+        "SELECT attempt FROM stream WHERE run = ?1 AND rank = ?2 "             \
+        "AND attempt >= ?3 ORDER BY attempt;")                                 \
+    X(BEFORE_NEWEST,                                                           \
+        "SELECT 1 FROM stream WHERE run = ?1 AND "                             \
+        "(attempt > ?2 OR (attempt = ?2 AND rank < ?3)) LIMIT 1;")             \
+    X(ADD_STREAM,                                                              \
+        "INSERT INTO stream (uid, run, attempt, rank, created_wall_ns, "       \
+        "hello) VALUES (?1, ?2, ?3, ?4, ?5, ?6);")                             \
+    X(ADD_PROGRESS, "INSERT INTO stream_progress (stream) VALUES (?1);")       \
+    X(ADD_LOG, "INSERT INTO log (stream, first_seq, last_seq, frame) "         \
+               "VALUES (?1, ?2, ?3, ?4);")                                     \
+    X(DELETE_RUN, "DELETE FROM run WHERE id = ?1;")
+
+#define STORE_STATEMENT_ENUM(id, sql) STMT_##id,
+enum store_statement { STORE_STATEMENTS(STORE_STATEMENT_ENUM) STMT_COUNT };
+
+/* A stream in this transaction. */
+struct touched {
+    struct stream_state state; /* without committed_seq and closed */
+    struct progress progress;
+    bool dirty;       /* to be written at commit */
+    bool run_changed; /* and the run's revision is to rise */
+    int64_t now_wall_ns;
+};
+
+struct store {
+    sqlite3 *db;
+    sqlite3_stmt *stmts[STMT_COUNT];
+    uint32_t seal_records;
+    struct touched *touched;
+    size_t touched_n;
+    size_t touched_capacity;
+};
+
+/* ERR_STORE outside a transaction. */
+CHECK_RESULT enum err_code store_require_transaction(
+    struct store *store, struct err *e);
+
+/* The stream's entry of this transaction, loaded if need be; valid until the
+ * next call. ERR_NOT_FOUND if there is no such stream. */
+CHECK_RESULT enum err_code store_touch(struct store *store,
+    struct stream_id stream, struct touched **ret_touched, struct err *e);
+
+/* What the callers of store.h see of it. */
+struct stream_state store_state_of(const struct touched *touched);
+
+/* Marks it to be written; changed: the run's revision rises too. */
+enum touch_kind { TOUCH_QUIET, TOUCH_RUN };
+void store_mark(
+    struct touched *touched, enum touch_kind kind, int64_t now_wall_ns);
+
+#endif
