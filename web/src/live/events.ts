@@ -1,0 +1,123 @@
+/**
+ * events: what a live event means for a run on the screen. Pure: the plan
+ * says what to do, the page does it.
+ */
+
+import type { Fits, ProbeRows, Regressor, Run, StepRows } from "../api/types";
+import type { RawEvent } from "./sse";
+
+export type LiveEvent =
+    | { type: "rows"; run: string; step: StepRows | null; probe: ProbeRows | null }
+    | { type: "more"; run: string }
+    | { type: "run"; run: Run }
+    | { type: "fit"; run: string; fits: Fits }
+    | { type: "resync" }
+    | { type: "bye" };
+
+/** null for an event that this page does not know, or that is no JSON. */
+export function readEvent(raw: RawEvent): LiveEvent | null {
+    if (raw.name === "resync" || raw.name === "bye") {
+        return { type: raw.name };
+    }
+    let body: unknown;
+    try {
+        body = JSON.parse(raw.data);
+    } catch {
+        return null;
+    }
+    if (typeof body !== "object" || body === null) {
+        return null;
+    }
+    const run = (body as { run?: unknown }).run;
+    switch (raw.name) {
+        case "rows": {
+            const rows = body as { step?: StepRows | null; probe?: ProbeRows | null };
+            return typeof run === "string"
+                ? { type: "rows", run, step: rows.step ?? null, probe: rows.probe ?? null }
+                : null;
+        }
+        case "more":
+            return typeof run === "string" ? { type: "more", run } : null;
+        case "run":
+            return { type: "run", run: (typeof run === "object" && run !== null ? run : body) as Run };
+        case "fit":
+            return typeof run === "string" ? { type: "fit", run, fits: body as Fits } : null;
+        default:
+            return null;
+    }
+}
+
+/** What the page shows now, as far as a plan depends on it. */
+export interface Showing {
+    run: string;
+    attempt: number;
+    regressor: Regressor | null;
+    /** A part of the run was selected: what comes later is not in it. */
+    ranged: boolean;
+}
+
+export interface Plan {
+    steps: StepRows | null;
+    probes: ProbeRows | null;
+    run: Run | null;
+    fits: Fits | null;
+    /** soon: at most once a second; now: all that is shown is void. */
+    refetch: "none" | "soon" | "now";
+    /** The fits that are shown are old; those of the event are of another kind. */
+    refit: boolean;
+}
+
+const NOTHING: Plan = { steps: null, probes: null, run: null, fits: null, refetch: "none", refit: false };
+
+export function planFor(event: LiveEvent, showing: Showing): Plan {
+    switch (event.type) {
+        case "rows":
+            return event.run === showing.run ? planRows(event.step, event.probe, showing) : NOTHING;
+        case "more":
+            return event.run === showing.run ? { ...NOTHING, refetch: showing.ranged ? "none" : "soon" } : NOTHING;
+        case "run":
+            return event.run.id === showing.run ? { ...NOTHING, run: event.run } : NOTHING;
+        case "fit":
+            return event.run === showing.run ? planFit(event.fits, showing) : NOTHING;
+        case "resync":
+            return { ...NOTHING, refetch: "now" };
+        case "bye":
+            return NOTHING;
+    }
+}
+
+function planRows(steps: StepRows | null, probes: ProbeRows | null, showing: Showing): Plan {
+    if (steps !== null && steps.attempt.some((attempt) => attempt > showing.attempt)) {
+        // The trainer went back: steps that are drawn have been done again.
+        return { ...NOTHING, refetch: "now" };
+    }
+    return showing.ranged ? NOTHING : { ...NOTHING, steps, probes };
+}
+
+function planFit(fits: Fits, showing: Showing): Plan {
+    if (showing.ranged) {
+        return NOTHING;
+    }
+    if (showing.regressor === null || fits.regressor === showing.regressor) {
+        return { ...NOTHING, fits };
+    }
+    return { ...NOTHING, refit: true };
+}
+
+/**
+ * The list with this run in it: changed in place, or put where its age says
+ * if it is wanted. Newest first. The same list if nothing changes.
+ */
+export function withRun(list: readonly Run[], run: Run, wanted: (run: Run) => boolean): readonly Run[] {
+    const at = list.findIndex((other) => other.id === run.id);
+    if (at >= 0) {
+        const old = list[at]!;
+        return Number(old.revision) > Number(run.revision) ? list : list.map((r, i) => (i === at ? run : r));
+    }
+    if (!wanted(run)) {
+        return list;
+    }
+    const older = list.findIndex((other) => BigInt(other.created_wall_ns) < BigInt(run.created_wall_ns));
+    const place = older < 0 ? list.length : older;
+    return [...list.slice(0, place), run, ...list.slice(place)];
+}

@@ -1,0 +1,41 @@
+/** badge: the state of a run as colour, sign and word: never as colour alone. */
+
+import type { Run, RunState } from "../api/types";
+import { h } from "../dom";
+
+const SIGNS: Record<RunState, { sign: string; means: string }> = {
+    live: { sign: "●", means: "the trainer is recording" },
+    stalled: { sign: "◐", means: "the trainer is there, but no step has come for a while" },
+    lost: { sign: "✕", means: "nothing has been heard of the trainer, and it did not say that it ended" },
+    finished: { sign: "✓", means: "the trainer said that it ended well" },
+    failed: { sign: "▲", means: "the trainer said that it failed" },
+};
+
+export function stateBadge(run: Pick<Run, "state" | "exit_code">): HTMLElement {
+    const { sign, means } = SIGNS[run.state];
+    const code = run.state === "failed" && run.exit_code !== null ? ` (exit ${run.exit_code})` : "";
+    return h(
+        "span",
+        { class: `badge ${run.state}`, title: means + code },
+        h("span", { "aria-hidden": "true" }, sign),
+        ` ${run.state}`,
+    );
+}
+
+export function lossText(run: Pick<Run, "lost_records" | "dropped_records">): string | null {
+    const [lost, dropped] = [Number(run.lost_records), Number(run.dropped_records)];
+    if (lost === 0 && dropped === 0) {
+        return null;
+    }
+    return [lost > 0 ? `${lost} lost` : "", dropped > 0 ? `${dropped} dropped` : ""].filter(Boolean).join(", ");
+}
+
+export function completeBadge(run: Pick<Run, "lost_records" | "dropped_records">): HTMLElement {
+    const text = lossText(run);
+    return h(
+        "span",
+        { class: `badge ${text === null ? "finished" : "failed"}`, title: "whether every record of the trainer is here" },
+        h("span", { "aria-hidden": "true" }, text === null ? "✓" : "▲"),
+        text === null ? " complete" : ` incomplete: ${text}`,
+    );
+}

@@ -1,0 +1,62 @@
+/** facts: what is known of a run beside its numbers. */
+
+import { address, runPath } from "../api/client";
+import type { RunDetail } from "../api/types";
+import { h } from "../dom";
+import { counted, duration, grouped, moment, wallMs } from "../draw/format";
+import { completeBadge, stateBadge } from "./badge";
+
+export class Facts {
+    private readonly list = h("dl", { class: "facts" });
+    private readonly config = h("pre", { tabindex: 0, role: "region", "aria-label": "Configuration" });
+    private readonly hello = h("pre", { tabindex: 0, role: "region", "aria-label": "Trainer" });
+    readonly element: HTMLElement;
+
+    constructor(id: string) {
+        const link = (kind: string, format: string): HTMLElement =>
+            h(
+                "a",
+                { href: address(`${runPath(id)}/export`, { kind, format }), download: `${id}-${kind}.${format}` },
+                format === "csv" ? "CSV" : "NDJSON",
+            );
+        const kinds = ["step", "probe", "metric", "event"].map((kind) =>
+            h("li", {}, `${kind}s: `, link(kind, "csv"), " ", link(kind, "ndjson")),
+        );
+        this.element = h(
+            "section",
+            { class: "run-facts", "aria-label": "Facts about the run" },
+            h("h3", {}, "Run"),
+            this.list,
+            h("details", {}, h("summary", {}, "Configuration"), this.config),
+            h("details", {}, h("summary", {}, "Trainer"), this.hello),
+            h("h3", {}, "Export, every record"),
+            h("ul", { class: "exports" }, ...kinds),
+        );
+    }
+
+    show(run: RunDetail): void {
+        const created = wallMs(run.created_wall_ns);
+        const updated = wallMs(run.updated_wall_ns);
+        const { step, probe, metric, event } = run.records;
+        const rows: [string, (Node | string)[]][] = [
+            ["state", [stateBadge(run), " ", completeBadge(run)]],
+            ["id", [h("code", {}, run.id)]],
+            ["project", [run.project]],
+            ["tags", run.tags.length > 0 ? run.tags.map((tag) => h("span", { class: "tag" }, tag)) : ["–"]],
+            ["started", [moment(created)]],
+            ["last record", [`${moment(updated)} (after ${duration(updated - created)})`]],
+            ["last step", [run.last_step === null ? "–" : grouped(Number(run.last_step))]],
+            ["attempts", [`${grouped(run.attempts)}, of ${counted(run.ranks, "rank")}`]],
+            [
+                "records",
+                [
+                    `${counted(Number(step), "step")}, ${counted(Number(probe), "probe")}, ` +
+                        `${counted(Number(metric), "metric")}, ${counted(Number(event), "event")}`,
+                ],
+            ],
+        ];
+        this.list.replaceChildren(...rows.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, ...value)]));
+        this.config.textContent = JSON.stringify(run.config, null, 2);
+        this.hello.textContent = JSON.stringify(run.hello, null, 2);
+    }
+}

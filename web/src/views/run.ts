@@ -1,0 +1,345 @@
+/**
+ * run: the page of one run. Owns its data (series, points, fits), brings them
+ * up to date by events, and fetches again what events cannot tell.
+ */
+
+import { ApiError, get, isAbort, runPath } from "../api/client";
+import type { Fits, Regressor, RunDetail, ScatterReply, SeriesReply } from "../api/types";
+import { gradientPanel } from "../charts/gradient";
+import { lossPanel, type PanelContext } from "../charts/loss";
+import type { Panel } from "../charts/panel";
+import { Scatter } from "../charts/scatter";
+import { smoothnessPanel } from "../charts/smoothness";
+import { stepsizePanel } from "../charts/stepsize";
+import { h, setText } from "../dom";
+import { grouped } from "../draw/format";
+import { type Plan, planFor, readEvent } from "../live/events";
+import { Live } from "../live/live";
+import { Points } from "../model/points";
+import { BUCKETS_ASKED, METRICS, type Metric, Series } from "../model/series";
+import { curves } from "../model/verdict";
+import { PANEL_KEYS, type PanelKey, type RunView } from "../model/view";
+import type { App, Page } from "./app";
+import { lossText, stateBadge } from "./badge";
+import { Facts } from "./facts";
+import { FitTable } from "./fits";
+import { Loader } from "./loader";
+
+/** As many as the picture can take at ten times a second; beyond, the daemon counts them. */
+const POINTS_MOST = 50_000;
+
+const PANEL_METRICS: Record<PanelKey, readonly Metric[]> = {
+    loss: ["loss"],
+    grad: ["grad_norm", "clip_threshold"],
+    smoothness: ["smoothness"],
+    lr: ["lr", "step_limit"],
+};
+
+export class RunPage implements Page {
+    readonly element = h("main", { id: "main", class: "run-page" });
+    private run: RunDetail | null = null;
+    private series = new Series();
+    private fits: Fits | null = null;
+    private attempt = 0;
+    /** Rows that came while a request was under way, which may not know them. */
+    private missed: Plan[] = [];
+    private readonly stop = new AbortController();
+    private readonly loader = new Loader(() => this.load());
+    private readonly refitter = new Loader(() => this.refit(), 2000);
+    private readonly live: Live;
+    private readonly scatter: Scatter;
+    private readonly panels: Record<PanelKey, Panel>;
+    private readonly fitTable = new FitTable();
+    private readonly facts: Facts;
+    private readonly heading = h("h1", {});
+    private readonly state = h("span", { class: "state" });
+    private readonly lostNote = h("span", { class: "lost-note" });
+    private readonly rangeNote = h("span", {});
+    private readonly rangeBar: HTMLElement;
+    private readonly problem = h("div", { class: "problem", role: "alert", hidden: true });
+    private readonly content = h("div", { class: "run-content", hidden: true });
+
+    constructor(
+        private readonly app: App,
+        private view: RunView,
+    ) {
+        app.title(view.id);
+        this.facts = new Facts(view.id);
+        this.scatter = new Scatter({
+            theme: app.theme,
+            announcer: app.announcer,
+            ceiling: view.ceiling,
+            onRegressor: (regressor) => this.change({ regressor }, true),
+            onCeiling: (ceiling) => this.change({ ceiling }, false),
+            onPick: (step) => this.follow(step, null),
+        });
+        const context = (key: PanelKey): PanelContext => ({
+            theme: app.theme,
+            announcer: app.announcer,
+            log: view.log[key],
+            onZoom: (from, to) => this.change({ range: [from, to] }, true),
+            onReset: () => this.change({ range: null }, true),
+            onCursor: (step, from) => this.follow(step, from),
+            onLog: (log) => this.change({ log: { ...this.view.log, [key]: log } }, false),
+        });
+        this.panels = {
+            loss: lossPanel(context("loss")),
+            grad: gradientPanel(context("grad")),
+            smoothness: smoothnessPanel(context("smoothness")),
+            lr: stepsizePanel(context("lr")),
+        };
+        const reset = h("button", { type: "button", onclick: () => this.change({ range: null }, true) }, "Whole run");
+        this.rangeBar = h("div", { class: "range", hidden: true }, this.rangeNote, reset);
+        this.content.append(
+            h("h2", { class: "unseen" }, "Smoothness and its law"),
+            h("div", { class: "picture" }, this.scatter.frame.element, this.fitTable.element),
+            h("h2", { class: "unseen" }, "Over the steps"),
+            h("div", { class: "panels" }, ...PANEL_KEYS.map((key) => this.panels[key].frame.element)),
+            h("p", { class: "hint" }, "Drag over a chart to look closer, double click to see the whole run again."),
+            this.facts.element,
+        );
+        this.element.append(
+            h("div", { class: "run-head" }, h("a", { href: "/", class: "back", onclick: (event) => this.back(event) }, "← Runs"), this.heading, this.state, this.lostNote, this.rangeBar),
+            this.problem,
+            this.content,
+        );
+        setText(this.heading, view.id);
+        this.live = new Live(`${runPath(view.id)}/events`, {
+            event: (raw) => {
+                const event = readEvent(raw);
+                if (event !== null) {
+                    this.act(planFor(event, this.showing()));
+                }
+            },
+            status: (status) => app.status(status),
+            resync: () => this.loader.now(),
+        });
+        this.loader.now();
+    }
+
+    close(): void {
+        this.stop.abort();
+        this.live.close();
+        this.loader.close();
+        this.refitter.close();
+        this.scatter.close();
+        PANEL_KEYS.forEach((key) => this.panels[key].close());
+    }
+
+    key(key: string): boolean {
+        if (key === "0" && this.view.range !== null) {
+            this.change({ range: null }, true);
+            return true;
+        }
+        return false;
+    }
+
+    resume(): void {
+        this.app.painter.ask(this.paintAll);
+    }
+
+    retry(): void {
+        this.live.retry();
+        this.loader.now();
+    }
+
+    private back(event: Event): void {
+        const click = event as MouseEvent;
+        if (!click.ctrlKey && !click.metaKey && !click.shiftKey) {
+            event.preventDefault();
+            this.app.go({ page: "list", text: "", state: null, project: null, theme: this.view.theme });
+        }
+    }
+
+    private change(change: Partial<RunView>, refetch: boolean): void {
+        this.view = { ...this.view, ...change };
+        this.app.note(this.view);
+        this.scatter.setCeiling(this.view.ceiling);
+        PANEL_KEYS.forEach((key) => this.panels[key].setLog(this.view.log[key]));
+        this.app.painter.ask(this.paintAll);
+        if (refetch) {
+            this.loader.now();
+        }
+    }
+
+    private showing(): { run: string; attempt: number; regressor: Regressor | null; ranged: boolean } {
+        return {
+            run: this.view.id,
+            attempt: this.attempt,
+            regressor: this.view.regressor,
+            ranged: this.view.range !== null,
+        };
+    }
+
+    // ---- fetching
+
+    private async load(): Promise<void> {
+        const { regressor, range } = this.view;
+        const window = { from: range?.[0], to: range?.[1] };
+        const path = runPath(this.view.id);
+        const { signal } = this.stop;
+        this.missed = [];
+        try {
+            const [run, series, scatter, fits] = await Promise.all([
+                get<RunDetail | { data: RunDetail }>(path, {}, signal),
+                get<SeriesReply>(`${path}/series`, { metric: METRICS.join(), buckets: BUCKETS_ASKED, ...window }, signal),
+                get<ScatterReply>(`${path}/scatter`, { x: regressor, ...window }, signal),
+                get<{ data: Fits }>(`${path}/fits`, { regressor, ...window }, signal),
+            ]);
+            this.problem.hidden = true;
+            this.content.hidden = false;
+            this.setRun("data" in run ? run.data : run);
+            this.series = Series.of(series);
+            this.fits = fits.data;
+            this.setScatter(scatter);
+            this.missed.splice(0).forEach((plan) => this.append(plan));
+            this.paintAll();
+        } catch (error) {
+            if (!isAbort(error)) {
+                this.failed(error);
+            }
+        }
+    }
+
+    private async refit(): Promise<void> {
+        try {
+            const query = { regressor: this.view.regressor };
+            this.fits = (await get<{ data: Fits }>(`${runPath(this.view.id)}/fits`, query, this.stop.signal)).data;
+            this.app.painter.ask(this.paintPicture);
+        } catch {
+            // The next fit event asks again; a lost connection is said elsewhere.
+        }
+    }
+
+    private failed(error: unknown): void {
+        const known = this.run !== null;
+        if (error instanceof ApiError && error.status === 404) {
+            this.problem.replaceChildren(
+                h("h2", {}, "No such run"),
+                h("p", {}, "There is no run with the id ", h("code", {}, this.view.id), ". It may have been deleted."),
+            );
+            this.problem.hidden = false;
+            this.content.hidden = true;
+            return;
+        }
+        if (!known) {
+            const why = error instanceof ApiError ? `trajd answered: ${error.message}` : "Cannot reach trajd.";
+            this.problem.replaceChildren(h("p", {}, `${why} Trying again…`));
+            this.problem.hidden = false;
+        }
+        window.setTimeout(() => this.loader.soon(), 2000);
+    }
+
+    private setScatter(reply: ScatterReply): void {
+        const { data, sampling, excluded } = reply;
+        if (data.mode === "density") {
+            const text = `density of ${grouped(sampling.rows_in)} points, with the extremes of every column`;
+            this.scatter.setDensity(data, excluded, text);
+        } else {
+            const drawn = data.step.length;
+            const text = sampling.rows_in > drawn + excluded ? ` of ${grouped(sampling.rows_in)}` : "";
+            this.scatter.setPoints(Points.of(data), excluded, text);
+        }
+    }
+
+    // ---- live
+
+    private act(plan: Plan): void {
+        if (plan.run !== null) {
+            this.setRun({ ...(this.run ?? { config: {}, hello: {}, streams: [] }), ...plan.run });
+        }
+        if (plan.fits !== null) {
+            this.fits = plan.fits;
+            this.app.painter.ask(this.paintPicture);
+        }
+        if (plan.refit) {
+            this.refitter.soon();
+        }
+        if (plan.refetch === "now") {
+            this.loader.now();
+        } else if (plan.refetch === "soon") {
+            this.loader.soon();
+        }
+        if (plan.steps !== null || plan.probes !== null) {
+            if (this.loader.busy()) {
+                this.missed.push(plan);
+            }
+            this.append(plan);
+        }
+    }
+
+    private append(plan: Plan): void {
+        if (plan.steps !== null) {
+            this.series.appendSteps(plan.steps);
+        }
+        if (plan.probes !== null && plan.probes.step.length > 0) {
+            this.series.appendProbes(plan.probes.step, plan.probes.smoothness);
+            if (this.scatter.isDensity() || this.scatter.points.n > POINTS_MOST) {
+                this.loader.soon();
+            } else {
+                this.scatter.points.append(plan.probes, this.regressor());
+            }
+            if (!this.app.paused()) {
+                this.app.painter.ask(this.paintPicture);
+            }
+        }
+        if (!this.app.paused()) {
+            this.app.painter.ask(this.paintPanels);
+        }
+    }
+
+    private regressor(): Regressor {
+        return this.view.regressor ?? this.fits?.regressor ?? "start";
+    }
+
+    private setRun(run: RunDetail): void {
+        this.run = run;
+        this.attempt = Math.max(run.attempts, ...run.streams.map((stream) => stream.attempt));
+        this.app.title(run.name);
+        setText(this.heading, run.name);
+        this.state.replaceChildren(stateBadge(run));
+        const lost = lossText(run);
+        setText(this.lostNote, lost === null ? "" : `▲ ${lost}`);
+        this.facts.show(run);
+    }
+
+    // ---- drawing
+
+    private readonly paintAll = (): void => {
+        this.paintPicture();
+        this.paintPanels();
+        const { range } = this.view;
+        this.rangeBar.hidden = range === null;
+        setText(this.rangeNote, range === null ? "" : `steps ${grouped(range[0])} to ${grouped(range[1])} only `);
+    };
+
+    private readonly paintPicture = (): void => {
+        this.scatter.setRegressor(this.regressor());
+        this.scatter.setLaw({ curves: curves(this.fits), x: this.fits?.x_range ?? null });
+        this.fitTable.show(this.fits);
+        this.scatter.paint();
+    };
+
+    private readonly paintPanels = (): void => {
+        const range = this.view.range ?? this.series.extent() ?? [0, 1];
+        for (const key of PANEL_KEYS) {
+            const panel = this.panels[key];
+            PANEL_METRICS[key].forEach((metric) => panel.set(metric, this.series.get(metric)));
+            panel.setRange(range);
+            panel.paint();
+        }
+    };
+
+    /** One cursor for all charts: where one is looked at, the others show the same step. */
+    private follow(step: number | null, from: Panel | null): void {
+        for (const key of PANEL_KEYS) {
+            if (this.panels[key] !== from) {
+                this.panels[key].follow(step);
+            }
+        }
+        if (from !== null) {
+            this.scatter.showStep(step);
+        }
+    }
+}
+
