@@ -41,9 +41,10 @@ CHECK_RESULT enum err_code analysis_start(
 /* NULL is allowed. */
 void analysis_stop(struct analysis *analysis);
 
-/* Any thread: the last fit of all pairs of the run. false: none is known. */
-bool analysis_fit(
-    struct analysis *analysis, const char *run_uid, struct run_fit *ret_fit);
+/* Any thread: the fit of all pairs of the run. false: none is known that is
+ * made of so many PROBE records (run_row.records). */
+bool analysis_fit(struct analysis *analysis, const char *run_uid,
+    uint64_t probe_records, struct run_fit *ret_fit);
 
 /* The law to advise a trainer by: the relative-error fit, if there is one and
  * nothing speaks against it (warnings). Any thread. */

@@ -1,0 +1,500 @@
+/*
+ * analysis.c: owns its thread, a reader of the store, and what it remembers
+ * of runs.
+ *
+ * Threads: everything is the analysis thread's, but for the table of runs and
+ * their last fits: those are changed under `lock` and read by others under it.
+ * The lock is held for copies only; no other lock is taken under it.
+ *
+ * Invariants:
+ * 1. runs[0..n_runs) have distinct uids; n_runs <= ANALYSIS_RUNS_MAX.
+ * 2. credit_ns grows by a twentieth of the time that passes and falls by what
+ *    fits take: a fit is begun only while it is positive.
+ */
+#include "threads/analysis.h"
+
+#include "base/clock.h"
+#include "base/counters.h"
+#include "base/log.h"
+#include "pure/fit_json.h"
+#include "threads/analysis_run.h"
+#include "threads/live_intake.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define PASS_NS (250 * NS_PER_MS) /* between two passes over the runs */
+#define LOOK_NS NS_PER_S          /* between two looks at one run */
+#define CREDIT_MAX_NS (250 * NS_PER_MS)
+#define CREDIT_SHARE 20          /* one part in so many of the time */
+#define QUIET_NS (60 * NS_PER_S) /* then a run's pairs are let go */
+
+struct analysis {
+    struct analysis_options options;
+    pthread_t thread;
+    struct reader *reader;
+    struct live_changed changed;
+    struct buf text;
+    int64_t credit_ns;
+    int64_t credited_mono_ns;
+
+    pthread_mutex_t lock; /* see above */
+    pthread_cond_t stop;
+    bool stopping;
+    struct analysis_run *runs[ANALYSIS_RUNS_MAX];
+    size_t n_runs;
+};
+
+static void lock(struct analysis *analysis)
+{
+    int rc = pthread_mutex_lock(&analysis->lock);
+    assert(rc == 0);
+    (void)rc;
+}
+
+static void unlock(struct analysis *analysis)
+{
+    (void)pthread_mutex_unlock(&analysis->lock);
+}
+
+/* ---- the table of runs -------------------------------------------------- */
+
+static struct analysis_run *find(
+    const struct analysis *analysis, const char *uid)
+{
+    for (size_t i = 0; i < analysis->n_runs; i++) {
+        if (strcmp(analysis->runs[i]->uid, uid) == 0) {
+            return analysis->runs[i];
+        }
+    }
+    return NULL;
+}
+
+static void forget(struct analysis *analysis, struct analysis_run *run)
+{
+    lock(analysis);
+    for (size_t i = 0; i < analysis->n_runs; i++) {
+        if (analysis->runs[i] == run) {
+            analysis->runs[i] = analysis->runs[--analysis->n_runs];
+            break;
+        }
+    }
+    unlock(analysis);
+    analysis_run_free(run);
+}
+
+static void forget_the_quietest(struct analysis *analysis)
+{
+    struct analysis_run *quietest = analysis->runs[0];
+    for (size_t i = 1; i < analysis->n_runs; i++) {
+        if (analysis->runs[i]->changed_mono_ns < quietest->changed_mono_ns) {
+            quietest = analysis->runs[i];
+        }
+    }
+    forget(analysis, quietest);
+}
+
+static void note_change(struct analysis *analysis, const char *uid)
+{
+    struct analysis_run *run = find(analysis, uid);
+    if (run == NULL) {
+        run = analysis_run_new(uid);
+        if (run == NULL) {
+            log_limited(
+                LOG_WARN, "analysis", "run=%s not followed: no memory", uid);
+            return;
+        }
+        if (analysis->n_runs == ANALYSIS_RUNS_MAX) {
+            forget_the_quietest(analysis);
+        }
+        lock(analysis);
+        analysis->runs[analysis->n_runs++] = run;
+        unlock(analysis);
+    }
+    run->dirty = true;
+    run->changed_mono_ns = clock_mono_ns();
+}
+
+/* ---- looking at a run --------------------------------------------------- */
+
+static void log_survived(
+    const struct analysis_run *run, const char *what, const struct err *e)
+{
+    char quoted[200];
+    log_limited(LOG_WARN, "analysis", "run=%s %s error=%s retried=1", run->uid,
+        what, log_quoted(quoted, sizeof quoted, e->text));
+}
+
+static void tell_run(struct analysis *analysis, const struct analysis_run *run,
+    const struct run_row *row, int64_t now_wall_ns)
+{
+    buf_clear(&analysis->text);
+    analysis->options.run_json(&analysis->text, row, now_wall_ns);
+    if (!analysis->text.failed && analysis->text.n > 0) {
+        live_send(analysis->options.live, LIVE_EVENT_RUN, run->uid,
+            (struct str){ analysis->text.p, analysis->text.n });
+    }
+}
+
+static void take_in(struct analysis *analysis, struct analysis_run *run,
+    const struct run_row *row)
+{
+    const struct run_limits limits = RUN_LIMITS_DEFAULT;
+    int64_t now = clock_wall_ns();
+    enum run_state state = run_state_at(&row->facts, now, &limits);
+    if (!run->seen || row->revision != run->revision || state != run->state) {
+        tell_run(analysis, run, row, now);
+    }
+    uint64_t probes = row->records[WIRE_PROBE];
+    if (probes > 0 && (!run->has_fit || probes != run->fit_records ||
+                          row->attempts != run->attempts)) {
+        run->wants_fit = true;
+    }
+    run->seen = true;
+    run->revision = row->revision;
+    run->state = state;
+    run->facts = row->facts;
+    run->attempts = row->attempts;
+}
+
+/* The run is deleted: false. */
+static bool look(struct analysis *analysis, struct analysis_run *run)
+{
+    struct run_row row;
+    struct err e = { 0 };
+    run->dirty = false;
+    run->next_look_mono_ns = clock_mono_ns() + LOOK_NS;
+    enum err_code code = runs_get(analysis->reader, run->uid, &row, &e);
+    if (code == ERR_NOT_FOUND) {
+        return false;
+    }
+    if (code != ERR_NONE) {
+        log_survived(run, "look", &e);
+        run->dirty = true;
+        return true;
+    }
+    take_in(analysis, run, &row);
+    run_row_done(&row);
+    return true;
+}
+
+/* A run that nobody writes to changes too: it stalls, it is lost. */
+static bool has_turned(const struct analysis_run *run)
+{
+    const struct run_limits limits = RUN_LIMITS_DEFAULT;
+    return run->seen &&
+           run_state_at(&run->facts, clock_wall_ns(), &limits) != run->state;
+}
+
+static void look_at_runs(struct analysis *analysis)
+{
+    int64_t now = clock_mono_ns();
+    for (size_t i = 0; i < analysis->n_runs;) {
+        struct analysis_run *run = analysis->runs[i];
+        bool due =
+            (run->dirty || has_turned(run)) && now >= run->next_look_mono_ns;
+        if (due && !look(analysis, run)) {
+            forget(analysis, run); /* another one takes place i */
+            continue;
+        }
+        if (run->has_pairs && !run->wants_fit &&
+            now - run->changed_mono_ns > QUIET_NS) {
+            analysis_run_rest(run);
+        }
+        i++;
+    }
+}
+
+/* ---- fits --------------------------------------------------------------- */
+
+static int64_t thread_cpu_ns(void)
+{
+    struct timespec now = { 0 };
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now); /* cannot fail */
+    return (int64_t)now.tv_sec * NS_PER_S + now.tv_nsec;
+}
+
+static void tell_fit(struct analysis *analysis, const struct analysis_run *run,
+    const struct run_fit *fit)
+{
+    buf_clear(&analysis->text);
+    fit_json(&analysis->text, fit, run->uid);
+    if (!analysis->text.failed) {
+        live_send(analysis->options.live, LIVE_EVENT_FIT, run->uid,
+            (struct str){ analysis->text.p, analysis->text.n });
+    }
+}
+
+/* The run's row, its pairs and its fit are of one state of the database. */
+static enum err_code fit_run(
+    struct analysis *analysis, struct analysis_run *run, struct err *e)
+{
+    struct run_row row;
+    enum err_code code = reader_begin(analysis->reader, e);
+    if (code != ERR_NONE) {
+        return code;
+    }
+    code = runs_get(analysis->reader, run->uid, &row, e);
+    if (code != ERR_NONE) {
+        reader_end(analysis->reader);
+        return code;
+    }
+    code = analysis_run_read(run, analysis->reader, &row, e);
+    reader_end(analysis->reader);
+    uint64_t records = row.records[WIRE_PROBE];
+    run_row_done(&row);
+    if (code != ERR_NONE) {
+        return code;
+    }
+
+    const struct run_fit_query everything = {
+        .regressor = PAIR_REGRESSOR_AUTO,
+        .estimator = PAIR_ESTIMATOR_AUTO,
+        .to_step = UINT64_MAX,
+    };
+    struct run_fit fit;
+    if (!run_fit_compute(&run->pairs, &everything, &fit)) {
+        return err_set(e, ERR_NOMEM, "no memory for a fit");
+    }
+    counter_add(COUNTER_FITS, 1);
+    lock(analysis);
+    run->fit = fit;
+    run->fit_records = records;
+    run->has_fit = true;
+    unlock(analysis);
+    tell_fit(analysis, run, &fit);
+    return ERR_NONE;
+}
+
+/* Of those that want a fit, the one that has waited longest. */
+static struct analysis_run *next_to_fit(const struct analysis *analysis)
+{
+    struct analysis_run *next = NULL;
+    int64_t latest = clock_mono_ns() - LOOK_NS;
+    for (size_t i = 0; i < analysis->n_runs; i++) {
+        struct analysis_run *run = analysis->runs[i];
+        bool due = run->wants_fit &&
+                   (run->fitted_mono_ns == 0 || run->fitted_mono_ns <= latest);
+        if (due &&
+            (next == NULL || run->fitted_mono_ns < next->fitted_mono_ns)) {
+            next = run;
+        }
+    }
+    return next;
+}
+
+static void earn_credit(struct analysis *analysis)
+{
+    int64_t now = clock_mono_ns();
+    analysis->credit_ns += (now - analysis->credited_mono_ns) / CREDIT_SHARE;
+    analysis->credited_mono_ns = now;
+    if (analysis->credit_ns > CREDIT_MAX_NS) {
+        analysis->credit_ns = CREDIT_MAX_NS;
+    }
+}
+
+static void fit_runs(struct analysis *analysis)
+{
+    earn_credit(analysis);
+    while (analysis->credit_ns > 0) {
+        struct analysis_run *run = next_to_fit(analysis);
+        if (run == NULL) {
+            return;
+        }
+        struct err e = { 0 };
+        int64_t began = thread_cpu_ns();
+        run->wants_fit = false;
+        enum err_code code = fit_run(analysis, run, &e);
+        run->fitted_mono_ns = clock_mono_ns();
+        analysis->credit_ns -= thread_cpu_ns() - began;
+        if (code != ERR_NONE && code != ERR_NOT_FOUND) {
+            log_survived(run, "fit", &e);
+            run->wants_fit = true;
+        }
+    }
+}
+
+/* ---- the thread --------------------------------------------------------- */
+
+static enum err_code follow(
+    void *context, const struct run_row *row, struct err *e)
+{
+    (void)e;
+    const struct run_limits limits = RUN_LIMITS_DEFAULT;
+    enum run_state state = run_state_at(&row->facts, clock_wall_ns(), &limits);
+    if (state == RUN_LIVE || state == RUN_STALLED) {
+        note_change(context, row->uid);
+    }
+    return ERR_NONE;
+}
+
+/* After a start, and when more runs changed than have been named. */
+static void follow_the_newest(struct analysis *analysis)
+{
+    const struct run_query newest = { .limit = ANALYSIS_RUNS_MAX };
+    struct err e = { 0 };
+    if (runs_list(analysis->reader, &newest, follow, analysis, &e) !=
+        ERR_NONE) {
+        char quoted[200];
+        log_limited(LOG_WARN, "analysis", "list error=%s",
+            log_quoted(quoted, sizeof quoted, e.text));
+    }
+}
+
+/* Until the next pass. false: stop. */
+static bool rest(struct analysis *analysis, int64_t until_mono_ns)
+{
+    struct timespec until = { (time_t)(until_mono_ns / NS_PER_S),
+        (long)(until_mono_ns % NS_PER_S) };
+    lock(analysis);
+    int rc = 0;
+    while (!analysis->stopping && rc == 0) {
+        rc = pthread_cond_timedwait(&analysis->stop, &analysis->lock, &until);
+    }
+    bool go_on = !analysis->stopping;
+    unlock(analysis);
+    return go_on;
+}
+
+static void *run_thread(void *context)
+{
+    struct analysis *analysis = context;
+    struct live_changed *changed = &analysis->changed;
+    follow_the_newest(analysis);
+    do {
+        int64_t began = clock_mono_ns();
+        for (size_t i = 0; i < changed->n; i++) {
+            note_change(analysis, changed->uids[i]);
+        }
+        if (changed->overflow) {
+            follow_the_newest(analysis);
+        }
+        look_at_runs(analysis);
+        fit_runs(analysis);
+        if (!rest(analysis, began + PASS_NS)) {
+            break;
+        }
+        live_changed(
+            analysis->options.live, (int)(LOOK_NS / NS_PER_MS), changed);
+    } while (true);
+    return NULL;
+}
+
+/* ---- public ------------------------------------------------------------- */
+
+static enum err_code init_locks(struct analysis *analysis, struct err *e)
+{
+    if (pthread_mutex_init(&analysis->lock, NULL) != 0) {
+        return err_set(e, ERR_NOMEM, "no memory for a lock");
+    }
+    if (!live_cond_init(&analysis->stop)) {
+        (void)pthread_mutex_destroy(&analysis->lock);
+        return err_set(e, ERR_NOMEM, "no memory for a condition");
+    }
+    return ERR_NONE;
+}
+
+enum err_code analysis_start(const struct analysis_options *options,
+    struct analysis **ret_analysis, struct err *e)
+{
+    struct analysis *analysis = calloc(1, sizeof *analysis);
+    if (analysis == NULL) {
+        return err_set(e, ERR_NOMEM, "no memory for the analysis");
+    }
+    analysis->options = *options;
+    analysis->credit_ns = CREDIT_MAX_NS;
+    analysis->credited_mono_ns = clock_mono_ns();
+    enum err_code code = init_locks(analysis, e);
+    if (code != ERR_NONE) {
+        goto err_free;
+    }
+    code = reader_open(options->db_path, &analysis->reader, e);
+    if (code != ERR_NONE) {
+        goto err_locks;
+    }
+    if (pthread_create(&analysis->thread, NULL, run_thread, analysis) != 0) {
+        code = err_set(e, ERR_NOMEM, "the analysis thread does not start");
+        goto err_reader;
+    }
+    *ret_analysis = analysis;
+    return ERR_NONE;
+
+err_reader:
+    reader_close(analysis->reader);
+err_locks:
+    (void)pthread_cond_destroy(&analysis->stop);
+    (void)pthread_mutex_destroy(&analysis->lock);
+err_free:
+    free(analysis);
+    return code;
+}
+
+void analysis_stop(struct analysis *analysis)
+{
+    if (analysis == NULL) {
+        return;
+    }
+    lock(analysis);
+    analysis->stopping = true;
+    (void)pthread_cond_signal(&analysis->stop);
+    unlock(analysis);
+    live_interrupt(analysis->options.live);
+    (void)pthread_join(analysis->thread, NULL);
+    for (size_t i = 0; i < analysis->n_runs; i++) {
+        analysis_run_free(analysis->runs[i]);
+    }
+    buf_done(&analysis->text);
+    reader_close(analysis->reader);
+    (void)pthread_cond_destroy(&analysis->stop);
+    (void)pthread_mutex_destroy(&analysis->lock);
+    free(analysis);
+}
+
+bool analysis_fit(struct analysis *analysis, const char *run_uid,
+    uint64_t probe_records, struct run_fit *ret_fit)
+{
+    lock(analysis);
+    const struct analysis_run *run = find(analysis, run_uid);
+    bool has = run != NULL && run->has_fit && run->fit_records == probe_records;
+    if (has) {
+        *ret_fit = run->fit;
+    }
+    unlock(analysis);
+    return has;
+}
+
+/* The relative-error fit; NULL if it is absent or in doubt. */
+static const struct fit_line *advisable(const struct run_fit *fit)
+{
+    if ((fit->warnings & ~(unsigned)RUN_FIT_THINNED) != 0) {
+        return NULL;
+    }
+    for (size_t i = 0; i < FIT_METHODS; i++) {
+        if (fit->report.fits[i].valid &&
+            strcmp(fit->report.fits[i].method, "nnls_relative") == 0) {
+            return &fit->report.fits[i].line;
+        }
+    }
+    return NULL;
+}
+
+bool analysis_advice(struct analysis *analysis, const char *run_uid,
+    struct analysis_advice *ret_advice)
+{
+    lock(analysis);
+    const struct analysis_run *run = find(analysis, run_uid);
+    const struct fit_line *line =
+        run != NULL && run->has_fit ? advisable(&run->fit) : NULL;
+    if (line != NULL) {
+        *ret_advice = (struct analysis_advice){
+            .n = (uint32_t)run->fit.report.n,
+            .L0 = line->L0,
+            .L1 = line->L1,
+        };
+    }
+    unlock(analysis);
+    return line != NULL;
+}

@@ -1,0 +1,60 @@
+/*
+ * analysis_run: what the analysis thread remembers of one run: its pairs, read
+ * as far as they are committed, and its last fit. The analysis thread's alone,
+ * but for what is said below.
+ */
+#ifndef TRAJD_ANALYSIS_RUN_H
+#define TRAJD_ANALYSIS_RUN_H
+
+#include "base/err.h"
+#include "pure/pairs.h"
+#include "pure/run_fit.h"
+#include "pure/run_state.h"
+#include "store/reader.h"
+#include "store/runs.h"
+#include "store/scan.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct analysis_run {
+    char uid[RUN_UID_MAX + 1]; /* constant */
+
+    /* Guarded by analysis' lock: other threads read them. */
+    bool has_fit;
+    struct run_fit fit;
+    uint64_t fit_records; /* PROBE records of the run that it is made of */
+
+    /* What was last seen of the run. */
+    bool seen;
+    uint64_t revision;
+    enum run_state state;
+    struct run_facts facts;
+    uint32_t attempts;
+
+    bool dirty;                /* changed since the last look */
+    bool wants_fit;            /* there are pairs that no fit has seen */
+    int64_t next_look_mono_ns; /* not before */
+    int64_t changed_mono_ns;   /* the last change */
+    int64_t fitted_mono_ns;
+
+    /* Pairs as far as query says; void when the run's past changed. */
+    struct pairs pairs;
+    struct scan_query query;
+    uint64_t past; /* see read_past in analysis_run.c */
+    bool has_pairs;
+};
+
+/* NULL: out of memory. */
+struct analysis_run *analysis_run_new(const char *uid);
+void analysis_run_free(struct analysis_run *run);
+
+/* Brings the pairs up to what is committed, within the caller's snapshot, of
+ * which row is part too. */
+CHECK_RESULT enum err_code analysis_run_read(struct analysis_run *run,
+    struct reader *reader, const struct run_row *row, struct err *e);
+
+/* Frees the pairs of a run that is quiet; the next read starts over. */
+void analysis_run_rest(struct analysis_run *run);
+
+#endif
