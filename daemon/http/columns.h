@@ -32,7 +32,7 @@ void rows_ndjson(struct buf *out, enum wire_kind kind, uint64_t fields,
 
 /* ---- columns: {"attempt":[..],"rank":[..],"seq":[..],"step":[..],..} ---- */
 
-/* Zero-initialise, then columns_init. Its memory stays below `limit`. */
+/* Zero-initialised is empty, too. */
 struct columns {
     enum wire_kind kind;
     uint64_t fields;

@@ -40,8 +40,8 @@ CHECK_RESULT enum err_code reply_static(struct request *req,
  * 200 with a body written piece by piece. read and done are as in
  * MHD_create_response_from_callback (read may suspend req->connection; it
  * must then return 0). context is taken on success only: done ends it, when
- * the reply is over or the client has gone. The reader of the request stays
- * borrowed until after done.
+ * the reply is over or the client has gone. read and done must not touch the
+ * request: it may have ended.
  */
 CHECK_RESULT enum err_code reply_stream(struct request *req,
     const char *media_type, MHD_ContentReaderCallback read,
@@ -58,6 +58,13 @@ CHECK_RESULT enum err_code reply_not_modified(
 
 /* 204: done, nothing to say. */
 CHECK_RESULT enum err_code reply_no_content(struct request *req, struct err *e);
+
+/* A response of bytes that outlive the server; NULL: out of memory. */
+struct MHD_Response *reply_of_static(const void *bytes, size_t n);
+
+/* A response of the bytes of body, which is taken and left empty, also on
+ * failure; NULL: out of memory, or body has failed. */
+struct MHD_Response *reply_of_buf(struct buf *body);
 
 /* Queue a response made by the caller; adds the common headers. response is
  * taken, also on failure; NULL is out of memory. */

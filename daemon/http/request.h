@@ -17,6 +17,7 @@
 #include "http/url.h"
 #include "store/runs.h"
 
+#include <assert.h>
 #include <microhttpd.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -42,20 +43,20 @@ struct request {
     struct http_context *http;
     struct MHD_Connection *connection;
     enum request_method method;
+    char *target;          /* as sent; owned; the url borrows from it */
     struct url url;        /* path segments and parameters, decoded */
+    struct err url_err;    /* why there is no url */
     const char *run_uid;   /* the {id} of the path, or NULL */
+    const char *allow;     /* the Allow header of a 405 */
     struct err bad;        /* the first bad parameter */
     uint32_t params_seen;  /* bit i: somebody asked for url.params[i] */
     char etag[40];         /* sent with the reply if not empty */
     struct reader *reader; /* see request_reader */
-    bool reader_streams;
-    bool ready;        /* past libmicrohttpd's first call */
-    size_t body_bytes; /* of the request, read and thrown away */
-    unsigned refused;  /* status to answer with once the body is in; 0 */
-    const char *refused_code;
-    char refused_detail[160];
-    char *target; /* owned; the url borrows from it */
+    uint64_t body_bytes;   /* of the request; read and thrown away */
+    bool started;          /* past libmicrohttpd's first call */
+    bool replied;          /* a reply has been queued */
 };
+static_assert(URL_PARAMS_MAX <= 32, "params_seen has a bit for each");
 
 /* ---- parameters: the value, or the fallback if it is absent ---- */
 
@@ -81,16 +82,10 @@ const char *request_header(const struct request *req, const char *name);
 
 /*
  * The request's reader, borrowed from the pool on first use and given back
- * when the request ends. ERR_BUSY: all are in use.
+ * when the request ends. ERR_BUSY: all are in use. A reply that is streamed
+ * takes one of its own (readers.h): the request may end before the stream.
  */
 CHECK_RESULT enum err_code request_reader(
-    struct request *req, struct reader **ret_reader, struct err *e);
-
-/*
- * The same for a reply that is streamed and may take minutes: counts against
- * a smaller maximum, so that slow clients leave readers for the others.
- */
-CHECK_RESULT enum err_code request_stream_reader(
     struct request *req, struct reader **ret_reader, struct err *e);
 
 /* The run that the path names. ERR_NOT_FOUND becomes a 404. On success the

@@ -48,10 +48,6 @@ enum err_code api_fits(struct request *req, struct err *e);
 /* sse.c */
 enum err_code sse_run(struct request *req, struct err *e);
 enum err_code sse_all(struct request *req, struct err *e);
-/* Every event stream gets its `bye`, is resumed and ends; returns when none
- * is left. For http_stop: libmicrohttpd must not be stopped with suspended
- * connections. Any thread but libmicrohttpd's. */
-void sse_stop(struct live *live);
 /* api_self.c */
 enum err_code api_healthz(struct request *req, struct err *e);
 enum err_code api_readyz(struct request *req, struct err *e);

@@ -1,14 +1,16 @@
 /*
  * url: the target of a request line, split and percent-decoded once. Pure and
- * total: any text gives a struct url that borrows from it, or a reason.
+ * total: any text gives a struct url that borrows from it, or an error.
  */
 #ifndef TRAJD_URL_H
 #define TRAJD_URL_H
 
+#include "base/err.h"
 #include "base/str.h"
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define URL_TARGET_MAX 8192u /* bytes of the target as sent */
 #define URL_SEGMENTS_MAX 8u
@@ -28,19 +30,14 @@ struct url {
     uint64_t hash; /* of the target as sent */
 };
 
-enum url_result {
-    URL_OK = 0,
-    URL_BAD,      /* *ret_reason says what */
-    URL_TOO_LONG, /* beyond one of the maxima above */
-};
-
 /*
- * Decodes target in place. Refused: %00, %2f and %5c in a path, a raw
+ * Decodes target in place. ERR_INVALID: %00, %2f or %5c in a path, a raw
  * backslash, "." and ".." segments, empty segments, control bytes, broken
- * percent signs, bytes that are no UTF-8, a parameter given twice.
+ * percent signs, bytes that are no UTF-8, a parameter given twice. ERR_FULL:
+ * beyond one of the maxima above.
  */
-enum url_result url_parse(
-    char *target, struct url *ret_url, const char **ret_reason);
+CHECK_RESULT enum err_code url_parse(
+    char *target, struct url *ret_url, struct err *e);
 
 /*
  * Is this Host header one of this machine's own names: localhost, localhost.,
