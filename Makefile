@@ -92,8 +92,9 @@ $(B)/gen/migrations.S: $(MIGRATIONS) schema/openapi.yaml tests/lib/embed.sh
 web/node_modules/.stamp: web/package-lock.json
 	cd web && npm ci --no-audit --no-fund --silent
 	touch $@
-build/web/.stamp: $(WEB_SRC) web/node_modules/.stamp
+build/web/.stamp: $(WEB_SRC) schema/openapi.yaml web/node_modules/.stamp
 	cd web && node build.mjs ../build/web
+	cd web && node openapi_json.mjs ../schema/openapi.yaml ../build/web/openapi.json
 	touch $@
 web: build/web/.stamp
 $(B)/gen/assets.S: build/web/.stamp tests/lib/embed.sh

@@ -271,22 +271,27 @@ static const uint32_t table[256] = {
     0xad7d5351u,
 };
 
-uint32_t crc32c_portable(const void *bytes, size_t n)
+/* The register after these bytes. */
+static uint32_t by_table(uint32_t crc, const void *bytes, size_t n)
 {
     const uint8_t *p = bytes;
-    uint32_t crc = UINT32_MAX;
     for (size_t i = 0; i < n; i++) {
         crc = (crc >> 8) ^ table[(crc ^ p[i]) & 0xffu];
     }
-    return ~crc;
+    return crc;
+}
+
+uint32_t crc32c_portable(const void *bytes, size_t n)
+{
+    return ~by_table(UINT32_MAX, bytes, n);
 }
 
 #if CRC32C_X86
-__attribute__((target("sse4.2"))) static uint32_t crc32c_x86(
-    const void *bytes, size_t n)
+__attribute__((target("sse4.2"))) static uint32_t by_instruction(
+    uint32_t start, const void *bytes, size_t n)
 {
     const uint8_t *p = bytes;
-    uint64_t crc = UINT32_MAX;
+    uint64_t crc = start;
     for (; n >= 8; n -= 8, p += 8) {
         uint64_t word = 0;
         memcpy(&word, p, sizeof word);
@@ -296,16 +301,21 @@ __attribute__((target("sse4.2"))) static uint32_t crc32c_x86(
     for (; n > 0; n--, p++) {
         low = _mm_crc32_u8(low, *p);
     }
-    return ~low;
+    return low;
 }
 #endif
 
-uint32_t crc32c(const void *bytes, size_t n)
+uint32_t crc32c_extend(uint32_t crc, const void *bytes, size_t n)
 {
 #if CRC32C_X86
     if (__builtin_cpu_supports("sse4.2")) {
-        return crc32c_x86(bytes, n);
+        return ~by_instruction(~crc, bytes, n);
     }
 #endif
-    return crc32c_portable(bytes, n);
+    return ~by_table(~crc, bytes, n);
+}
+
+uint32_t crc32c(const void *bytes, size_t n)
+{
+    return crc32c_extend(0, bytes, n);
 }

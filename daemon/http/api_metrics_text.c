@@ -1,0 +1,242 @@
+/* api_metrics_text.c: /metrics, in OpenMetrics 1.0 text. */
+#include "http/routes.h"
+
+#include "base/clock.h"
+#include "base/counters.h"
+#include "http/reply.h"
+#include "http/run_json.h"
+#include "store/scan.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MEDIA_OPENMETRICS                                                      \
+    "application/openmetrics-text; version=1.0.0; charset=utf-8"
+/* Runs looked at, newest first; of them the live ones have gauges. */
+#define RUNS_MAX 200
+
+struct gauge_row {
+    char uid[RUN_UID_MAX + 1];
+    struct str project; /* owned, malloc */
+    struct run_id run;
+    uint64_t last_step;
+    int64_t last_step_wall_ns;
+    double loss;
+    double grad_norm;
+};
+
+struct gauge_rows {
+    int64_t now_wall_ns;
+    size_t n;
+    struct gauge_row rows[RUNS_MAX];
+};
+
+/* Counters end in _total; their family does not (OpenMetrics 5.1). */
+static void write_family(
+    struct buf *out, const char *name, const char *type, const char *help)
+{
+    size_t n = strlen(name);
+    bool total = n > 6 && strcmp(name + n - 6, "_total") == 0;
+    int family = (int)(total ? n - 6 : n);
+    buf_printf(out, "# TYPE trajd_%.*s %s\n", family, name, type);
+    buf_printf(out, "# HELP trajd_%.*s %s\n", family, name, help);
+}
+
+static void write_counters(struct buf *out)
+{
+    for (unsigned i = 0; i < COUNTER_COUNT; i++) {
+        write_family(out, counter_name(i), "counter", counter_help(i));
+        buf_printf(out, "trajd_%s ", counter_name(i));
+        buf_u64(out, counter_get(i));
+        buf_char(out, '\n');
+    }
+    for (unsigned i = 0; i < GAUGE_COUNT; i++) {
+        write_family(out, gauge_name(i), "gauge", gauge_help(i));
+        buf_printf(out, "trajd_%s ", gauge_name(i));
+        buf_i64(out, gauge_get(i));
+        buf_char(out, '\n');
+    }
+    write_family(out, "build", "info", "what runs here");
+    buf_text(out, "trajd_build_info{version=\"" TRAJ_BUILD_VERSION "\"} 1\n");
+}
+
+/* Backslash, quote and newline are escaped in a label's value. */
+static void write_label(struct buf *out, struct str text)
+{
+    for (size_t i = 0; i < text.n; i++) {
+        if (text.p[i] == '\n') {
+            buf_text(out, "\\n");
+            continue;
+        }
+        if (text.p[i] == '"' || text.p[i] == '\\') {
+            buf_char(out, '\\');
+        }
+        buf_char(out, text.p[i]);
+    }
+}
+
+static void write_double(struct buf *out, double value)
+{
+    if (isinf(value)) {
+        buf_text(out, value > 0 ? "+Inf" : "-Inf");
+        return;
+    }
+    buf_double(out, value);
+}
+
+enum run_gauge { LAST_STEP, LAST_STEP_TIME, LOSS, GRAD_NORM, RUN_GAUGES };
+
+static const struct {
+    const char *name;
+    const char *help;
+} run_gauges[RUN_GAUGES] = {
+    [LAST_STEP] = { "run_last_step", "newest step of a live run" },
+    [LAST_STEP_TIME] = { "run_last_step_timestamp_seconds",
+        "when it came, by the daemon's clock" },
+    [LOSS] = { "run_loss", "loss of the newest step" },
+    [GRAD_NORM] = { "run_grad_norm", "gradient norm of the newest step" },
+};
+
+static void write_run_gauge(
+    struct buf *out, enum run_gauge gauge, const struct gauge_row *row)
+{
+    buf_printf(out, "trajd_%s{run=\"%s\",project=\"", run_gauges[gauge].name,
+        row->uid);
+    write_label(out, row->project);
+    buf_text(out, "\"} ");
+    switch (gauge) {
+    case LAST_STEP:
+        buf_u64(out, row->last_step);
+        break;
+    case LAST_STEP_TIME:
+        write_double(out, (double)row->last_step_wall_ns / (double)NS_PER_S);
+        break;
+    case LOSS:
+        write_double(out, row->loss);
+        break;
+    case GRAD_NORM:
+        write_double(out, row->grad_norm);
+        break;
+    case RUN_GAUGES:
+        break;
+    }
+    buf_char(out, '\n');
+}
+
+static void write_runs(struct buf *out, const struct gauge_rows *rows)
+{
+    for (unsigned g = 0; g < RUN_GAUGES; g++) {
+        write_family(out, run_gauges[g].name, "gauge", run_gauges[g].help);
+        for (size_t i = 0; i < rows->n; i++) {
+            write_run_gauge(out, (enum run_gauge)g, &rows->rows[i]);
+        }
+    }
+}
+
+static enum err_code visit_run(
+    void *context, const struct run_row *run, struct err *e)
+{
+    struct gauge_rows *rows = context;
+    if (!run->has_last_step || rows->n == RUNS_MAX ||
+        run_row_state(run, rows->now_wall_ns) != RUN_LIVE) {
+        return ERR_NONE;
+    }
+    char *project = strdup(run->project);
+    if (project == NULL) {
+        return err_set(e, ERR_NOMEM, "out of memory");
+    }
+    struct gauge_row *row = &rows->rows[rows->n++];
+    *row = (struct gauge_row){ .run = run->id,
+        .project = str_of(project),
+        .last_step = run->last_step,
+        .last_step_wall_ns = run->facts.last_step_wall_ns,
+        .loss = (double)NAN,
+        .grad_norm = (double)NAN };
+    memcpy(row->uid, run->uid, sizeof row->uid);
+    return ERR_NONE;
+}
+
+static void take_last(struct gauge_row *row, const struct scan_batch *batch)
+{
+    size_t i = batch->n - 1;
+    uint64_t present = batch->present[i];
+    if ((present >> STEP_loss & 1) != 0) {
+        row->loss = scan_f64(batch->columns[STEP_loss], i);
+    }
+    if ((present >> STEP_grad_sq & 1) != 0) {
+        row->grad_norm = sqrt(scan_f64(batch->columns[STEP_grad_sq], i));
+    }
+}
+
+/* Rank 0's newest record of the run's last step. */
+static enum err_code read_last(
+    struct reader *reader, struct gauge_row *row, struct err *e)
+{
+    const struct scan_query query = { .run = row->run,
+        .kind = WIRE_STEP,
+        .fields = UINT64_C(1) << STEP_loss | UINT64_C(1) << STEP_grad_sq,
+        .attempts = SCAN_NEWEST,
+        .from_step = row->last_step,
+        .to_step = row->last_step };
+    struct scan *scan = NULL;
+    if (scan_open(reader, &query, &scan, e) != ERR_NONE) {
+        return e->code;
+    }
+    struct scan_batch batch = { 0 };
+    enum err_code code = scan_next(scan, &batch, e);
+    if (code == ERR_NONE && batch.n > 0) {
+        take_last(row, &batch);
+    }
+    scan_close(scan);
+    return code;
+}
+
+static enum err_code read_runs(
+    struct reader *reader, struct gauge_rows *rows, struct err *e)
+{
+    const struct run_query query = { .limit = RUNS_MAX };
+    if (runs_list(reader, &query, visit_run, rows, e) != ERR_NONE) {
+        return e->code;
+    }
+    for (size_t i = 0; i < rows->n; i++) {
+        if (read_last(reader, &rows->rows[i], e) != ERR_NONE) {
+            return e->code;
+        }
+    }
+    return ERR_NONE;
+}
+
+static void rows_free(struct gauge_rows *rows)
+{
+    for (size_t i = 0; i < rows->n; i++) {
+        void *project = NULL;
+        memcpy(&project, &rows->rows[i].project.p, sizeof project);
+        free(project);
+    }
+    free(rows);
+}
+
+enum err_code api_openmetrics(struct request *req, struct err *e)
+{
+    struct reader *reader = NULL;
+    if (request_params(req, e) != ERR_NONE ||
+        request_reader(req, &reader, e) != ERR_NONE) {
+        return e->code;
+    }
+    struct gauge_rows *rows = calloc(1, sizeof *rows);
+    if (rows == NULL) {
+        return err_set(e, ERR_NOMEM, "out of memory");
+    }
+    rows->now_wall_ns = clock_wall_ns();
+    enum err_code code = read_runs(reader, rows, e);
+    struct buf out = { 0 };
+    if (code == ERR_NONE) {
+        write_counters(&out);
+        write_runs(&out, rows);
+        buf_text(&out, "# EOF\n");
+        code = reply_buf(req, MEDIA_OPENMETRICS, &out, e);
+    }
+    rows_free(rows);
+    return code;
+}
