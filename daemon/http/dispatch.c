@@ -30,7 +30,9 @@ void *dispatch_target(
     req->http = cls;
     req->connection = connection;
     req->target = copy;
-    (void)url_parse(copy, &req->url, &req->url_err);
+    if (url_parse(copy, &req->url, &req->url_err) != ERR_NONE) {
+        req->url = (struct url){ 0 }; /* answered once the headers are in */
+    }
     return req;
 }
 
