@@ -16,12 +16,15 @@
     X(FRAMES_GAP, "ingest_gap_total", "messages ahead of their stream")        \
     X(FRAMES_UNKNOWN, "ingest_unknown_stream_total",                           \
         "messages of a stream without HELLO")                                  \
-    X(FRAMES_BUSY, "ingest_busy_total", "messages put off by a full queue")    \
+    X(FRAMES_BUSY, "ingest_busy_total",                                        \
+        "messages put off because the store failed")                           \
     X(BYTES_RECEIVED, "ingest_bytes_total", "bytes received")                  \
     X(ROWS_COMMITTED, "ingest_rows_total", "records committed")                \
     X(ROWS_DUPLICATE, "ingest_duplicate_rows_total",                           \
         "records received again and left out")                                 \
     X(HELLOS, "ingest_hellos_total", "HELLO messages accepted")                \
+    X(HELLOS_REFUSED, "ingest_hellos_refused_total",                           \
+        "HELLO messages whose JSON is wrong")                                  \
     X(ACKS_SENT, "ingest_acks_total", "acknowledgements sent")                 \
     X(ACKS_DROPPED, "ingest_acks_dropped_total",                               \
         "acknowledgements for peers that had gone")                            \

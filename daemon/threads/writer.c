@@ -1,0 +1,478 @@
+/*
+ * writer.c: owns the store, the memory of streams and the writer's end of the
+ * acknowledgements. Everything here runs in the writer thread but
+ * writer_start, _set_analysis, _delete_run and _stop.
+ *
+ * 1. The cache holds what is on disk, never what a transaction has not
+ *    committed; after a failure it is emptied.
+ * 2. An acknowledgement, and what live is told, speak of committed things.
+ * 3. Every job that was taken is returned, whatever became of it.
+ */
+#include "threads/writer.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <zmq.h>
+
+#include "base/clock.h"
+#include "base/counters.h"
+#include "base/log.h"
+#include "store/reader.h"
+#include "store/runs.h"
+#include "threads/analysis.h"
+#include "threads/batch.h"
+#include "threads/ingest.h"
+#include "threads/stream_cache.h"
+#include "wire/encode.h"
+
+#define IDLE_MS 1000
+#define LIVE_STREAM_NS (15 * NS_PER_S) /* heard lately: three heartbeats */
+#define ACKS_HWM 4096
+#define SEAL_RECORDS 2048u
+
+struct writer {
+    struct writer_options options;
+    struct analysis *analysis;
+    struct store *store;
+    void *acks;
+    pthread_t thread;
+    struct promise started;
+    bool dirty; /* commits since the last checkpoint */
+    struct batch batch;
+    struct stream_cache cache;
+};
+
+/* ---- after a commit ------------------------------------------------------ */
+
+static void count_outcome(const struct batch *b, size_t i)
+{
+    const struct outcome *o = &b->outcomes[i];
+    bool hello = b->jobs[i]->message.type == WIRE_HELLO;
+    counter_add(COUNTER_ROWS_COMMITTED, o->new_records);
+    counter_add(COUNTER_HELLOS, hello && o->status == WIRE_ACK_OK);
+    counter_add(COUNTER_HELLOS_REFUSED, o->status == WIRE_ACK_REFUSED);
+    counter_add(COUNTER_FRAMES_GAP, o->status == WIRE_ACK_GAP);
+    counter_add(COUNTER_FRAMES_UNKNOWN, o->status == WIRE_ACK_NEED_HELLO);
+}
+
+static void count_committed(const struct batch *b)
+{
+    char text[sizeof b->refusal];
+    for (size_t i = 0; i < b->n; i++) {
+        count_outcome(b, i);
+    }
+    counter_add(COUNTER_COMMITS, 1);
+    counter_add(COUNTER_ROWS_DUPLICATE, b->duplicates);
+    if (b->refusal[0] != '\0') {
+        log_limited(LOG_WARN, "writer", "event=hello_refused reason=%s",
+            log_quoted(text, sizeof text, b->refusal));
+    }
+}
+
+static void remember(struct writer *w, const struct batch *b)
+{
+    int64_t now = clock_mono_ns();
+    for (size_t i = 0; i < b->n_touched; i++) {
+        const struct touched *t = &b->touched[i];
+        if (t->known) {
+            struct cached_stream *cached =
+                stream_cache_put(&w->cache, t->uid, &t->state, now);
+            cached->unsealed += t->new_records;
+        }
+    }
+}
+
+/* ---- acknowledging ------------------------------------------------------- */
+
+static void send_ack(struct writer *w, struct job *job, const struct touched *t,
+    enum wire_ack_status status)
+{
+    uint8_t bytes[sizeof(struct wire_head) + sizeof(struct wire_ack)];
+    struct wire_ack ack = {
+        .committed_seq = t->state.committed_seq,
+        .attempt = t->known ? t->state.attempt : 0,
+        .window = w->options.window,
+    };
+    struct analysis_advice advice = { 0 };
+    if (t->known && w->analysis != NULL &&
+        analysis_advice(w->analysis, t->state.run_uid, &advice)) {
+        ack.advice_n = advice.n;
+        ack.advice_L0 = advice.L0;
+        ack.advice_L1 = advice.L1;
+    }
+    size_t n = wire_encode_ack(bytes, sizeof bytes, t->uid.v, status, &ack);
+
+    bool sent =
+        zmq_send(w->acks, zmq_msg_data(&job->route), zmq_msg_size(&job->route),
+            ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0 &&
+        zmq_send(w->acks, bytes, n, ZMQ_DONTWAIT) >= 0;
+    if (!sent) {
+        counter_add(COUNTER_ACKS_DROPPED, 1);
+    }
+}
+
+static bool same_route(struct job *a, struct job *b)
+{
+    size_t n = zmq_msg_size(&a->route);
+    return n == zmq_msg_size(&b->route) &&
+           memcmp(zmq_msg_data(&a->route), zmq_msg_data(&b->route), n) == 0;
+}
+
+/* A later message of the same stream and sender speaks for this one too. */
+static bool answered_later(const struct batch *b, size_t i)
+{
+    for (size_t j = i + 1; j < b->n; j++) {
+        if (b->outcomes[j].stream == b->outcomes[i].stream &&
+            same_route(b->jobs[j], b->jobs[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void acknowledge(struct writer *w, const struct batch *b)
+{
+    for (size_t i = 0; i < b->n; i++) {
+        if (!answered_later(b, i)) {
+            const struct outcome *o = &b->outcomes[i];
+            send_ack(w, b->jobs[i], o->stream, o->status);
+        }
+    }
+}
+
+static void publish(struct writer *w, const struct batch *b)
+{
+    for (size_t i = 0; i < b->n && w->options.live != NULL; i++) {
+        const struct outcome *o = &b->outcomes[i];
+        const struct message *m = &b->jobs[i]->message;
+        const char *run_uid = o->stream->state.run_uid;
+        if (m->type == WIRE_DATA && o->new_records > 0) {
+            live_publish(w->options.live, run_uid, &o->stream->state, m);
+        } else if (m->type != WIRE_DATA && o->stream->known) {
+            live_touch(w->options.live, run_uid);
+        }
+    }
+}
+
+/* ---- sealing ------------------------------------------------------------- */
+
+/* Each chunk in a transaction of its own, so that a failure costs only it. */
+static enum err_code seal_one(struct writer *w, struct stream_id stream,
+    bool everything, bool *ret_sealed, struct err *e)
+{
+    enum err_code code = store_begin(w->store, e);
+    if (code != ERR_NONE) {
+        return code;
+    }
+    bool sealed = false;
+    code = store_seal(w->store, stream, everything, &sealed, e);
+    if (code == ERR_NONE) {
+        code = store_commit(w->store, e);
+    }
+    if (code != ERR_NONE) {
+        store_rollback(w->store);
+        return code;
+    }
+    counter_add(COUNTER_CHUNKS_SEALED, sealed);
+    *ret_sealed = sealed;
+    return ERR_NONE;
+}
+
+static void seal(struct writer *w, const struct batch *b)
+{
+    for (size_t i = 0; i < b->n_touched; i++) {
+        const struct touched *t = &b->touched[i];
+        struct cached_stream *cached = stream_cache_find(&w->cache, t->uid);
+        if (cached == NULL || (cached->unsealed < SEAL_RECORDS && !t->ended)) {
+            continue;
+        }
+        struct err e = { 0 };
+        bool more = true;
+        while (more) {
+            more = false;
+            if (seal_one(w, t->state.stream, t->ended, &more, &e) != ERR_NONE) {
+                counter_add(COUNTER_COMMIT_ERRORS, 1);
+                log_limited(LOG_ERROR, "writer",
+                    "event=seal_failed error=\"%s\" kept=in_the_log", e.text);
+            }
+        }
+        cached->unsealed = 0;
+    }
+}
+
+/* ---- batches ------------------------------------------------------------- */
+
+/* The message could not be stored: say so with what is on disk. */
+static void put_off(struct writer *w, struct job *job)
+{
+    struct err e = { 0 };
+    struct touched t = { .uid = job->message.stream };
+    counter_add(COUNTER_FRAMES_BUSY, 1);
+    enum err_code code = store_stream(w->store, t.uid, &t.state, &e);
+    t.known = code == ERR_NONE;
+    send_ack(w, job, &t, WIRE_ACK_BUSY);
+}
+
+static void work_on_batch(struct writer *w, struct job **jobs, size_t n)
+{
+    struct batch *b = &w->batch;
+    struct err e = { 0 };
+    int64_t start = clock_mono_ns();
+    if (batch_commit(b, w->store, &w->cache, jobs, n, &e) == ERR_NONE) {
+        gauge_set(GAUGE_COMMIT_LAST_US, (clock_mono_ns() - start) / 1000);
+        w->dirty = true;
+        remember(w, b);
+        count_committed(b);
+        acknowledge(w, b);
+        publish(w, b);
+        seal(w, b);
+        return;
+    }
+    stream_cache_clear(&w->cache);
+    counter_add(COUNTER_COMMIT_ERRORS, 1);
+    log_limited(LOG_ERROR, "writer",
+        "event=commit_failed messages=%zu error=\"%s\" answer=%s", n, e.text,
+        n > 1 ? "one_by_one" : "busy");
+    if (n == 1) {
+        put_off(w, jobs[0]);
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        work_on_batch(w, &jobs[i], 1);
+    }
+}
+
+/* ---- requests ------------------------------------------------------------ */
+
+static enum err_code find_run(struct writer *w, const char *run_uid,
+    struct run_id *ret_run, struct err *e)
+{
+    struct reader *reader = NULL;
+    struct run_row row;
+    enum err_code code = reader_open(w->options.store.path, &reader, e);
+    if (code != ERR_NONE) {
+        return code;
+    }
+    code = runs_get(reader, run_uid, &row, e);
+    if (code == ERR_NONE) {
+        *ret_run = row.id;
+        run_row_done(&row);
+    }
+    reader_close(reader);
+    return code;
+}
+
+static enum err_code delete_run(
+    struct writer *w, const char *run_uid, struct err *e)
+{
+    struct run_id run = { 0 };
+    enum err_code code = find_run(w, run_uid, &run, e);
+    if (code == ERR_NONE) {
+        code = store_begin(w->store, e);
+    }
+    if (code != ERR_NONE) {
+        return code;
+    }
+    code = store_delete_run(w->store, run, e);
+    if (code == ERR_NONE) {
+        code = store_commit(w->store, e);
+    }
+    if (code != ERR_NONE) {
+        store_rollback(w->store);
+        return code;
+    }
+    stream_cache_clear(&w->cache);
+    w->dirty = true;
+    if (w->options.live != NULL) {
+        live_touch(w->options.live, run_uid);
+    }
+    return ERR_NONE;
+}
+
+static void answer_request(struct writer *w, struct job *job)
+{
+    struct err e = { 0 };
+    enum err_code code = delete_run(w, job->run_uid, &e);
+    promise_give(job->promise, code, &e);
+}
+
+/* ---- the thread ---------------------------------------------------------- */
+
+/* Messages in runs as long as possible, requests in their place between. */
+static void work_on(struct writer *w, struct job **jobs, size_t n)
+{
+    size_t from = 0;
+    for (size_t i = 0; i <= n; i++) {
+        if (i < n && jobs[i]->kind == JOB_MESSAGE) {
+            continue;
+        }
+        if (i > from) {
+            work_on_batch(w, jobs + from, i - from);
+        }
+        if (i < n) {
+            answer_request(w, jobs[i]);
+        }
+        from = i + 1;
+    }
+    for (size_t i = 0; i < n; i++) {
+        jobs_return(w->options.jobs, jobs[i]);
+    }
+    (void)zmq_send(w->acks, "", 0, ZMQ_DONTWAIT); /* jobs are spare again */
+}
+
+static int64_t file_bytes(const char *path, const char *suffix)
+{
+    char name[4200];
+    struct stat status;
+    int n = snprintf(name, sizeof name, "%s%s", path, suffix);
+    if (n < 0 || (size_t)n >= sizeof name || stat(name, &status) != 0) {
+        return 0;
+    }
+    return (int64_t)status.st_size;
+}
+
+static void update_gauges(struct writer *w)
+{
+    const char *path = w->options.store.path;
+    gauge_set(GAUGE_DB_BYTES, file_bytes(path, "") + file_bytes(path, "-wal"));
+    gauge_set(GAUGE_STREAMS_LIVE,
+        stream_cache_heard_since(&w->cache, clock_mono_ns() - LIVE_STREAM_NS));
+}
+
+static void checkpoint(struct writer *w, enum store_checkpoint mode)
+{
+    struct err e = { 0 };
+    enum err_code code = store_checkpoint(w->store, mode, &e);
+    w->dirty = false;
+    if (code != ERR_NONE && code != ERR_BUSY) {
+        log_limited(LOG_WARN, "writer",
+            "event=checkpoint_failed error=\"%s\" kept=in_the_log", e.text);
+    }
+}
+
+static enum err_code open_acks(struct writer *w, struct err *e)
+{
+    int hwm = ACKS_HWM;
+    int linger = 0;
+    w->acks = zmq_socket(w->options.zmq, ZMQ_PAIR);
+    if (w->acks == NULL ||
+        zmq_setsockopt(w->acks, ZMQ_SNDHWM, &hwm, sizeof hwm) != 0 ||
+        zmq_setsockopt(w->acks, ZMQ_LINGER, &linger, sizeof linger) != 0 ||
+        zmq_connect(w->acks, INGEST_ACKS_ENDPOINT) != 0) {
+        return err_set(e, ERR_IO, "writer: %s", zmq_strerror(zmq_errno()));
+    }
+    return ERR_NONE;
+}
+
+static void close_all(struct writer *w)
+{
+    store_close(w->store);
+    if (w->acks != NULL) {
+        (void)zmq_close(w->acks); /* cannot fail on a socket */
+    }
+}
+
+static enum err_code open_all(struct writer *w, struct err *e)
+{
+    enum err_code code = open_acks(w, e);
+    if (code == ERR_NONE) {
+        code = store_open(&w->options.store, &w->store, e);
+    }
+    return code;
+}
+
+static void *writer_thread(void *context)
+{
+    struct writer *w = context;
+    struct job *jobs[BATCH_MAX];
+    struct err e = { 0 };
+    enum err_code code = open_all(w, &e);
+    if (code != ERR_NONE) {
+        close_all(w);
+        promise_give(&w->started, code, &e);
+        return NULL;
+    }
+    promise_give(&w->started, ERR_NONE, NULL);
+
+    int64_t gauges_at = 0;
+    while (!jobs_are_over(w->options.jobs)) {
+        size_t n = jobs_take(w->options.jobs, jobs, BATCH_MAX, IDLE_MS);
+        if (n > 0) {
+            work_on(w, jobs, n);
+        } else if (w->dirty) {
+            checkpoint(w, STORE_CHECKPOINT_PASSIVE);
+        }
+        if (clock_mono_ns() - gauges_at >= NS_PER_S) {
+            update_gauges(w);
+            gauges_at = clock_mono_ns();
+        }
+    }
+    checkpoint(w, STORE_CHECKPOINT_TRUNCATE);
+    close_all(w);
+    return NULL;
+}
+
+/* ---- starting and stopping ----------------------------------------------- */
+
+enum err_code writer_start(const struct writer_options *options,
+    struct writer **ret_writer, struct err *e)
+{
+    struct writer *w = calloc(1, sizeof *w);
+    if (w == NULL) {
+        return err_set(e, ERR_NOMEM, "out of memory");
+    }
+    w->options = *options;
+    w->started = (struct promise)PROMISE_INIT;
+    if (pthread_create(&w->thread, NULL, writer_thread, w) != 0) {
+        free(w);
+        return err_set(e, ERR_NOMEM, "no thread for the writer");
+    }
+    enum err_code code = promise_wait(&w->started, e);
+    if (code != ERR_NONE) {
+        (void)pthread_join(w->thread, NULL);
+        free(w);
+        return code;
+    }
+    *ret_writer = w;
+    return ERR_NONE;
+}
+
+void writer_set_analysis(struct writer *writer, struct analysis *analysis)
+{
+    writer->analysis = analysis;
+}
+
+enum err_code writer_delete_run(
+    struct writer *writer, const char *run_uid, struct err *e)
+{
+    struct promise promise = PROMISE_INIT;
+    size_t n = strlen(run_uid);
+    if (n > RUN_UID_MAX) {
+        return err_set(e, ERR_NOT_FOUND, "no such run");
+    }
+    struct job *job = jobs_spare(writer->options.jobs);
+    if (job == NULL) {
+        return err_set(e, ERR_BUSY, "the writer is busy");
+    }
+    job->kind = JOB_DELETE;
+    job->promise = &promise;
+    memcpy(job->run_uid, run_uid, n + 1);
+    if (!jobs_submit(writer->options.jobs, job)) {
+        jobs_return(writer->options.jobs, job);
+        return err_set(e, ERR_BUSY, "trajd is stopping");
+    }
+    return promise_wait(&promise, e);
+}
+
+void writer_stop(struct writer *writer)
+{
+    if (writer == NULL) {
+        return;
+    }
+    jobs_close(writer->options.jobs);
+    (void)pthread_join(writer->thread, NULL); /* cannot fail: our own thread */
+    free(writer);
+}

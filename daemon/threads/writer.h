@@ -1,0 +1,48 @@
+/*
+ * writer: the thread that owns the store. It takes jobs, commits many of them
+ * in one transaction, and only then acknowledges them, tells live, and seals
+ * what is ripe.
+ *
+ * When the store fails (disk full, say), the transaction is rolled back, its
+ * messages are tried one by one, and what still fails is answered BUSY with
+ * what was committed before: the senders keep it and send it again.
+ */
+#ifndef TRAJD_WRITER_H
+#define TRAJD_WRITER_H
+
+#include "base/err.h"
+#include "store/store.h"
+#include "threads/jobs.h"
+#include "threads/live.h"
+
+#include <stdint.h>
+
+struct analysis;
+struct writer;
+
+struct writer_options {
+    struct store_options store;
+    void *zmq;         /* context; borrowed until writer_stop returns */
+    struct jobs *jobs; /* these three: the same */
+    struct live *live; /* NULL: nobody watches */
+    uint32_t window;   /* frames that a sender may have unacknowledged */
+};
+
+/* Opens the store in its thread; returns when that is done, or why not. */
+CHECK_RESULT enum err_code writer_start(const struct writer_options *options,
+    struct writer **ret_writer, struct err *e);
+
+/* Before the first job is submitted: whom to ask for advice to trainers;
+ * borrowed until writer_stop returns. */
+void writer_set_analysis(struct writer *writer, struct analysis *analysis);
+
+/* Any thread. Waits until the run is deleted, or why it is not: ERR_NOT_FOUND,
+ * ERR_BUSY (no job is spare, or stopping), ERR_STORE. */
+CHECK_RESULT enum err_code writer_delete_run(
+    struct writer *writer, const char *run_uid, struct err *e);
+
+/* Commits and acknowledges what was submitted, moves the log into the database,
+ * closes the store, ends the thread. NULL is allowed. */
+void writer_stop(struct writer *writer);
+
+#endif
