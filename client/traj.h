@@ -287,10 +287,14 @@ enum traj_dtype {
  * All sums of one pass over up to four arrays of n elements. x, g: now;
  * x0, g0: before; d = x - x0, dg = g - g0. Any pointer may be NULL; sums that
  * need it are then traj_unset(). Products and sums are in double, in 16 lanes
- * that are added pairwise: relative error of a sum of squares below
- * n * 2^-53 / 16 and in practice 1e-11 at n = 1e8.
- * NaN and Inf are counted in g and x and go into the sums as IEEE has it.
- * n = 0 gives sums of 0.
+ * of blocks whose sums are added with compensation: the relative error of a
+ * sum of squares is below 300 * 2^-53 = 3.4e-14 for any n, and the absolute
+ * error of an inner product below that times the sum of |a_i b_i|. The same
+ * bits on every processor.
+ * NaN and Inf are counted in g and x and go into the sums as IEEE has it; a
+ * float64 whose square overflows gives Inf. n = 0 gives sums of 0. The result
+ * does not depend on the caller's floating-point environment (traps, flushing
+ * of subnormals, rounding), which is as before afterwards.
  */
 struct traj_moments {
     double grad_sq;      /* <g,g> */
@@ -300,7 +304,7 @@ struct traj_moments {
     double grad_delta;   /* <g0,d>; without g0, <g,d> */
     double dgrad_delta;  /* <dg,d> */
     double grad_prev;    /* <g,g0> */
-    double grad_max_abs; /* max |g_i| over the elements that are no NaN */
+    double grad_max_abs; /* max |g_i| over those that are no NaN, or 0 */
     uint64_t grad_nan, grad_inf;
     uint64_t param_nan, param_inf;
 };
@@ -334,11 +338,12 @@ enum traj_estimator {
 };
 
 enum traj_probe_flag {
-    TRAJ_PROBE_NOT_IDEMPOTENT = 1, /* the callback at x gave another g */
+    TRAJ_PROBE_NOT_IDEMPOTENT = 1, /* idempotence > 10 u: hidden state? */
     TRAJ_PROBE_TINY_STEP = 2,      /* ||d|| < 1e-12 ||x||: nothing measured */
     TRAJ_PROBE_ROUNDING = 4,       /* ||dg|| < 10 u ||g||: rounding only */
-    TRAJ_PROBE_NONFINITE = 8,      /* a gradient has NaN or Inf */
+    TRAJ_PROBE_NONFINITE = 8,      /* x, d or a gradient has NaN or Inf */
 };
+/* u is the unit roundoff of the dtype: 2^-24 or 2^-53. */
 
 struct traj_probe_point {
     double gamma;
@@ -361,7 +366,13 @@ struct traj_probe {
     double param_sq;
     double loss, loss_end;
     double lr;
-    double noise_floor, rounding_floor;
+    double noise_floor;
+    /* What the storing of two gradients in dtype gives even where they are
+     * equal: u (||g||^2 + ||g_gamma||^2)^(1/2) / ((8 ln 2)^(1/2) ||d_gamma||),
+     * at smoothness_gamma. u / (8 ln 2)^(1/2) is the RMS relative error of
+     * rounding when mantissas are spread as 1/m. A lower bound: what is
+     * rounded on the way to a gradient comes on top. */
+    double rounding_floor;
     double idempotence; /* ||g(x) again - g(x)|| / ||g(x)|| */
     double micro_grad_sq, micro_dgrad_sq;
     double subset_fraction;
@@ -396,18 +407,26 @@ struct traj_probe_input {
     void *workspace; /* traj_probe_workspace_bytes(), 64-aligned */
 };
 
+/* 0 for an unknown dtype, or an n that no memory holds. */
 TRAJ_API size_t traj_probe_workspace_bytes(enum traj_dtype dtype, size_t n);
 
 /*
  * The local smoothness along the last update,
  *   max over gamma of ||g(x + gamma d) - g(x)|| / ||x_gamma - x||,
  * Zhang, He, Sra, Jadbabaie, ICLR 2020, Appendix H, equation for \hat L.
- * Blocks for one callback per gamma (and one more for the idempotence check).
+ * Each x_gamma is x + gamma d rounded to dtype (at gamma = 1 the trainer's own
+ * x + d), and ||x_gamma - x|| is measured on the rounded values. Points whose
+ * gradient is not finite are kept in points, but are no candidates for the
+ * maximum: smoothness is unset if none is left.
+ * Blocks for one callback per gamma (and one more for the idempotence check);
+ * none if x, d or g is not finite, or d is tiny (flags). The callback runs in
+ * the caller's floating-point environment, our arithmetic in the default one.
  * param is restored bit for bit before it returns, whatever happens in
- * between. Allocates nothing. Fills all fields of *ret_probe that it can,
- * leaves step, estimator, lr, batch_samples, micro_*, subset_fraction and
- * cost_ns to the caller (unset). TRAJ_EINVAL, TRAJ_ENOGRAD, TRAJ_ECALLBACK:
- * *ret_probe is as it was.
+ * between. Allocates nothing. *ret_probe must have been through
+ * traj_probe_init; all that can be measured is filled in, the rest of these
+ * made unset; step, estimator, lr, batch_samples, micro_*, noise_floor,
+ * subset_fraction and cost_ns stay as the caller has them. TRAJ_EINVAL,
+ * TRAJ_ENOGRAD, TRAJ_ECALLBACK: *ret_probe is as it was.
  */
 TRAJ_API TRAJ_CHECK enum traj_status traj_smoothness_probe(
     const struct traj_probe_input *input, struct traj_probe *ret_probe);

@@ -1,5 +1,6 @@
 /* sum: sums whose error does not grow with their length (Neumaier 1974: what
- * each addition rounds away is kept and added at the end). */
+ * each addition rounds away is kept and added at the end). Inf and NaN come
+ * out as a plain sum has them. */
 #ifndef TRAJ_SUM_H
 #define TRAJ_SUM_H
 
@@ -20,7 +21,7 @@ static inline void sum_add(struct sum *sum, double value)
 
 static inline double sum_value(const struct sum *sum)
 {
-    return sum->high + sum->low;
+    return isfinite(sum->high) ? sum->high + sum->low : sum->high;
 }
 
 #endif
