@@ -1,40 +1,31 @@
-/* error.c: one line of text per thread; no locks, no allocation. */
+/* error: owns one text per thread; no state is shared. */
 #include "error.h"
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
-static _Thread_local char last_error[TRAJ_ERROR_TEXT_MAX];
+static _Thread_local char buffer[512];
+static _Thread_local const char *last = "";
 
-enum traj_status traj_fail(enum traj_status status, const char *format, ...)
+enum traj_status error_set(enum traj_status status, const char *format, ...)
 {
-    va_list arguments;
-    va_start(arguments, format);
-    (void)vsnprintf(last_error, sizeof last_error, format, arguments);
-    va_end(arguments);
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(buffer, sizeof buffer, format, args); /* may be cut */
+    va_end(args);
+    last = buffer;
     return status;
 }
 
-enum traj_status traj_fail_in(enum traj_status status, const char *format, ...)
+enum traj_status error_set_static(enum traj_status status, const char *text)
 {
-    char inner[TRAJ_ERROR_TEXT_MAX];
-    memcpy(inner, last_error, sizeof inner);
-
-    va_list arguments;
-    va_start(arguments, format);
-    int used = vsnprintf(last_error, sizeof last_error, format, arguments);
-    va_end(arguments);
-    if (used >= 0 && (size_t)used < sizeof last_error) {
-        size_t left = sizeof last_error - (size_t)used;
-        (void)snprintf(last_error + used, left, ": %.*s", (int)left, inner);
-    }
+    last = text;
     return status;
 }
 
 const char *traj_last_error(void)
 {
-    return last_error;
+    return last;
 }
 
 const char *traj_strerror(enum traj_status status)
@@ -47,13 +38,13 @@ const char *traj_strerror(enum traj_status status)
     case TRAJ_ENOMEM:
         return "out of memory";
     case TRAJ_EIO:
-        return "the run's directory cannot be read or written";
+        return "the spool's directory or disk gave an error";
     case TRAJ_EFULL:
-        return "the spool is full, the record was dropped";
+        return "the spool is full; the record was dropped";
     case TRAJ_EFORKED:
         return "the run belongs to the parent process";
     case TRAJ_ETIMEDOUT:
-        return "not acknowledged in time, the rest is in the spool";
+        return "not all was acknowledged in time; it is spooled";
     case TRAJ_EBUSY:
         return "another process has this run's directory";
     case TRAJ_ECLOSED:
@@ -63,7 +54,7 @@ const char *traj_strerror(enum traj_status status)
     case TRAJ_ENOGRAD:
         return "a needed array is NULL";
     case TRAJ_EREFUSED:
-        return "the daemon refuses this run";
+        return "the daemon refuses this run; its spool is kept";
     }
     return "unknown status";
 }

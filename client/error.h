@@ -1,27 +1,16 @@
-/* error: what went wrong in this thread's last failed call (traj_last_error).
- * Filled once, where it happens; both halves of the library use it. */
+/* error: the text behind traj_last_error, one per thread; both halves of the
+ * library fail through it. */
 #ifndef TRAJ_ERROR_H
 #define TRAJ_ERROR_H
 
 #include "traj.h"
 
-#if defined(__GNUC__)
-#define TRAJ_PRINTF(a, b) __attribute__((format(printf, a, b)))
-#else
-#define TRAJ_PRINTF(a, b)
-#endif
+/* Note what went wrong and return status, so that `return error_set(...)`
+ * reads as one thing. Texts beyond 511 bytes are cut. */
+enum traj_status error_set(enum traj_status status, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
-/* Longest text that is kept; the rest is cut off. */
-#define TRAJ_ERROR_TEXT_MAX 256
-
-/* Keep the text for traj_last_error and return status, so that a failing
- * place is a `return traj_fail(...)`. Takes no lock, allocates nothing. */
-enum traj_status traj_fail(enum traj_status status, const char *format, ...)
-    TRAJ_PRINTF(2, 3);
-
-/* Put what only the caller knows before the text: "layer 3: grad is NULL".
- * Returns status. */
-enum traj_status traj_fail_in(enum traj_status status, const char *format, ...)
-    TRAJ_PRINTF(2, 3);
+/* The same for the hot calls: text is static and nothing is formatted. */
+enum traj_status error_set_static(enum traj_status status, const char *text);
 
 #endif

@@ -140,10 +140,10 @@ enum traj_status traj_moments(enum traj_dtype dtype, size_t n, const void *x,
     struct traj_moments *ret_moments)
 {
     if (dtype != TRAJ_F32 && dtype != TRAJ_F64) {
-        return traj_fail(TRAJ_EINVAL, "moments: unknown dtype %d", (int)dtype);
+        return error_set(TRAJ_EINVAL, "moments: unknown dtype %d", (int)dtype);
     }
     if (ret_moments == NULL) {
-        return traj_fail(TRAJ_EINVAL, "moments: ret_moments is NULL");
+        return error_set(TRAJ_EINVAL, "moments: ret_moments is NULL");
     }
     struct arrays a = { .dtype = dtype, .array = { x, g, x0, g0 } };
     unsigned given = 0;

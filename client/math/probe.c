@@ -68,18 +68,18 @@ static enum traj_status check_arrays(const struct traj_probe_input *input)
     };
     for (size_t i = 0; i < sizeof needed / sizeof needed[0]; i++) {
         if (needed[i].array == NULL) {
-            return traj_fail(TRAJ_ENOGRAD,
+            return error_set(TRAJ_ENOGRAD,
                 "probe: %s is NULL (is the array allocated yet?)",
                 needed[i].name);
         }
     }
     if (input->param == input->param_start) {
-        return traj_fail(TRAJ_EINVAL,
+        return error_set(TRAJ_EINVAL,
             "probe: param_start is param itself: it must be a copy of the "
             "parameters before the update");
     }
     if ((uintptr_t)input->workspace % ALIGNMENT != 0) {
-        return traj_fail(
+        return error_set(
             TRAJ_EINVAL, "probe: workspace is not aligned to %u", ALIGNMENT);
     }
     return TRAJ_OK;
@@ -88,17 +88,17 @@ static enum traj_status check_arrays(const struct traj_probe_input *input)
 static enum traj_status check_gammas(const double *gammas, uint32_t n)
 {
     if (gammas == NULL || n < 1 || n > TRAJ_GAMMAS_MAX) {
-        return traj_fail(TRAJ_EINVAL, "probe: 1 to %d gammas, not %u",
+        return error_set(TRAJ_EINVAL, "probe: 1 to %d gammas, not %u",
             TRAJ_GAMMAS_MAX, gammas == NULL ? 0 : (unsigned)n);
     }
     for (uint32_t i = 0; i < n; i++) {
         if (!(gammas[i] > 0 && gammas[i] <= 1)) {
-            return traj_fail(TRAJ_EINVAL,
+            return error_set(TRAJ_EINVAL,
                 "probe: gammas[%u] is %g, not in (0, 1]", (unsigned)i,
                 gammas[i]);
         }
         if (i > 0 && !(gammas[i] > gammas[i - 1])) {
-            return traj_fail(TRAJ_EINVAL,
+            return error_set(TRAJ_EINVAL,
                 "probe: gammas[%u] is %g, not above the one before, %g",
                 (unsigned)i, gammas[i], gammas[i - 1]);
         }
@@ -110,21 +110,21 @@ HELD_ENV_NOINLINE static enum traj_status check(
     const struct traj_probe_input *input, const struct traj_probe *probe)
 {
     if (input == NULL || input->size < sizeof *input) {
-        return traj_fail(TRAJ_EINVAL, "probe: input->size is not set");
+        return error_set(TRAJ_EINVAL, "probe: input->size is not set");
     }
     if (probe == NULL || probe->size < sizeof *probe) {
-        return traj_fail(TRAJ_EINVAL,
+        return error_set(TRAJ_EINVAL,
             "probe: ret_probe has not been through traj_probe_init");
     }
     if (input->dtype != TRAJ_F32 && input->dtype != TRAJ_F64) {
-        return traj_fail(
+        return error_set(
             TRAJ_EINVAL, "probe: unknown dtype %d", (int)input->dtype);
     }
     if (input->gradient == NULL) {
-        return traj_fail(TRAJ_EINVAL, "probe: there is no gradient callback");
+        return error_set(TRAJ_EINVAL, "probe: there is no gradient callback");
     }
     if (input->n > 0 && stride(input->dtype, input->n) == 0) {
-        return traj_fail(TRAJ_EINVAL, "probe: n is too large");
+        return error_set(TRAJ_EINVAL, "probe: n is too large");
     }
     enum traj_status status = check_arrays(input);
     return status != TRAJ_OK ? status
@@ -185,7 +185,7 @@ static enum traj_status call(struct probe_run *run, double gamma)
     int answer =
         run->input->gradient(run->input->context, run->grad, &run->loss);
     if (answer != 0) {
-        return traj_fail(TRAJ_ECALLBACK,
+        return error_set(TRAJ_ECALLBACK,
             "probe: the gradient callback returned %d at gamma %g", answer,
             gamma);
     }

@@ -29,6 +29,12 @@ static void init(void *record, size_t size, const struct layout *layout)
     fill(record, size, layout->counts_from, layout->counts_to, &unset_count);
 }
 
+/* Trainers or bits into flags: they start at none. */
+static void clear_flags(void *record, size_t size, size_t at)
+{
+    fill(record, size, at, at + 8, &(uint64_t){ 0 });
+}
+
 void traj_step_init_sized(struct traj_step *step, size_t size)
 {
     static const struct layout layout = {
@@ -41,6 +47,7 @@ void traj_step_init_sized(struct traj_step *step, size_t size)
     memcpy(step, &size, sizeof size);
     fill((unsigned char *)step, size, offsetof(struct traj_step, step),
         offsetof(struct traj_step, loss), &(uint64_t){ TRAJ_UNSET_COUNT });
+    clear_flags(step, size, offsetof(struct traj_step, flags));
 }
 
 void traj_probe_init_sized(struct traj_probe *probe, size_t size)
@@ -56,4 +63,5 @@ void traj_probe_init_sized(struct traj_probe *probe, size_t size)
     fill((unsigned char *)probe, size, offsetof(struct traj_probe, step),
         offsetof(struct traj_probe, estimator),
         &(uint64_t){ TRAJ_UNSET_COUNT });
+    clear_flags(probe, size, offsetof(struct traj_probe, flags));
 }
