@@ -1,0 +1,96 @@
+/*
+ * api_fits.c: the fits of a run, of all of it or of a window. Those of all of
+ * it are usually remembered by the analysis thread; any other is computed
+ * here, over at most ANALYSIS_PAIRS_MAX pairs.
+ */
+#include "http/routes.h"
+
+#include "http/pair_query.h"
+#include "http/record_query.h"
+#include "http/reply.h"
+#include "pure/fit_json.h"
+#include "store/pair_scan.h"
+#include "threads/analysis.h"
+
+struct fits {
+    struct scan_query scan;
+    struct run_fit_query fit;
+};
+
+static enum err_code parse(struct request *req, struct fits *ret, struct err *e)
+{
+    *ret = (struct fits){ 0 };
+    record_query_window(req, WIRE_PROBE, &ret->scan);
+    ret->fit.regressor = pair_query_regressor(req, "regressor");
+    ret->fit.estimator = pair_query_estimator(req);
+    ret->fit.from_step = ret->scan.from_step;
+    ret->fit.to_step = ret->scan.to_step;
+    return request_params(req, e);
+}
+
+static bool is_of_everything(const struct fits *fits)
+{
+    return fits->fit.regressor == PAIR_REGRESSOR_AUTO &&
+           fits->fit.estimator == PAIR_ESTIMATOR_AUTO &&
+           fits->fit.from_step == 0 && fits->fit.to_step == UINT64_MAX &&
+           fits->scan.attempts == SCAN_NEWEST && fits->scan.rank == 0;
+}
+
+static enum err_code compute(struct request *req, struct fits *fits,
+    struct run_fit *ret_fit, struct err *e)
+{
+    struct reader *reader = NULL;
+    enum err_code code = request_reader(req, &reader, e);
+    if (code != ERR_NONE) {
+        return code;
+    }
+    struct pairs pairs;
+    pairs_init(&pairs, ANALYSIS_PAIRS_MAX);
+    code = pair_scan(reader, &fits->scan, pair_scan_collect, &pairs, e);
+    if (code == ERR_NONE && !run_fit_compute(&pairs, &fits->fit, ret_fit)) {
+        code = err_set(e, ERR_NOMEM, "no memory for the fits");
+    }
+    pairs_done(&pairs);
+    return code;
+}
+
+static enum err_code answer(struct request *req, struct fits *fits,
+    const struct run_row *run, struct err *e)
+{
+    if (request_is_fresh(req, run, 0)) {
+        return reply_not_modified(req, e);
+    }
+    struct analysis *analysis = req->http->options.analysis;
+    struct run_fit fit;
+    bool known =
+        analysis != NULL && is_of_everything(fits) &&
+        analysis_fit(analysis, run->uid, run->records[WIRE_PROBE], &fit);
+    if (!known) {
+        fits->scan.run = run->id;
+        enum err_code code = compute(req, fits, &fit, e);
+        if (code != ERR_NONE) {
+            return code;
+        }
+    }
+    struct buf out = { 0 };
+    buf_text(&out, "{\"data\":");
+    fit_json(&out, &fit, NULL);
+    buf_char(&out, '}');
+    return reply_buf(req, MEDIA_JSON, &out, e);
+}
+
+enum err_code api_fits(struct request *req, struct err *e)
+{
+    struct fits fits;
+    struct run_row run;
+    enum err_code code = parse(req, &fits, e);
+    if (code == ERR_NONE) {
+        code = request_run(req, &run, e);
+    }
+    if (code != ERR_NONE) {
+        return code;
+    }
+    code = answer(req, &fits, &run, e);
+    run_row_done(&run);
+    return code;
+}

@@ -1,0 +1,288 @@
+/*
+ * api_scatter.c: the pairs of a run as points, or as a density grid when they
+ * are more than the caller can draw. Two passes over the probes in one
+ * snapshot: the first counts and finds the range, the second fills; so memory
+ * follows what is sent and not what there is.
+ */
+#include "http/routes.h"
+
+#include "http/pair_query.h"
+#include "http/record_query.h"
+#include "http/reply.h"
+#include "pure/scatter.h"
+#include "store/pair_scan.h"
+
+#define MAX_DEFAULT 20000
+#define MAX_MOST 200000
+
+struct scatter {
+    struct scan_query scan;
+    int wanted_regressor, wanted_estimator;
+    uint64_t max;
+    /* The first pass. */
+    struct pair_census census;
+    struct scatter_range ranges[PAIR_ESTIMATORS][PAIR_REGRESSORS];
+    uint64_t n; /* pairs of all classes */
+    /* What is shown. */
+    enum fit_regressor regressor;
+    unsigned estimator;
+    const struct scatter_range *range;
+    /* The second pass: one of the two. */
+    struct pairs points;
+    struct scatter_grid *grid;
+};
+
+static enum err_code parse(
+    struct request *req, struct scatter *ret, struct err *e)
+{
+    static const char *const y_choices[] = { "smoothness", NULL };
+    *ret = (struct scatter){ 0 };
+    record_query_window(req, WIRE_PROBE, &ret->scan);
+    ret->wanted_regressor = pair_query_regressor(req, "x");
+    ret->wanted_estimator = pair_query_estimator(req);
+    ret->max = request_u64(req, "max", 1, MAX_MOST, MAX_DEFAULT);
+    (void)request_choice(req, "y", y_choices, 0);
+    return request_params(req, e);
+}
+
+/* ---- the two passes ----------------------------------------------------- */
+
+static bool count(void *context, const struct pair *pair)
+{
+    struct scatter *s = context;
+    pair_census_add(&s->census, pair);
+    s->n++;
+    for (unsigned k = 0; k < PAIR_REGRESSORS; k++) {
+        if (scatter_shown(pair->x[k], pair->y)) {
+            scatter_range_add(
+                &s->ranges[pair->estimator][k], pair->x[k], pair->y);
+        }
+    }
+    return true;
+}
+
+static bool is_shown(const struct scatter *s, const struct pair *pair)
+{
+    return pair->estimator == s->estimator &&
+           scatter_shown(pair->x[s->regressor], pair->y);
+}
+
+static bool take_point(void *context, const struct pair *pair)
+{
+    struct scatter *s = context;
+    return !is_shown(s, pair) || pairs_add(&s->points, pair);
+}
+
+static bool take_cell(void *context, const struct pair *pair)
+{
+    struct scatter *s = context;
+    if (is_shown(s, pair)) {
+        const struct scatter_point point = { pair->step, pair->x[s->regressor],
+            pair->y };
+        scatter_grid_add(s->grid, &point);
+    }
+    return true;
+}
+
+static void choose(struct scatter *s)
+{
+    s->estimator = s->wanted_estimator >= 0 ? (unsigned)s->wanted_estimator
+                                            : pair_census_estimator(&s->census);
+    s->regressor = s->wanted_regressor >= 0
+                       ? (enum fit_regressor)s->wanted_regressor
+                       : pair_census_regressor(&s->census, s->estimator);
+    s->range = &s->ranges[s->estimator][s->regressor];
+}
+
+static enum err_code collect(
+    struct reader *reader, struct scatter *s, struct err *e)
+{
+    const struct scan_query from_the_start = s->scan;
+    enum err_code code = pair_scan(reader, &s->scan, count, s, e);
+    if (code != ERR_NONE) {
+        return code;
+    }
+    choose(s);
+    s->scan = from_the_start;
+    if (s->range->n <= s->max) {
+        return pair_scan(reader, &s->scan, take_point, s, e);
+    }
+    s->grid = scatter_grid_new(s->range);
+    if (s->grid == NULL) {
+        return err_set(e, ERR_NOMEM, "no memory for a density grid");
+    }
+    return pair_scan(reader, &s->scan, take_cell, s, e);
+}
+
+static enum err_code collect_in_one_snapshot(
+    struct request *req, struct scatter *s, struct err *e)
+{
+    struct reader *reader = NULL;
+    enum err_code code = request_reader(req, &reader, e);
+    if (code != ERR_NONE) {
+        return code;
+    }
+    code = reader_begin(reader, e);
+    if (code == ERR_NONE) {
+        code = collect(reader, s, e);
+        reader_end(reader);
+    }
+    return code;
+}
+
+/* ---- writing ------------------------------------------------------------ */
+
+static void comma(struct buf *out, size_t i)
+{
+    if (i > 0) {
+        buf_char(out, ',');
+    }
+}
+
+static void write_points(struct buf *out, const struct scatter *s)
+{
+    const struct pair *v = s->points.v;
+    size_t n = s->points.n;
+    buf_text(out, "\"mode\":\"points\",\"step\":[");
+    for (size_t i = 0; i < n; i++) {
+        comma(out, i);
+        buf_json_u64(out, v[i].step);
+    }
+    buf_text(out, "],\"x\":[");
+    for (size_t i = 0; i < n; i++) {
+        comma(out, i);
+        buf_json_double(out, v[i].x[s->regressor]);
+    }
+    buf_text(out, "],\"y\":[");
+    for (size_t i = 0; i < n; i++) {
+        comma(out, i);
+        buf_json_double(out, v[i].y);
+    }
+    buf_text(out, "],\"ceiling\":[");
+    for (size_t i = 0; i < n; i++) {
+        comma(out, i);
+        if (pair_has_ceiling(&v[i])) {
+            buf_json_double(out, v[i].ceiling);
+        } else {
+            buf_text(out, "null");
+        }
+    }
+    buf_text(out, "],\"flags\":[");
+    for (size_t i = 0; i < n; i++) {
+        comma(out, i);
+        buf_u64(out, v[i].flags);
+    }
+    buf_char(out, ']');
+}
+
+static void write_extremes(struct buf *out, const struct scatter_grid *grid)
+{
+    struct scatter_point points[2 * SCATTER_WIDTH];
+    size_t n = scatter_grid_extremes(grid, points);
+    buf_text(out, "\"extremes\":{\"step\":[");
+    for (size_t i = 0; i < n; i++) {
+        comma(out, i);
+        buf_json_u64(out, points[i].step);
+    }
+    buf_text(out, "],\"x\":[");
+    for (size_t i = 0; i < n; i++) {
+        comma(out, i);
+        buf_json_double(out, points[i].x);
+    }
+    buf_text(out, "],\"y\":[");
+    for (size_t i = 0; i < n; i++) {
+        comma(out, i);
+        buf_json_double(out, points[i].y);
+    }
+    buf_text(out, "]}");
+}
+
+static void write_axis(
+    struct buf *out, const char *name, const double axis[static 2])
+{
+    buf_printf(out, "\"%s\":[", name);
+    buf_json_double(out, axis[0]);
+    buf_char(out, ',');
+    buf_json_double(out, axis[1]);
+    buf_text(out, "],");
+}
+
+static void write_density(struct buf *out, const struct scatter_grid *grid)
+{
+    buf_text(out, "\"mode\":\"density\",");
+    write_axis(out, "x_log10", grid->x_log10);
+    write_axis(out, "y_log10", grid->y_log10);
+    buf_printf(
+        out, "\"w\":%d,\"h\":%d,\"counts\":[", SCATTER_WIDTH, SCATTER_HEIGHT);
+    for (size_t i = 0; i < SCATTER_CELLS; i++) {
+        comma(out, i);
+        buf_u64(out, grid->counts[i]);
+    }
+    buf_text(out, "],\"mean_step\":[");
+    for (size_t i = 0; i < SCATTER_CELLS; i++) {
+        comma(out, i);
+        if (grid->counts[i] == 0) {
+            buf_text(out, "null");
+        } else {
+            /* A colour: whole steps will do. */
+            buf_printf(out, "%.0f", grid->step_sums[i] / grid->counts[i]);
+        }
+    }
+    buf_text(out, "],");
+    write_extremes(out, grid);
+}
+
+static void write_json(struct buf *out, const struct scatter *s)
+{
+    uint64_t shown = s->range->n;
+    buf_printf(out, "{\"data\":{\"x_name\":\"%s\",\"estimator\":\"%s\",",
+        pair_regressor_name(s->regressor), pair_estimator_name(s->estimator));
+    if (s->grid != NULL) {
+        write_density(out, s->grid);
+    } else {
+        write_points(out, s);
+    }
+    buf_printf(out, "},\"sampling\":{\"method\":\"%s\",\"rows_in\":",
+        s->grid != NULL ? "density" : "none");
+    buf_u64(out, s->n);
+    buf_text(out, ",\"rows_out\":");
+    buf_u64(out, shown);
+    buf_text(out, "},\"excluded\":");
+    buf_u64(out, s->n - shown);
+    buf_char(out, '}');
+}
+
+static enum err_code answer(struct request *req, struct scatter *s,
+    const struct run_row *run, struct err *e)
+{
+    if (request_is_fresh(req, run, 0)) {
+        return reply_not_modified(req, e);
+    }
+    s->scan.run = run->id;
+    pairs_init(&s->points, MAX_MOST);
+    struct buf out = { 0 };
+    enum err_code code = collect_in_one_snapshot(req, s, e);
+    if (code == ERR_NONE) {
+        write_json(&out, s);
+        code = reply_buf(req, MEDIA_JSON, &out, e);
+    }
+    scatter_grid_free(s->grid);
+    pairs_done(&s->points);
+    return code;
+}
+
+enum err_code api_scatter(struct request *req, struct err *e)
+{
+    struct scatter scatter;
+    struct run_row run;
+    enum err_code code = parse(req, &scatter, e);
+    if (code == ERR_NONE) {
+        code = request_run(req, &run, e);
+    }
+    if (code != ERR_NONE) {
+        return code;
+    }
+    code = answer(req, &scatter, &run, e);
+    run_row_done(&run);
+    return code;
+}
