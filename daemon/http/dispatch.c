@@ -98,6 +98,14 @@ static enum err_code call_route(struct request *req)
     return reply_err(req, &e);
 }
 
+static void give_reader_back(struct request *req)
+{
+    if (req->reader != NULL) {
+        readers_give(req->http->readers, READERS_ROUTE, req->reader);
+        req->reader = NULL;
+    }
+}
+
 static enum MHD_Result answer(struct request *req)
 {
     struct guard_refusal refusal = { 0 };
@@ -109,6 +117,8 @@ static enum MHD_Result answer(struct request *req)
     } else {
         (void)call_route(req);
     }
+    /* Now and not when the request ends: an event stream may take days. */
+    give_reader_back(req);
     /* Out of memory even for a problem: libmicrohttpd closes the connection. */
     return req->replied ? MHD_YES : MHD_NO;
 }
@@ -155,14 +165,11 @@ void dispatch_completed(void *cls, struct MHD_Connection *connection,
     void **state, enum MHD_RequestTerminationCode code)
 {
     (void)connection;
+    (void)cls;
     (void)code;
-    struct http_context *http = cls;
     struct request *req = *state;
     if (req == NULL) {
         return;
-    }
-    if (req->reader != NULL) {
-        readers_give(http->readers, READERS_ROUTE, req->reader);
     }
     free(req->target);
     free(req);
