@@ -15,4 +15,6 @@ enum cli_exit {
     CLI_USAGE = 2,  /* it was asked wrongly; usage is on stderr */
 };
 
+int cmd_sync(int argc, char **argv);
+
 #endif

@@ -15,6 +15,7 @@ struct command {
 
 /* In the order of the help text; ends with a NULL name. */
 static const struct command commands[] = {
+    { "sync", cmd_sync, "send to the daemon what spools still hold" },
     { NULL, NULL, NULL },
 };
 

@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "transport/error.h"
+#include "error.h"
 
 /* Guards the table and the opening of files that may be in it. A leaf: no
  * other lock is taken under it. */

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "values.h"
 #include "wire.h"
 
 /* Values are written in ascending order of field id, each to the next slot;
@@ -35,7 +36,7 @@ static inline uint64_t bits_of(double value)
 
 static inline void pack_f64(struct packer *p, unsigned field, double value)
 {
-    pack(p, field, bits_of(value), RECORD_UNSET_BITS);
+    pack(p, field, bits_of(value), TRAJ_UNSET_BITS);
 }
 
 static inline void pack_u64(struct packer *p, unsigned field, uint64_t value)
@@ -67,19 +68,6 @@ struct times times_now(void)
 {
     return (struct times){ .wall_ns = ns_of(CLOCK_REALTIME),
         .mono_ns = ns_of(CLOCK_MONOTONIC) };
-}
-
-double traj_unset(void)
-{
-    uint64_t bits = RECORD_UNSET_BITS;
-    double value = 0;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
-int traj_is_unset(double value)
-{
-    return bits_of(value) == RECORD_UNSET_BITS;
 }
 
 enum traj_status record_step(
@@ -207,12 +195,10 @@ enum traj_status record_metric(struct spool *spool, const char *name,
 enum traj_status record_event(
     struct spool *spool, const struct event *event, struct times now)
 {
-    enum spool_urgency urgency =
-        event->kind == TRAJ_EVENT_TEXT ? SPOOL_ORDINARY : SPOOL_URGENT;
     enum traj_status status = TRAJ_OK;
     struct packer p = { .values = spool_reserve(spool,
-                            (EVENT_FIELDS + 1) * 8 + event->text_bytes, urgency,
-                            now.mono_ns, &status) };
+                            (EVENT_FIELDS + 1) * 8 + event->text_bytes,
+                            event->urgency, now.mono_ns, &status) };
     if (p.values == NULL) {
         return status;
     }

@@ -12,9 +12,6 @@
 #include "traj.h"
 #include "transport/spool.h"
 
-/* The marker of a double: a quiet NaN with the payload "TRAJ". */
-#define RECORD_UNSET_BITS UINT64_C(0x7ff8000054524a55)
-
 struct times {
     int64_t wall_ns;
     int64_t mono_ns;
@@ -33,6 +30,7 @@ enum traj_status record_metric(struct spool *spool, const char *name,
 struct event {
     enum traj_event_kind kind;
     enum traj_severity severity;
+    enum spool_urgency urgency;
     uint64_t step;    /* TRAJ_UNSET_COUNT: of no step */
     const char *text; /* NULL: none */
     uint32_t text_bytes;

@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "transport/error.h"
+#include "error.h"
 #include "wire.h"
 #include "wire/crc32c.h"
 #include "wire/fields.h"

@@ -20,7 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "transport/error.h"
+#include "error.h"
 #include "transport/record.h"
 
 #define STATE_MAGIC 0x534a5254u /* "TRJS" */
@@ -224,7 +224,8 @@ static enum traj_status recover_segments(struct spool *spool)
 {
     uint64_t *numbers = calloc(STREAM_SEGMENTS_MAX, sizeof *numbers);
     if (numbers == NULL) {
-        return error_set(TRAJ_ENOMEM, "out of memory for the spool's list");
+        return error_set_static(
+            TRAJ_ENOMEM, "out of memory for the spool's list");
     }
     size_t n = 0;
     enum traj_status status =
@@ -279,7 +280,8 @@ static enum traj_status recover_contents(struct spool *spool)
 {
     const struct spool_state *state = spool->state;
     if (state->magic != STATE_MAGIC || state->version != STATE_VERSION) {
-        return error_set(TRAJ_EIO, "state is not of a stream of this version");
+        return error_set_static(
+            TRAJ_EIO, "state is not of a stream of this version");
     }
     memcpy(spool->stream_uid, state->stream_uid, 16);
     enum traj_status status = recover_segments(spool);

@@ -1,0 +1,242 @@
+/* traj sync: sends what spools hold, in one thread; being interrupted at any
+ * point leaves everything as it was or as acknowledged. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <getopt.h>
+
+#include "cli/cli.h"
+#include "transport/options.h"
+#include "transport/sync.h"
+
+struct sync_job {
+    const char *endpoint;
+    int64_t timeout_ns;
+    struct link link;
+    struct drain_buffer *buffer; /* owned by cmd_sync */
+    uint64_t streams;
+    bool failed;  /* something that is not live is not acknowledged */
+    bool gave_up; /* the daemon does not answer: no use to try the others */
+};
+
+static void usage(FILE *out)
+{
+    fputs(
+        "usage: traj sync [--endpoint ENDPOINT] [--timeout SECONDS] [DIR]\n"
+        "\n"
+        "Send to the daemon what is left in DIR: a folder of runs, one run's\n"
+        "folder or one stream's. Default: $TRAJ_DIR, else traj-runs. What is\n"
+        "acknowledged is deleted; runs that are being recorded are skipped.\n"
+        "\n"
+        "  --endpoint E  default: $TRAJ_URL, else tcp://127.0.0.1:7011\n"
+        "  --timeout S   give up after S seconds without an answer; default "
+        "10\n",
+        out);
+}
+
+static const char *setting(const char *variable, const char *otherwise)
+{
+    const char *text = getenv(variable);
+    return text != NULL && text[0] != '\0' ? text : otherwise;
+}
+
+static bool parse_seconds(const char *text, int64_t *ret_ns)
+{
+    char *end = NULL;
+    errno = 0;
+    unsigned long seconds = strtoul(text, &end, 10);
+    if (errno != 0 || end == text || *end != '\0' || text[0] == '-' ||
+        seconds < 1 || seconds > 86400) {
+        return false;
+    }
+    *ret_ns = (int64_t)seconds * 1000000000;
+    return true;
+}
+
+static void print_result(const struct sync_job *job, const char *run,
+    const char *stream, enum sync_result result,
+    const struct sync_counts *counts)
+{
+    printf("%s/%s: %" PRIu64 " records sent, ", run, stream, counts->records);
+    switch (result) {
+    case SYNC_DONE:
+        puts("all acknowledged");
+        break;
+    case SYNC_LIVE:
+        puts("live: its trainer sends it itself");
+        break;
+    case SYNC_REFUSED:
+        printf("refused by the daemon: %" PRIu64 " kept\n", counts->left);
+        break;
+    case SYNC_TIMEOUT:
+        printf("no answer from %s: %" PRIu64 " kept\n", job->endpoint,
+            counts->left);
+        break;
+    case SYNC_DAMAGED:
+        printf("unreadable: %s\n", traj_last_error());
+        break;
+    }
+    (void)fflush(stdout); /* a line per stream, as it happens */
+}
+
+static void sync_one(struct sync_job *job, int run_fd, const char *run,
+    const struct stream_name *name)
+{
+    struct sync_counts counts = { 0 };
+    if (job->gave_up) {
+        printf("%s/%s: not tried\n", run, name->text);
+        return;
+    }
+    enum sync_result result = sync_stream(
+        &job->link, run_fd, name, job->timeout_ns, job->buffer, &counts);
+    job->streams++;
+    job->failed = job->failed || (result != SYNC_DONE && result != SYNC_LIVE);
+    job->gave_up = result == SYNC_TIMEOUT;
+    print_result(job, run, name->text, result, &counts);
+}
+
+/* All streams of the run's folder; how many there are. */
+static size_t sync_run(struct sync_job *job, int run_fd, const char *run)
+{
+    struct stream_name *names = calloc(RUNDIR_STREAMS_MAX, sizeof *names);
+    size_t n = 0;
+    if (names == NULL ||
+        rundir_list(run_fd, names, RUNDIR_STREAMS_MAX, &n) != TRAJ_OK) {
+        fprintf(stderr, "traj sync: %s: %s\n", run,
+            names == NULL ? "out of memory" : traj_last_error());
+        job->failed = true;
+        n = 0;
+    }
+    for (size_t i = 0; i < n; i++) {
+        sync_one(job, run_fd, run, &names[i]);
+    }
+    free(names);
+    return n;
+}
+
+static int open_folder(int at_fd, const char *name)
+{
+    return openat(at_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static void sync_runs_below(struct sync_job *job, int root_fd)
+{
+    int fd = open_folder(root_fd, ".");
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    if (dir == NULL) {
+        fprintf(stderr, "traj sync: %s\n", strerror(errno));
+        job->failed = true;
+        if (fd >= 0) {
+            (void)close(fd);
+        }
+        return;
+    }
+    const struct dirent *entry = NULL;
+    while ((entry = readdir(dir)) != NULL) {
+        if (!options_is_run_id(entry->d_name)) {
+            continue;
+        }
+        int run_fd = open_folder(root_fd, entry->d_name);
+        if (run_fd >= 0) {
+            (void)sync_run(job, run_fd, entry->d_name);
+            (void)close(run_fd);
+        }
+    }
+    (void)closedir(dir);
+}
+
+/* DIR is a stream's folder: then its run's folder is the one above. */
+static bool is_stream_folder(char *path, struct stream_name *ret_name)
+{
+    size_t n = strlen(path);
+    while (n > 1 && path[n - 1] == '/') {
+        path[--n] = '\0';
+    }
+    const char *slash = strrchr(path, '/');
+    return rundir_parse_stream_name(
+               slash != NULL ? slash + 1 : path, ret_name) != 0;
+}
+
+static void sync_path(struct sync_job *job, char *path, int fd)
+{
+    struct stream_name name;
+    if (is_stream_folder(path, &name)) {
+        int run_fd = open_folder(fd, "..");
+        if (run_fd >= 0) {
+            sync_one(job, run_fd, "..", &name);
+            (void)close(run_fd);
+        }
+        return;
+    }
+    const char *slash = strrchr(path, '/');
+    if (sync_run(job, fd, slash != NULL ? slash + 1 : path) == 0) {
+        sync_runs_below(job, fd);
+    }
+}
+
+static int sync_dir(struct sync_job *job, const char *dir)
+{
+    int fd = open_folder(AT_FDCWD, dir);
+    char *path = strdup(dir);
+    job->buffer = malloc(sizeof *job->buffer);
+    int code = CLI_FAILED;
+    if (fd < 0) {
+        fprintf(stderr, "traj sync: %s: %s\n", dir, strerror(errno));
+    } else if (path == NULL || job->buffer == NULL) {
+        fprintf(stderr, "traj sync: out of memory\n");
+    } else if (!link_open(&job->link, job->endpoint)) {
+        fprintf(stderr, "traj sync: %s: %s\n", job->endpoint, strerror(errno));
+    } else {
+        sync_path(job, path, fd);
+        link_close(&job->link);
+        code = job->failed ? CLI_FAILED : CLI_OK;
+        if (job->streams == 0) {
+            printf("%s: nothing to send\n", dir);
+        }
+    }
+    free(job->buffer);
+    free(path);
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    return code;
+}
+
+int cmd_sync(int argc, char **argv)
+{
+    static const struct option options[] = {
+        { "endpoint", required_argument, NULL, 'e' },
+        { "timeout", required_argument, NULL, 't' },
+        { "help", no_argument, NULL, 'h' },
+        { NULL, 0, NULL, 0 },
+    };
+    struct sync_job job = { .timeout_ns = 10000000000,
+        .endpoint = setting("TRAJ_URL", "tcp://127.0.0.1:7011") };
+    int option = 0;
+    while ((option = getopt_long(argc, argv, "e:t:h", options, NULL)) != -1) {
+        if (option == 'h') {
+            usage(stdout);
+            return CLI_OK;
+        }
+        if (option == 'e') {
+            job.endpoint = optarg;
+        } else if (option != 't' || !parse_seconds(optarg, &job.timeout_ns)) {
+            usage(stderr);
+            return CLI_USAGE;
+        }
+    }
+    if (argc - optind > 1 || options_check_endpoint(job.endpoint) != TRAJ_OK) {
+        fprintf(stderr, "traj sync: %s\n",
+            argc - optind > 1 ? "one DIR only" : traj_last_error());
+        return CLI_USAGE;
+    }
+    return sync_dir(
+        &job, optind < argc ? argv[optind] : setting("TRAJ_DIR", "traj-runs"));
+}

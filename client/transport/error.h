@@ -1,2 +1,0 @@
-/* error: where the text of a failure goes; shared with the mathematics. */
-#include "../error.h"

@@ -1,0 +1,23 @@
+/* hello: who a stream is, as the JSON of schema/wire.md. */
+#ifndef TRAJ_TRANSPORT_HELLO_H
+#define TRAJ_TRANSPORT_HELLO_H
+
+#include <stdint.h>
+
+#include "traj.h"
+#include "transport/options.h"
+#include "transport/text.h"
+
+/* Into *ret_json, which the caller gives to text_done, whatever is returned. */
+enum traj_status hello_make(const struct options *options, uint32_t attempt,
+    struct text *ret_json) __attribute__((warn_unused_result));
+
+/* hello.json of the folder, written so that it is whole or not there. */
+enum traj_status hello_write(int dir_fd, const struct text *json)
+    __attribute__((warn_unused_result));
+
+/* At most WIRE_HELLO_MAX bytes; *ret_json as for hello_make. */
+enum traj_status hello_read(int dir_fd, struct text *ret_json)
+    __attribute__((warn_unused_result));
+
+#endif

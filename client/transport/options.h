@@ -1,0 +1,43 @@
+/* options: what traj_open was asked for, with defaults and the environment,
+ * checked. */
+#ifndef TRAJ_TRANSPORT_OPTIONS_H
+#define TRAJ_TRANSPORT_OPTIONS_H
+
+#include <stdint.h>
+
+#include "traj.h"
+
+#define OPTIONS_SPOOL_BYTES_MIN (1u << 20)
+#define OPTIONS_RUN_ID_MAX 64u
+
+/* Texts are owned, never NULL but for optimizer. */
+struct options {
+    char *endpoint;
+    char *dir;
+    char *project;
+    char *name;
+    char *run_id;
+    char *config_json;
+    char *tags;
+    char *optimizer; /* NULL: not said */
+    enum traj_mode mode;
+    enum traj_full full;
+    uint64_t spool_bytes;
+    uint32_t rank;
+    uint32_t world;
+};
+
+/* given may be NULL, or of an older (shorter) version. On failure nothing is
+ * to be freed. */
+enum traj_status options_init(struct options *options,
+    const struct traj_options *given) __attribute__((warn_unused_result));
+void options_done(struct options *options);
+
+/* "tcp://HOST:PORT", "ipc://PATH" or "inproc://NAME". */
+enum traj_status options_check_endpoint(const char *endpoint)
+    __attribute__((warn_unused_result));
+
+/* 1..64 of A-Z a-z 0-9 . _ - and neither "." nor "..". */
+int options_is_run_id(const char *text);
+
+#endif

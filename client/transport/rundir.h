@@ -1,0 +1,67 @@
+/*
+ * rundir: the folder of one run, DIR/RUN_ID.
+ *
+ *   rRRRRR.lock      held by the trainer of that rank as long as it lives;
+ *                    holds the last attempt number given out
+ *   aNNNN-rRRRRR/    one stream, see spool.h
+ *   new-rRRRRR/      a stream being made, renamed when it is whole
+ */
+#ifndef TRAJ_TRANSPORT_RUNDIR_H
+#define TRAJ_TRANSPORT_RUNDIR_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "traj.h"
+#include "transport/hello.h"
+#include "transport/lock.h"
+#include "transport/options.h"
+#include "transport/spool.h"
+
+#define STREAM_NAME_BYTES 40
+#define RUNDIR_STREAMS_MAX 1024u /* of one run that one call looks at */
+
+struct stream_name {
+    char text[STREAM_NAME_BYTES]; /* aNNNN-rRRRRR */
+    uint32_t attempt;
+    uint32_t rank;
+};
+
+/* 1 and *ret if text names a stream's folder. */
+int rundir_parse_stream_name(const char *text, struct stream_name *ret);
+
+/* One stream with its folder, taken over or made. */
+struct stream {
+    struct stream_name name;
+    int run_fd; /* of the run's folder; the stream's own */
+    struct spool spool;
+    struct text hello;
+};
+
+/* Take the rank's lock of DIR/RUN_ID (made if need be).
+ * TRAJ_EBUSY: a living process records this rank of the run. */
+enum traj_status rundir_open(const struct options *options, int *ret_run_fd,
+    struct lock *ret_lock) __attribute__((warn_unused_result));
+
+/* A new attempt. lock is the rank's, held. *stream must not move after. */
+enum traj_status rundir_new_stream(int run_fd, const struct lock *lock,
+    const struct options *options, struct quota *quota, struct stream *stream)
+    __attribute__((warn_unused_result));
+
+/* Names of the streams in the folder, oldest attempt first. */
+enum traj_status rundir_list(int run_fd, struct stream_name *names,
+    size_t capacity, size_t *ret_n) __attribute__((warn_unused_result));
+
+/* Take over what a dead process left. *stream must not move after.
+ * TRAJ_EBUSY: alive. */
+enum traj_status stream_recover(int run_fd, const struct stream_name *name,
+    struct quota *quota, struct stream *stream)
+    __attribute__((warn_unused_result));
+
+/* Close; the files stay. */
+void stream_close(struct stream *stream);
+
+/* Close and remove: everything in it has been acknowledged. */
+void stream_remove(struct stream *stream);
+
+#endif
