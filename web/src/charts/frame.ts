@@ -55,9 +55,10 @@ export class Frame {
         setText(this.caption, caption);
     }
 
-    /** A text in place of the data; null where there is data. */
+    /** A text in place of axes that would mean nothing; null where there are data. */
     instead(text: string | null): void {
         this.empty.hidden = text === null;
+        this.box.classList.toggle("nodata", text !== null);
         setText(this.empty, text ?? "");
     }
 

@@ -6,9 +6,11 @@
 import uPlot from "uplot";
 import type { Announcer } from "../dom";
 import { h } from "../dom";
-import { counted, grouped, sig3 } from "../draw/format";
+import { belowLogText, nonfiniteText, sampledText } from "../draw/captions";
+import { grouped, sig3 } from "../draw/format";
 import type { Palette, Theme } from "../draw/theme";
-import { type Buckets, lastStep, newBuckets, nonfiniteTotal } from "../model/buckets";
+import { type Buckets, lastStep, newBuckets } from "../model/buckets";
+import { type Joined, join } from "../model/join";
 import { axis, padLinear, padLog } from "./axes";
 import { Frame } from "./frame";
 import type { TableSource } from "./table";
@@ -41,12 +43,6 @@ const HEIGHT = 190;
 /** With fewer values than this, each is marked: a line alone would hide how few there are. */
 const FEW = 80;
 const Y_SIZE = 58;
-
-interface Joined {
-    x: number[];
-    /** Of each line: the index of its bucket at each x, -1 where it has none. */
-    at: number[][];
-}
 
 export class Panel {
     readonly frame: Frame;
@@ -127,7 +123,7 @@ export class Panel {
             const edge: uPlot.Series = { points: { show: false }, spanGaps: true };
             series.push({ ...edge }, { ...edge }, {
                 stroke,
-                width: line.width ?? 1.5,
+                width: line.width ?? 1.25,
                 spanGaps: true,
                 points: { show: () => false },
                 ...(line.dash ? { dash: [...line.dash] } : {}),
@@ -191,8 +187,8 @@ export class Panel {
         const parts = options.lines.map((line) => this.buckets(line));
         const main = parts.reduce((a, b) => (b.rows > a.rows ? b : a), parts[0] ?? newBuckets());
         frame.instead(main.rows === 0 ? options.empty : null);
-        const bad = parts.reduce((sum, b) => sum + nonfiniteTotal(b), 0);
-        frame.note([sampled(main), badText(parts, bad), this.log ? hiddenByLog(parts) : ""].filter(Boolean).join(" · "));
+        const notes = [sampledText(main), nonfiniteText(parts), this.log ? belowLogText(parts) : ""];
+        frame.note(notes.filter(Boolean).join(" · "));
         const values = options.lines
             .map((line, k) => [line.label, parts[k]!] as const)
             .filter(([, b]) => b.rows > 0)
@@ -333,59 +329,4 @@ function triangle(ctx: CanvasRenderingContext2D, x: number, top: number, size: n
     ctx.lineTo(x, top);
     ctx.closePath();
     ctx.fill();
-}
-
-/** "1,024 buckets of 1,000,000 rows, extremes kept", or that all rows are drawn. */
-export function sampled(b: Buckets): string {
-    if (b.rows === 0) {
-        return "";
-    }
-    return b.first.length === b.rows
-        ? `all ${counted(b.rows, "row")} drawn`
-        : `${grouped(b.first.length)} buckets of ${counted(b.rows, "row")}, extremes kept`;
-}
-
-function badText(parts: readonly Buckets[], bad: number): string {
-    if (bad === 0) {
-        return "";
-    }
-    const firsts = parts.flatMap((b) => {
-        const i = b.nonfinite.findIndex((n) => n > 0);
-        return i < 0 ? [] : [b.first[i]!];
-    });
-    return `${counted(bad, "value")} NaN or infinite (▼), from step ${grouped(Math.min(...firsts))} on`;
-}
-
-function hiddenByLog(parts: readonly Buckets[]): string {
-    const hidden = parts.reduce((sum, b) => sum + b.value.filter((v) => v <= 0).length, 0);
-    return hidden === 0 ? "" : `${counted(hidden, "value")} at or below 0 not on the log axis`;
-}
-
-/** Buckets of the same place stand at one x: the last step of any of them. */
-export function join(lines: readonly Buckets[]): Joined {
-    const widest = Math.max(1, ...lines.map((b) => b.steps));
-    const aligned = lines.every((b) => b.steps === widest);
-    const place = (b: Buckets, i: number): number => (aligned ? Math.floor(b.first[i]! / widest) : b.last[i]!);
-    const next = lines.map(() => 0);
-    const out: Joined = { x: [], at: lines.map(() => []) };
-    for (;;) {
-        let least = Infinity;
-        lines.forEach((b, k) => {
-            least = next[k]! < b.first.length ? Math.min(least, place(b, next[k]!)) : least;
-        });
-        if (least === Infinity) {
-            return out;
-        }
-        let x = -Infinity;
-        lines.forEach((b, k) => {
-            const i = next[k]!;
-            const here = i < b.first.length && place(b, i) === least;
-            out.at[k]!.push(here ? i : -1);
-            if (here) {
-                x = Math.max(x, b.last[i]!);
-                next[k] = i + 1;
-            }
-        });
-        out.x.push(x);
-    }
 }

@@ -45,7 +45,7 @@ const REGRESSOR_TEXT: Record<Regressor, string> = {
     simpson: "‖g‖, Simpson over the step",
 };
 const Y_SIZE = 58;
-const LABEL_ROOM = 92;
+const LABEL_ROOM = 106;
 const NARROW = 520;
 
 export class Scatter {
@@ -185,7 +185,7 @@ export class Scatter {
                 width: this.frame.width(),
                 height: this.height(),
                 legend: { show: false },
-                padding: [8, this.labelRoom(), 0, 0],
+                padding: [8, () => this.labelRoom(), 0, 0],
                 scales: {
                     x: { time: false, distr: 3, auto: false, range: (_u, lo, hi) => [lo ?? 0.1, hi ?? 10] },
                     y: { distr: 3, auto: false, range: (_u, lo, hi) => [lo ?? 0.1, hi ?? 10] },
@@ -243,6 +243,12 @@ export class Scatter {
             widen(y, this.points.extentCeiling[0]);
             widen(y, this.points.extentCeiling[1]);
         }
+        if (this.law.x !== null) {
+            const [from, to] = this.law.x;
+            for (const { L0, L1 } of this.law.curves) {
+                [L0 + L1 * from, L0 + L1 * to].filter((v) => v > 0).forEach((v) => widen(y, Math.log10(v)));
+            }
+        }
         [this.lo[0], this.hi[0]] = aired(x);
         [this.lo[1], this.hi[1]] = aired(y);
     }
@@ -288,7 +294,7 @@ export class Scatter {
 
     private dotSize(): number {
         const { n } = this.points;
-        const css = n <= 500 ? 6 : n <= 4000 ? 4 : n <= 20000 ? 3 : 2;
+        const css = this.density !== null ? 3 : n <= 500 ? 6 : n <= 4000 ? 4 : n <= 20000 ? 3 : 2;
         return Math.max(2, Math.round(css * devicePixelRatio));
     }
 

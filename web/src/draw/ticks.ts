@@ -6,6 +6,9 @@
 
 const MANTISSAS = [[1], [1, 3], [1, 2, 5], [1, 2, 3, 5, 7], [1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9]];
 
+/** With fewer lines than this, a reader cannot tell that an axis is logarithmic. */
+const ENOUGH = 4;
+
 /**
  * Round numbers in [lo, hi], 0 < lo < hi, at most `most` of them: decades, of
  * them every k-th where there are many, 1-2-5 and finer where there are few.
@@ -19,7 +22,11 @@ export function logTicks(lo: number, hi: number, most: number): number[] {
     if (hi / lo < 2) {
         return linearTicks(lo, hi, most);
     }
-    const every = Math.max(1, Math.ceil((Math.log10(hi) - Math.log10(lo)) / Math.max(1, most)));
+    const decades = (k: number): number => Math.floor(Math.log10(hi) / k) - Math.ceil(Math.log10(lo) / k) + 1;
+    let every = 1;
+    while (decades(every) > Math.max(1, most)) {
+        every++;
+    }
     let best: number[] = [];
     for (const mantissas of every > 1 ? MANTISSAS.slice(0, 1) : MANTISSAS) {
         const ticks: number[] = [];
@@ -35,7 +42,7 @@ export function logTicks(lo: number, hi: number, most: number): number[] {
             break;
         }
         best = ticks;
-        if (ticks.length >= Math.min(3, most)) {
+        if (ticks.length >= Math.min(ENOUGH, most)) {
             break;
         }
     }

@@ -158,7 +158,6 @@ function join(b: Buckets, i: number, out: Buckets, at: number): void {
     }
 }
 
-
 export function nonfiniteTotal(b: Buckets): number {
     return b.nonfinite.reduce((a, c) => a + c, 0);
 }

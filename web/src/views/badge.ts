@@ -2,6 +2,7 @@
 
 import type { Run, RunState } from "../api/types";
 import { h } from "../dom";
+import { counted } from "../draw/format";
 
 const SIGNS: Record<RunState, { sign: string; means: string }> = {
     live: { sign: "●", means: "the trainer is recording" },
@@ -27,7 +28,12 @@ export function lossText(run: Pick<Run, "lost_records" | "dropped_records">): st
     if (lost === 0 && dropped === 0) {
         return null;
     }
-    return [lost > 0 ? `${lost} lost` : "", dropped > 0 ? `${dropped} dropped` : ""].filter(Boolean).join(", ");
+    return [
+        lost > 0 ? `${counted(lost, "record")} lost` : "",
+        dropped > 0 ? `${counted(dropped, "record")} dropped` : "",
+    ]
+        .filter(Boolean)
+        .join(", ");
 }
 
 export function completeBadge(run: Pick<Run, "lost_records" | "dropped_records">): HTMLElement {

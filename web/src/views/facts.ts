@@ -7,7 +7,7 @@ import { counted, duration, grouped, moment, wallMs } from "../draw/format";
 import { completeBadge, stateBadge } from "./badge";
 
 export class Facts {
-    private readonly list = h("dl", { class: "facts" });
+    private readonly list = h("dl", { class: "facts tiles" });
     private readonly config = h("pre", { tabindex: 0, role: "region", "aria-label": "Configuration" });
     private readonly hello = h("pre", { tabindex: 0, role: "region", "aria-label": "Trainer" });
     readonly element: HTMLElement;
@@ -46,7 +46,7 @@ export class Facts {
             ["started", [moment(created)]],
             ["last record", [`${moment(updated)} (after ${duration(updated - created)})`]],
             ["last step", [run.last_step === null ? "–" : grouped(Number(run.last_step))]],
-            ["attempts", [`${grouped(run.attempts)}, of ${counted(run.ranks, "rank")}`]],
+            ["attempts", [`${grouped(run.attempts)} (${counted(run.ranks, "rank")})`]],
             [
                 "records",
                 [
@@ -55,7 +55,7 @@ export class Facts {
                 ],
             ],
         ];
-        this.list.replaceChildren(...rows.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, ...value)]));
+        this.list.replaceChildren(...rows.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, ...value))));
         this.config.textContent = JSON.stringify(run.config, null, 2);
         this.hello.textContent = JSON.stringify(run.hello, null, 2);
     }

@@ -3,21 +3,16 @@
 import { get } from "../api/client";
 import { h } from "../dom";
 
-const HOOK = `#include <traj.h>
-
-traj_run *run = NULL;
+const HOOK = `traj_run *run = NULL;
 traj_watch *watch = NULL;
-struct traj_options options = TRAJ_OPTIONS_INIT;
-struct traj_watch_options what = TRAJ_WATCH_INIT;
-what.dtype = TRAJ_F32, what.n = n, what.param = param, what.grad = grad;
-what.gradient = gradient_on_the_same_batch, what.context = &model;
-int ok = traj_open(&options, &run) == TRAJ_OK &&
-         traj_watch_open(run, &what, &watch) == TRAJ_OK;
+struct traj_watch_options what = { .size = sizeof what, .dtype = TRAJ_F32,
+    .n = n, .param = param, .grad = grad, .gradient = gradient_again };
+int failed = traj_open(NULL, &run) || traj_watch_open(run, &what, &watch);
 
-/* each step, with struct traj_step s: loss, lr, clip_threshold set */
-ok = ok && traj_before_update(watch, &s) == TRAJ_OK;
-update(param, grad);
-ok = ok && traj_after_update(watch, &s) == TRAJ_OK;`;
+/* each step, with step, loss, lr and clip_threshold set in s */
+failed |= traj_before_update(watch, &s);
+clip_and_update(param, grad);
+failed |= traj_after_update(watch, &s);`;
 
 export function hookHelp(): HTMLElement {
     const endpoint = h("code", {}, `tcp://${location.hostname}:7011`);
@@ -31,7 +26,7 @@ export function hookHelp(): HTMLElement {
         { class: "hook", "aria-label": "How to record a run" },
         h("h2", {}, "No runs yet"),
         h("p", {}, "A run appears here with its first record. This daemon takes records at ", endpoint, "."),
-        h("p", {}, "In a trainer written in C:"),
+        h("p", {}, "In a trainer written in C (gradient_again computes the gradient of the same batch once more):"),
         h("pre", { tabindex: 0, role: "region", "aria-label": "The hook in C" }, h("code", {}, HOOK)),
         h(
             "p",

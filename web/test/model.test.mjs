@@ -1,0 +1,155 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { load } from "./load.mjs";
+
+const { SseParser } = await load("live/sse.ts");
+const { planFor, readEvent, withRun } = await load("live/events.ts");
+const { Points } = await load("model/points.ts");
+const { LOG_DEFAULT, readView, writeView } = await load("model/view.ts");
+const { curves, excludedText, warnings } = await load("model/verdict.ts");
+
+test("events are the same in whatever pieces the text comes", () => {
+    const text = ':hb\n\nid: 7\nevent: rows\ndata: {"a":\ndata: 1}\n\nevent: bye\r\ndata: {}\r\n\r\ndata: plain\n\n';
+    const expected = [
+        { name: "rows", data: '{"a":\n1}', id: "7" },
+        { name: "bye", data: "{}", id: "7" },
+        { name: "message", data: "plain", id: "7" },
+    ];
+    for (let size = 1; size <= text.length; size++) {
+        const parser = new SseParser();
+        const events = [];
+        for (let at = 0; at < text.length; at += size) {
+            events.push(...parser.push(text.slice(at, at + size)));
+        }
+        assert.deepEqual(events, expected, `pieces of ${size}`);
+    }
+});
+
+test("a heartbeat and an event without data are no events", () => {
+    assert.deepEqual(new SseParser().push(":hb\n\nevent: run\n\n"), []);
+});
+
+test("what is no event of ours is null, and never throws", () => {
+    for (const [name, data] of [["rows", "{"], ["rows", "null"], ["rows", "{}"], ["news", "{}"], ["fit", '{"run":3}'], ["rows", "[1]"]]) {
+        assert.equal(readEvent({ name, data, id: null }), null, `${name} ${data}`);
+    }
+    assert.deepEqual(readEvent({ name: "resync", data: "", id: null }), { type: "resync" });
+});
+
+const SHOWING = { run: "r", attempt: 1, regressor: null, ranged: false };
+const steps = (attempt) => ({ attempt: [attempt], seq: [1], step: [5], loss: [1], grad_norm: [1], lr: [1], clip_threshold: [null] });
+const probes = { step: [5], start: [1], trapezoid: [2], simpson: [3], smoothness: [4], ceiling: [5], flags: [0] };
+
+test("rows are appended, and those of another run are not", () => {
+    const rows = { type: "rows", run: "r", step: steps(1), probe: probes };
+    assert.equal(planFor(rows, SHOWING).steps, rows.step);
+    assert.equal(planFor(rows, SHOWING).refetch, "none");
+    assert.equal(planFor({ ...rows, run: "other" }, SHOWING).steps, null);
+});
+
+test("a new attempt voids what is drawn", () => {
+    const plan = planFor({ type: "rows", run: "r", step: steps(2), probe: null }, SHOWING);
+    assert.equal(plan.refetch, "now");
+    assert.equal(plan.steps, null);
+});
+
+test("more is fetched soon, resync now, and a part of a run is left as it is", () => {
+    assert.equal(planFor({ type: "more", run: "r" }, SHOWING).refetch, "soon");
+    assert.equal(planFor({ type: "resync" }, SHOWING).refetch, "now");
+    const ranged = { ...SHOWING, ranged: true };
+    assert.equal(planFor({ type: "more", run: "r" }, ranged).refetch, "none");
+    assert.equal(planFor({ type: "rows", run: "r", step: steps(1), probe: probes }, ranged).steps, null);
+    assert.equal(planFor({ type: "fit", run: "r", fits: { regressor: "start" } }, ranged).fits, null);
+});
+
+test("a fit of the shown regressor is taken, one of another asks for a fit", () => {
+    const fit = { type: "fit", run: "r", fits: { regressor: "simpson" } };
+    assert.equal(planFor(fit, SHOWING).fits, fit.fits);
+    assert.equal(planFor(fit, { ...SHOWING, regressor: "simpson" }).fits, fit.fits);
+    const other = planFor(fit, { ...SHOWING, regressor: "start" });
+    assert.deepEqual([other.fits, other.refit], [null, true]);
+});
+
+const run = (id, created, revision = 1) => ({ id, created_wall_ns: String(created), revision });
+
+test("a run is changed in place by a newer revision only", () => {
+    const list = [run("b", 2), run("a", 1, 5)];
+    assert.equal(withRun(list, run("a", 1, 4), () => true), list);
+    assert.deepEqual(withRun(list, run("a", 1, 6), () => true)[1], run("a", 1, 6));
+});
+
+test("a new run stands where its age says, if it is wanted", () => {
+    const list = [run("c", "1700000000000000003"), run("a", "1700000000000000001")];
+    const ids = (l) => l.map((r) => r.id).join("");
+    assert.equal(ids(withRun(list, run("b", "1700000000000000002"), () => true)), "cba");
+    assert.equal(ids(withRun(list, run("d", "1700000000000000004"), () => true)), "dca");
+    assert.equal(withRun(list, run("d", 4), () => false), list);
+});
+
+test("points known already are not drawn twice, and what has no logarithm is counted", () => {
+    const points = new Points();
+    const rows = (step, y) => ({ ...probes, step, start: y, smoothness: y, ceiling: y, flags: y.map(() => 0) });
+    points.append(rows([1, 2, 3], [1, 2, 3]), "start");
+    assert.equal(points.append(rows([2, 3, 4], [1, 2, 8]), "start"), 1);
+    points.append(rows([5, 6, 7, 8, 9], [0, -1, "NaN", "Infinity", null]), "start");
+    assert.deepEqual([points.n, points.excluded, points.lastStep], [4, 5, 9]);
+    assert.deepEqual([...points.step.slice(0, 4)], [1, 2, 3, 4]);
+    assert.ok(Math.abs(points.extentX[1] - Math.log10(8)) < 1e-6);
+});
+
+test("points keep their values when their columns grow", () => {
+    const points = new Points();
+    for (let i = 0; i < 2000; i++) {
+        points.append({ ...probes, step: [i], start: [i + 1], smoothness: [i + 2], ceiling: [null], flags: [i % 2] }, "start");
+    }
+    assert.equal(points.n, 2000);
+    assert.deepEqual([points.x[1999], points.y[1999], points.doubtful], [2000, 2001, 1000]);
+    assert.equal(points.extentCeiling[0], Infinity);
+});
+
+test("the address says what is shown, and nothing that is as usual", () => {
+    const usual = { page: "run", id: "a b/c", regressor: null, range: null, ceiling: true, log: { ...LOG_DEFAULT }, theme: null };
+    assert.equal(writeView(usual), "/runs/a%20b%2Fc");
+    const special = { ...usual, regressor: "start", range: [10, 2000], ceiling: false, log: { ...LOG_DEFAULT, loss: true, lr: false }, theme: "dark" };
+    const url = new URL(writeView(special), "http://x");
+    assert.deepEqual(readView(url.pathname, url.search), special);
+    const list = { page: "list", text: "a&b=ü", state: "lost", project: "p", theme: null };
+    const at = new URL(writeView(list), "http://x");
+    assert.deepEqual(readView(at.pathname, at.search), list);
+});
+
+test("an address by hand with nonsense in it shows the usual", () => {
+    assert.deepEqual(readView("/runs/x", "?x=cubic&range=9-1&theme=pink&flip=foo"), readView("/runs/x", ""));
+    assert.equal(readView("/runs/%E0%A4%A", "").id, "%E0%A4%A");
+    assert.equal(readView("/else", "").page, "unknown");
+});
+
+const FITS = {
+    regressor: "simpson", estimator: "same_batch", n: 100, n_excluded: 5, excluded: { nonfinite: 3, tiny_step: 2, rounding: 0 }, every: 1,
+    step_range: [0, 99], x_range: [1, 1.5], y_range: [1, 2],
+    fits: [
+        { method: "nnls_relative", tau: null, L0: 1, L1: 2 },
+        { method: "ols", tau: null, L0: -1, L1: 2 },
+        { method: "quantile", tau: 0.5, L0: 1, L1: 3 },
+        { method: "quantile", tau: 0.95, L0: 1, L1: 4 },
+        { method: "envelope", tau: null, L0: 1, L1: 5 },
+    ],
+    loglog: null, spearman: null, spearman_step_x: -0.99, ceiling_ratio: 0.7, warnings: [], reason: null,
+};
+
+test("the curves drawn are the four of the picture, each with its quantile", () => {
+    assert.deepEqual(curves(FITS).map((c) => [c.key, c.L1]), [["relative", 2], ["median", 3], ["q95", 4], ["envelope", 5]]);
+    assert.deepEqual(curves(null), []);
+});
+
+test("doubts are said in words, with their numbers", () => {
+    const said = warnings({ ...FITS, warnings: ["near_ceiling", "monotone_in_time", "narrow_range", "new_doubt"] });
+    assert.match(said[0], /hugs its ceiling .*0\.700/);
+    assert.match(said[1], /Not separable from time: the gradient norm falls .*−0\.990/);
+    assert.match(said[2], /1\.00 to 1\.50/);
+    assert.equal(said[3], "Doubtful: new doubt.");
+    assert.deepEqual(warnings({ ...FITS, n: 12, reason: "too_few_pairs" }), [
+        "Too few points: 12 of 30. No law is fitted until there are enough.",
+    ]);
+    assert.equal(excludedText(FITS), "3 NaN or infinite, 2 the step was too small to measure");
+});
