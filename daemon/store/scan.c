@@ -11,6 +11,7 @@
  */
 #include "store/scan.h"
 
+#include "store/chunk.h"
 #include "store/db.h"
 #include "store/reader_impl.h"
 #include "store/records.h"
@@ -28,7 +29,11 @@ static const char sql_log[] =
     "SELECT id, first_seq, frame FROM log "
     "WHERE stream = ?1 AND last_seq > ?2 ORDER BY last_seq;";
 
-enum phase { PHASE_START, PHASE_LOG, PHASE_END };
+static const char sql_chunks[] =
+    "SELECT id, least_step, most_step FROM chunk "
+    "WHERE stream = ?1 AND kind = ?2 AND last_seq > ?3 ORDER BY last_seq;";
+
+enum phase { PHASE_START, PHASE_CHUNKS, PHASE_LOG, PHASE_END };
 
 struct scan {
     struct reader *reader;
@@ -36,6 +41,9 @@ struct scan {
     struct scan_plan plan;
     size_t stream;
     enum phase phase;
+    sqlite3_stmt *chunks;
+    sqlite3_blob *body; /* of the chunk read last; moved from one to another */
+    struct chunk_coder coder;
     sqlite3_stmt *log;
     struct records records;
     size_t at;
@@ -78,6 +86,9 @@ enum err_code scan_open(struct reader *reader, const struct scan_query *query,
     records_init(
         &scan->records, query->kind, fields_to_read(query, &scan->plan));
     if (code == ERR_NONE) {
+        code = db_prepare(reader->db, sql_chunks, &scan->chunks, e);
+    }
+    if (code == ERR_NONE) {
         code = db_prepare(reader->db, sql_log, &scan->log, e);
     }
     if (code != ERR_NONE) {
@@ -93,7 +104,10 @@ void scan_close(struct scan *scan)
     if (scan == NULL) {
         return;
     }
-    (void)sqlite3_finalize(scan->log); /* the steps have told */
+    (void)sqlite3_blob_close(scan->body); /* read only: nothing to fail */
+    (void)sqlite3_finalize(scan->chunks); /* the steps have told */
+    (void)sqlite3_finalize(scan->log);
+    chunk_coder_done(&scan->coder);
     reader_end(scan->reader);
     scan_plan_done(&scan->plan);
     records_done(&scan->records);
@@ -101,7 +115,105 @@ void scan_close(struct scan *scan)
     db_free(scan);
 }
 
-/* ---- reading ------------------------------------------------------------- */
+static enum err_code start_log(
+    struct scan *scan, const struct scan_stream *stream, struct err *e)
+{
+    (void)sqlite3_reset(scan->log); /* of another stream, or at its end */
+    int rc = sqlite3_bind_int64(scan->log, 1, stream->id);
+    rc |= db_bind_u64(scan->log, 2, stream->after_seq);
+    if (rc != SQLITE_OK) {
+        return db_fail(scan->reader->db, e, "scan");
+    }
+    scan->phase = PHASE_LOG;
+    return ERR_NONE;
+}
+
+/* ---- reading chunks ------------------------------------------------------ */
+
+static enum err_code read_body(
+    void *context, void *to, size_t n, size_t offset, struct err *e)
+{
+    struct scan *scan = context;
+    if (sqlite3_blob_read(scan->body, to, (int)n, (int)offset) != SQLITE_OK) {
+        return db_fail(scan->reader->db, e, "chunk");
+    }
+    return ERR_NONE;
+}
+
+static enum err_code open_body(struct scan *scan, int64_t id, struct err *e)
+{
+    int rc = scan->body == NULL ? sqlite3_blob_open(scan->reader->db, "main",
+                                      "chunk", "body", id, 0, &scan->body)
+                                : sqlite3_blob_reopen(scan->body, id);
+    if (rc == SQLITE_OK) {
+        return ERR_NONE;
+    }
+    enum err_code code = db_fail(scan->reader->db, e, "chunk");
+    (void)sqlite3_blob_close(scan->body); /* after a failure good for no more */
+    scan->body = NULL;
+    return code;
+}
+
+/* Whether the chunk of the current row may hold a record that is wanted. */
+static bool may_hold(const struct scan *scan, const struct scan_stream *stream)
+{
+    const struct scan_query *query = &scan->query;
+    if (sqlite3_column_type(scan->chunks, 1) == SQLITE_NULL) {
+        return !has_range(query);
+    }
+    if (query->from_step > db_u64(scan->chunks, 2)) {
+        return false;
+    }
+    /* A chunk whose steps are all too high may hold records without one. */
+    uint64_t least = db_u64(scan->chunks, 1);
+    return least <= query->to_step &&
+           (!stream->is_cut || least < stream->cut_step || !has_range(query));
+}
+
+/* The next chunk of the stream that may hold something. */
+static enum err_code read_chunk(
+    struct scan *scan, const struct scan_stream *stream, struct err *e)
+{
+    bool more = false;
+    enum err_code code = db_step(scan->chunks, &more, "scan", e);
+    if (code != ERR_NONE) {
+        return code;
+    }
+    if (!more) {
+        return start_log(scan, stream, e);
+    }
+    if (!may_hold(scan, stream)) {
+        return ERR_NONE;
+    }
+    int64_t id = sqlite3_column_int64(scan->chunks, 0);
+    code = open_body(scan, id, e);
+    if (code == ERR_NONE) {
+        struct chunk_source source = { .context = scan,
+            .size = (size_t)sqlite3_blob_bytes(scan->body),
+            .read = read_body };
+        code = chunk_read(&scan->coder, &source, &scan->records, e);
+    }
+    if (code != ERR_NONE) {
+        (void)err_prefix(e, "chunk %lld", (long long)id);
+    }
+    return code;
+}
+
+static enum err_code start_chunks(
+    struct scan *scan, const struct scan_stream *stream, struct err *e)
+{
+    (void)sqlite3_reset(scan->chunks); /* of another stream, or at its end */
+    int rc = sqlite3_bind_int64(scan->chunks, 1, stream->id);
+    rc |= sqlite3_bind_int64(scan->chunks, 2, scan->query.kind);
+    rc |= db_bind_u64(scan->chunks, 3, stream->after_seq);
+    if (rc != SQLITE_OK) {
+        return db_fail(scan->reader->db, e, "scan");
+    }
+    scan->phase = PHASE_CHUNKS;
+    return ERR_NONE;
+}
+
+/* ---- reading the log ----------------------------------------------------- */
 
 /* The records of one log row, from its first_seq on. */
 static enum err_code take_log_row(
@@ -149,19 +261,6 @@ static enum err_code read_log(
     return ERR_NONE;
 }
 
-static enum err_code start_log(
-    struct scan *scan, const struct scan_stream *stream, struct err *e)
-{
-    (void)sqlite3_reset(scan->log); /* of another stream, or at its end */
-    int rc = sqlite3_bind_int64(scan->log, 1, stream->id);
-    rc |= db_bind_u64(scan->log, 2, stream->after_seq);
-    if (rc != SQLITE_OK) {
-        return db_fail(scan->reader->db, e, "scan");
-    }
-    scan->phase = PHASE_LOG;
-    return ERR_NONE;
-}
-
 /* ---- filtering ----------------------------------------------------------- */
 
 /* A record without a step is in no range of steps, and is never one that was
@@ -171,6 +270,12 @@ static bool is_kept(
 {
     const struct scan_query *query = &scan->query;
     const struct records *r = &scan->records;
+    if (r->seq[i] <= stream->after_seq) {
+        return false;
+    }
+    if (!has_range(query) && !stream->is_cut) {
+        return true;
+    }
     if ((r->present[i] & FIELD_STEP) == 0) {
         return !has_range(query);
     }
@@ -197,7 +302,8 @@ static enum err_code reserve_indices(struct scan *scan, struct err *e)
 static enum err_code filter(
     struct scan *scan, const struct scan_stream *stream, struct err *e)
 {
-    if (!has_range(&scan->query) && !stream->is_cut) {
+    if (!has_range(&scan->query) && !stream->is_cut &&
+        scan->records.seq[0] > stream->after_seq) {
         return ERR_NONE;
     }
     enum err_code code = reserve_indices(scan, e);
@@ -227,7 +333,10 @@ static enum err_code refill(struct scan *scan, struct err *e)
         enum err_code code = ERR_NONE;
         switch (scan->phase) {
         case PHASE_START:
-            code = start_log(scan, stream, e);
+            code = start_chunks(scan, stream, e);
+            break;
+        case PHASE_CHUNKS:
+            code = read_chunk(scan, stream, e);
             break;
         case PHASE_LOG:
             code = read_log(scan, stream, e);

@@ -94,6 +94,7 @@ void store_close(struct store *store)
         (void)sqlite3_finalize(store->stmts[i]); /* its last result again */
     }
     db_close(store->db); /* rolls back what was not committed */
+    chunk_coder_done(&store->coder);
     db_free(store->touched);
     db_free(store);
 }

@@ -12,14 +12,13 @@
 #ifndef TRAJD_STORE_IMPL_H
 #define TRAJD_STORE_IMPL_H
 
+#include "store/chunk.h"
 #include "store/progress.h"
 #include "store/store.h"
 
 #include <stddef.h>
 
 #include <sqlite3.h>
-
-struct chunk_coder;
 
 /* X(id, SQL): prepared once at open. */
 #define STORE_STATEMENTS(X)                                                    \
@@ -62,6 +61,13 @@ struct chunk_coder;
     X(ADD_PROGRESS, "INSERT INTO stream_progress (stream) VALUES (?1);")       \
     X(ADD_LOG, "INSERT INTO log (stream, first_seq, last_seq, frame) "         \
                "VALUES (?1, ?2, ?3, ?4);")                                     \
+    X(READ_LOG, "SELECT first_seq, last_seq, frame FROM log "                  \
+                "WHERE stream = ?1 ORDER BY last_seq;")                        \
+    X(DROP_LOG, "DELETE FROM log WHERE stream = ?1 AND last_seq <= ?2;")       \
+    X(ADD_CHUNK,                                                               \
+        "INSERT INTO chunk (stream, kind, first_seq, last_seq, least_step, "   \
+        "most_step, records, summary, body) "                                  \
+        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9);")                        \
     X(DELETE_RUN, "DELETE FROM run WHERE id = ?1;")
 
 #define STORE_STATEMENT_ENUM(id, sql) STMT_##id,
@@ -80,6 +86,7 @@ struct store {
     sqlite3 *db;
     sqlite3_stmt *stmts[STMT_COUNT];
     uint32_t seal_records;
+    struct chunk_coder coder;
     struct touched *touched;
     size_t touched_n;
     size_t touched_capacity;

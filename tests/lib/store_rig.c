@@ -221,6 +221,21 @@ void rig_bye(struct rig *rig, struct stream_state *state, uint32_t uid,
     must(store_commit(rig->store, &e), &e, "commit");
 }
 
+size_t rig_seal(
+    struct rig *rig, const struct stream_state *state, bool everything)
+{
+    struct err e = { 0 };
+    size_t n = 0;
+    bool sealed = true;
+    must(store_begin(rig->store, &e), &e, "begin");
+    for (; sealed; n += sealed) {
+        must(store_seal(rig->store, state->stream, everything, &sealed, &e), &e,
+            "seal");
+    }
+    must(store_commit(rig->store, &e), &e, "commit");
+    return n;
+}
+
 struct run_row rig_run(const struct rig *rig, const char *uid)
 {
     struct err e = { 0 };

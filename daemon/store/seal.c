@@ -1,0 +1,194 @@
+/*
+ * seal.c: the oldest log rows of a stream become one chunk per kind. Chunks in,
+ * rows out, in the caller's one transaction, so that every record is in one of
+ * the two places whatever happens. The writer thread.
+ */
+#include "store/store.h"
+
+#include "store/chunk.h"
+#include "store/db.h"
+#include "store/store_impl.h"
+#include "store/summary.h"
+
+#include <assert.h>
+
+/* Frames of more than this are sealed before they make enough records: long
+ * texts would make a chunk that takes too much memory to read. */
+#define SEAL_BYTES (4u << 20)
+
+static_assert(SEAL_BYTES + WIRE_MESSAGE_MAX <= CHUNK_HEAP_MAX,
+    "the texts of the frames of a chunk fit into it");
+
+struct sealing {
+    struct store *store;
+    struct touched *stream;
+    uint64_t last_seq; /* of the rows taken */
+    uint64_t records;
+    uint64_t bytes;
+    struct records kinds[WIRE_KINDS];
+};
+
+static bool is_enough(
+    const struct store *store, uint64_t records, uint64_t bytes)
+{
+    return records >= store->seal_records || bytes >= SEAL_BYTES;
+}
+
+static enum err_code take_frame(
+    struct sealing *s, struct str frame, uint64_t from_seq, struct err *e)
+{
+    struct message message;
+    if (decode_message(frame.p, frame.n, &message) != DECODE_OK ||
+        message.type != WIRE_DATA) {
+        return err_set(e, ERR_STORE, "seal: a log row is damaged");
+    }
+    for (uint32_t i = 0; i < message.n_sections; i++) {
+        const struct section *section = &message.sections[i];
+        enum err_code code = records_append(
+            &s->kinds[section->kind], section, message.first_seq, from_seq, e);
+        if (code != ERR_NONE) {
+            return code;
+        }
+    }
+    return ERR_NONE;
+}
+
+/* Whole rows from the oldest on, until they are enough. */
+static enum err_code take_rows(struct sealing *s, struct err *e)
+{
+    sqlite3_stmt *stmt = s->store->stmts[STMT_READ_LOG];
+    if (sqlite3_bind_int64(stmt, 1, s->stream->progress.stream) != SQLITE_OK) {
+        return db_fail(s->store->db, e, "seal");
+    }
+    enum err_code code = ERR_NONE;
+    bool more = true;
+    while (code == ERR_NONE && more &&
+           !is_enough(s->store, s->records, s->bytes)) {
+        code = db_step(stmt, &more, "seal", e);
+        if (code != ERR_NONE || !more) {
+            continue;
+        }
+        uint64_t first_seq = db_u64(stmt, 0);
+        struct str frame = db_blob(stmt, 2);
+        s->last_seq = db_u64(stmt, 1);
+        s->records += s->last_seq - first_seq + 1;
+        s->bytes += frame.n;
+        code = take_frame(s, frame, first_seq, e);
+    }
+    (void)sqlite3_reset(stmt); /* the steps have told */
+    return code;
+}
+
+struct step_range {
+    bool any;
+    uint64_t least;
+    uint64_t most;
+};
+
+static struct step_range steps_of(const struct records *r)
+{
+    struct step_range range = { .least = UINT64_MAX };
+    for (size_t i = 0; i < r->n; i++) {
+        if ((r->present[i] & 1) == 0) {
+            continue;
+        }
+        uint64_t step = r->columns[0][i];
+        range.any = true;
+        range.least = step < range.least ? step : range.least;
+        range.most = step > range.most ? step : range.most;
+    }
+    return range;
+}
+
+static int bind_steps(sqlite3_stmt *stmt, const struct records *r)
+{
+    struct step_range range = steps_of(r);
+    if (!range.any) {
+        return sqlite3_bind_null(stmt, 5) | sqlite3_bind_null(stmt, 6);
+    }
+    return db_bind_u64(stmt, 5, range.least) | db_bind_u64(stmt, 6, range.most);
+}
+
+static enum err_code add_chunk(
+    struct sealing *s, const struct records *r, struct err *e)
+{
+    struct summary summary;
+    struct str body = { 0 };
+    enum err_code code = chunk_encode(&s->store->coder, r, &body, e);
+    if (code != ERR_NONE) {
+        return code;
+    }
+    summary_of(r, &summary);
+    struct str bytes = summary_bytes(&summary);
+    sqlite3_stmt *stmt = s->store->stmts[STMT_ADD_CHUNK];
+    int rc = sqlite3_bind_int64(stmt, 1, s->stream->progress.stream);
+    rc |= sqlite3_bind_int64(stmt, 2, r->kind);
+    rc |= db_bind_u64(stmt, 3, r->seq[0]);
+    rc |= db_bind_u64(stmt, 4, r->seq[r->n - 1]);
+    rc |= bind_steps(stmt, r);
+    rc |= db_bind_u64(stmt, 7, r->n);
+    rc |= sqlite3_bind_blob64(stmt, 8, bytes.p, bytes.n, SQLITE_STATIC);
+    rc |= sqlite3_bind_blob64(stmt, 9, body.p, body.n, SQLITE_STATIC);
+    code = rc == SQLITE_OK ? db_run(stmt, "seal", e)
+                           : db_fail(s->store->db, e, "seal");
+    (void)sqlite3_clear_bindings(stmt); /* both were borrowed for the call */
+    return code;
+}
+
+static enum err_code drop_rows(struct sealing *s, struct err *e)
+{
+    sqlite3_stmt *stmt = s->store->stmts[STMT_DROP_LOG];
+    int rc = sqlite3_bind_int64(stmt, 1, s->stream->progress.stream);
+    rc |= db_bind_u64(stmt, 2, s->last_seq);
+    if (rc != SQLITE_OK) {
+        return db_fail(s->store->db, e, "seal");
+    }
+    enum err_code code = db_run(stmt, "seal", e);
+    if (code == ERR_NONE) {
+        struct progress *p = &s->stream->progress;
+        p->log_records -= s->records;
+        p->log_bytes -= s->bytes;
+        s->stream->dirty = true; /* nothing that a reader sees has changed */
+    }
+    return code;
+}
+
+static enum err_code seal(struct sealing *s, struct err *e)
+{
+    enum err_code code = take_rows(s, e);
+    for (unsigned kind = 1; code == ERR_NONE && kind < WIRE_KINDS; kind++) {
+        if (s->kinds[kind].n > 0) {
+            code = add_chunk(s, &s->kinds[kind], e);
+        }
+    }
+    return code == ERR_NONE ? drop_rows(s, e) : code;
+}
+
+enum err_code store_seal(struct store *store, struct stream_id stream,
+    bool everything, bool *ret_sealed, struct err *e)
+{
+    enum err_code code = store_require_transaction(store, e);
+    struct sealing s = { .store = store };
+    if (code == ERR_NONE) {
+        code = store_touch(store, stream, &s.stream, e);
+    }
+    if (code != ERR_NONE) {
+        return code;
+    }
+    const struct progress *p = &s.stream->progress;
+    bool due = everything ? p->log_records > 0
+                          : is_enough(store, p->log_records, p->log_bytes);
+    if (due) {
+        for (unsigned kind = 1; kind < WIRE_KINDS; kind++) {
+            records_init(&s.kinds[kind], (enum wire_kind)kind, UINT64_MAX);
+        }
+        code = seal(&s, e);
+        for (unsigned kind = 1; kind < WIRE_KINDS; kind++) {
+            records_done(&s.kinds[kind]);
+        }
+    }
+    if (code == ERR_NONE) {
+        *ret_sealed = due;
+    }
+    return code;
+}
