@@ -2,7 +2,7 @@
  * cli: what the commands of `traj` share. A command is a file cmd_NAME.c with
  * one function cmd_NAME, declared here and named in the table of main.c.
  *
- * argv[0] is the command's name, optind is 1: a command parses its own options
+ * argv[0] is the command's name, optind is 0: a command parses its own options
  * with getopt_long and answers --help on stdout with exit 0.
  */
 #ifndef TRAJ_CLI_H
@@ -15,6 +15,7 @@ enum cli_exit {
     CLI_USAGE = 2,  /* it was asked wrongly; usage is on stderr */
 };
 
+int cmd_fit(int argc, char **argv);
 int cmd_sync(int argc, char **argv);
 
 #endif

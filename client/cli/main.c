@@ -15,6 +15,7 @@ struct command {
 
 /* In the order of the help text; ends with a NULL name. */
 static const struct command commands[] = {
+    { "fit", cmd_fit, "estimate L0 and L1 from two columns of a CSV file" },
     { "sync", cmd_sync, "send to the daemon what spools still hold" },
     { NULL, NULL, NULL },
 };
@@ -69,6 +70,7 @@ int main(int argc, char **argv)
         return CLI_USAGE;
     }
     int first = optind;
-    optind = 1;
+    /* 0 and not 1: getopt starts afresh, and the + above is forgotten. */
+    optind = 0;
     return command->run(argc - first, argv + first);
 }

@@ -1,0 +1,122 @@
+"""`traj fit` on files as they are: quoting, gaps, and what is wrong with them."""
+import json
+
+import numpy as np
+import pytest
+
+from fit_cli import TRAJ, fit, line, run
+
+XY = ("--x", "x", "--y", "y", "--json")
+
+
+def answer(text, *arguments):
+    done = run(text, *(arguments or XY))
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def complaint(text, *arguments):
+    done = run(text, *(arguments or XY))
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr.startswith("traj fit: ") and done.stderr.count("\n") == 1
+    return done.stderr[len("traj fit: "):].rstrip("\n")
+
+
+def test_shape_of_the_answer():
+    got = fit(np.arange(1.0, 6.0), [2, 4, 5, 8, 9])
+    assert list(got) == ["n", "n_excluded", "x_range", "y_range", "fits", "loglog", "spearman"]
+    assert [(f["method"], f["tau"]) for f in got["fits"]] == [
+        ("nnls_relative", None), ("ols", None), ("nnls", None), ("quantile", 0.5),
+        ("quantile", 0.95), ("envelope", None)]
+    assert set(got["fits"][0]) == {"method", "tau", "L0", "L1"}
+    assert got["n"] == 5 and got["n_excluded"] == 0
+    assert got["x_range"] == [1, 5] and got["y_range"] == [2, 9]
+
+
+def test_doubles_read_back_exactly():
+    x, y = 0.1 + 0.2, 1 / 3
+    assert fit([x, 1.0], [y, 1.0])["x_range"] == [x, 1.0]
+    assert fit([x, 1.0], [y, 1.0])["y_range"] == [y, 1.0]
+
+
+def test_missing_and_nonfinite_are_left_out_and_counted():
+    rows = "1,2\n2,\n,3\nnan,4\n3,inf\n4,-Infinity\nNA,1\nnull,1\n1e999,1\n 5 , 6 \n"
+    got = answer("x,y\n" + rows)
+    assert (got["n"], got["n_excluded"]) == (2, 8)
+    assert line(got, "ols") == pytest.approx((1, 1))
+
+
+def test_zero_is_a_value_but_has_no_logarithm():
+    got = answer("x,y\n0,1\n1,2\n2,3\n4,5\n")
+    assert got["n"] == 4 and got["loglog"]["n"] == 3
+    assert line(got, "nnls") == pytest.approx((1, 1))
+
+
+@pytest.mark.parametrize("text", [
+    'x,"odd ""name"", with comma",y\r\n1,,2\r\n2,"a\nb",3\r\n',
+    "\ufeffx,y\n1,2\n\n\r\n2,3",
+    '\ufeff"x","y"\n"1","2"\n2,3\n',
+    "y,x\n2,1\n3,2\n",
+])
+def test_quotes_marks_blank_lines_and_order_of_columns(text):
+    got = answer(text)
+    assert got["n"] == 2
+    assert line(got, "ols") == pytest.approx((1, 1))
+
+
+@pytest.mark.parametrize("text,said", [
+    ("", "standard input: is empty"),
+    ("\n\n", "standard input: is empty"),
+    ("a,b\n1,2\n", "standard input: no column 'x'; there are: 'a', 'b'"),
+    ("x,y\n1,2\n\n3\n", "standard input:4: 1 fields, but the header has 2"),
+    ("x,y\n1,2,3\n", "standard input:2: 3 fields, but the header has 2"),
+    ("x,y\n1,two\n", "standard input:2: column 'y': 'two' is not a number"),
+    ("x,y\n0x10,2\n", "standard input:2: column 'x': '0x10' is not a number"),
+    ('x,y\n1,"2\n3', "standard input:2: a quote is not closed"),
+    ('x,y\n"1"2,3\n', "standard input:2: text after a closing quote"),
+    ('x,y,z\n1,2,"a\nb\nc"\n1,2\n', "standard input:5: 2 fields, but the header has 3"),
+])
+def test_what_is_wrong_is_said_with_its_place(text, said):
+    assert complaint(text) == said
+
+
+def test_a_file_that_is_not_there_is_said():
+    import subprocess
+    done = subprocess.run([TRAJ, "fit", "/nonexistent.csv", *XY], capture_output=True, encoding="utf-8")
+    assert done.returncode == 1
+    assert done.stderr == "traj fit: /nonexistent.csv: No such file or directory\n"
+
+
+@pytest.mark.parametrize("arguments", [(), ("--x", "x"), ("--x", "x", "--y", "y", "--tau", "1"),
+                                       ("--x", "x", "--y", "y", "more.csv"), ("--nonsense",)])
+def test_wrong_usage_exits_with_2(arguments):
+    done = run("x,y\n", *arguments)
+    assert done.returncode == 2 and done.stdout == "" and "usage: traj fit" in done.stderr
+
+
+def test_too_few_pairs_are_fitted_with_a_note():
+    done = run("x,y\n1,2\n2,3\n", *XY)
+    assert done.returncode == 0 and "2 pairs: fewer than 30" in done.stderr
+    assert len(json.loads(done.stdout)["fits"]) == 6
+
+
+def test_one_pair_determines_no_line():
+    done = run("x,y\n1,2\n", *XY)
+    assert done.returncode == 0 and "determine no line" in done.stderr
+    assert json.loads(done.stdout)["fits"] == []
+
+
+def test_the_table_names_every_method():
+    done = run("x,y\n1,2\n2,3\n3,5\n,1\n", "--x", "x", "--y", "y")
+    assert done.returncode == 0
+    for word in ("3 pairs", "1 left out", "nnls_relative", "ols", "nnls", "quantile", "0.95", "envelope",
+                 "Spearman", "log-log slope"):
+        assert word in done.stdout
+
+
+def test_a_large_file_is_read_in_one_go():
+    rng = np.random.default_rng(0)
+    x = rng.random(200000) + 0.5
+    got = fit(x, 1 + 2 * x)
+    assert got["n"] == 200000
+    assert line(got, "nnls_relative") == pytest.approx((1, 2), rel=1e-9)
