@@ -1,0 +1,379 @@
+// The contract: schema/openapi.yaml is sound, names what there is, and every
+// reply of a real trajd is one that it describes.
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import http from "node:http";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const require = createRequire(join(root, "web/package.json"));
+const { parse } = require("yaml");
+const Ajv = require("ajv/dist/2020").default;
+const { Validator } = await import(require.resolve("@seriousme/openapi-schema-validator"));
+
+const text = readFileSync(join(root, "schema/openapi.yaml"), "utf8");
+const api = parse(text);
+const ajv = new Ajv({ strict: false, allErrors: true });
+ajv.addSchema({ $id: "api", ...api });
+
+// ---- a daemon with data
+
+const folder = mkdtempSync(join(tmpdir(), "trajd-contract-"));
+let daemon;
+let base;
+
+before(async () => {
+  const binary = join(root, process.env.TRAJ_BUILD ?? "build", "trajd");
+  daemon = spawn(binary, ["--db", join(folder, "trajd.db"), "--http", "127.0.0.1:0", "--ingest", "tcp://127.0.0.1:0"],
+    { stdio: ["ignore", "pipe", "inherit"] });
+  const [line] = await new Promise((resolve, reject) => {
+    createInterface({ input: daemon.stdout }).once("line", (l) => resolve([l]));
+    daemon.once("exit", (code) => reject(new Error(`trajd ended with ${code}`)));
+  });
+  const ready = /^trajd ready http=(\S+) ingest=(\S+) /.exec(line);
+  assert.ok(ready, line);
+  base = new URL(ready[1]);
+  const python = process.env.PYTHON ?? "/usr/bin/python3";
+  const feed = spawnSync(python, [join(root, "tests/integration/feed.py"), ready[2]], { encoding: "utf8" });
+  assert.equal(feed.status, 0, feed.stderr);
+});
+
+after(async () => {
+  daemon.kill("SIGTERM");
+  const code = daemon.exitCode ?? await new Promise((resolve) => daemon.once("exit", resolve));
+  rmSync(folder, { recursive: true });
+  assert.equal(code, 0);
+});
+
+// ---- requests, with targets exactly as given
+
+function request(target, { method = "GET", headers = {}, read = true } = {}) {
+  return new Promise((resolve, reject) => {
+    const req = http.request({ host: base.hostname, port: base.port, path: target, method, headers, agent: false }, (res) => {
+      if (!read) {
+        res.destroy();
+        resolve({ status: res.statusCode, headers: res.headers, body: "" });
+        return;
+      }
+      const chunks = [];
+      res.on("data", (chunk) => chunks.push(chunk));
+      res.on("end", () => resolve({ status: res.statusCode, headers: res.headers, body: Buffer.concat(chunks).toString() }));
+      res.on("error", reject);
+    });
+    req.on("error", reject);
+    req.end();
+  });
+}
+
+// ---- what the document says of a reply
+
+const escaped = (name) => name.replaceAll("~", "~0").replaceAll("/", "~1");
+
+function deref(node, pointer) {
+  if (node?.$ref === undefined) return [node, pointer];
+  const path = node.$ref.slice(2).split("/");
+  return [path.reduce((at, key) => at[key], api), node.$ref.slice(1)];
+}
+
+const validators = new Map();
+function validate(pointer, value, what) {
+  if (!validators.has(pointer)) validators.set(pointer, ajv.compile({ $ref: `api#${encodeURI(pointer)}` }));
+  const check = validators.get(pointer);
+  assert.ok(check(value), `${what}: ${JSON.stringify(check.errors?.slice(0, 3))}`);
+}
+
+const everywhere = {
+  "x-content-type-options": "nosniff", "referrer-policy": "no-referrer",
+  "cross-origin-resource-policy": "same-origin", "cross-origin-opener-policy": "same-origin",
+};
+
+function conforms(path, method, reply, what) {
+  for (const [name, value] of Object.entries(everywhere)) assert.equal(reply.headers[name], value, `${what}: ${name}`);
+  assert.match(reply.headers["content-security-policy"], /default-src 'none'/, what);
+  assert.equal(reply.headers["access-control-allow-origin"], undefined, what);
+  const here = `/paths/${escaped(path)}/${method.toLowerCase()}/responses/${reply.status}`;
+  const listed = api.paths[path][method.toLowerCase()].responses[reply.status];
+  assert.ok(listed, `${what}: status ${reply.status} is not in the document: ${reply.body.slice(0, 200)}`);
+  const [response, pointer] = deref(listed, here);
+  if (response.content === undefined) {
+    assert.equal(reply.body, "", what);
+    return;
+  }
+  const media = reply.headers["content-type"].split(";")[0];
+  assert.ok(response.content[media], `${what}: ${media} is not in the document`);
+  const schema = `${pointer}/content/${escaped(media)}/schema`;
+  if (media.endsWith("json") && media !== "application/x-ndjson") validate(schema, JSON.parse(reply.body), what);
+  if (media === "application/x-ndjson") {
+    for (const line of reply.body.split("\n").slice(0, -1)) validate(schema, JSON.parse(line), what);
+  }
+  if (reply.status === 503) assert.ok(reply.headers["retry-after"], what);
+}
+
+async function check(path, target, options = {}) {
+  const reply = await request(target, options);
+  conforms(path, options.method ?? "GET", reply, target);
+  return reply;
+}
+
+async function json(path, target) {
+  const reply = await check(path, target);
+  assert.equal(reply.status, 200, reply.body);
+  return JSON.parse(reply.body);
+}
+
+// ---- the document
+
+test("the document is OpenAPI 3.1", async () => {
+  const { valid, errors } = await new Validator().validate(parse(text));
+  assert.ok(valid, JSON.stringify(errors));
+});
+
+test("the document names the routes that there are, and no others", () => {
+  const table = readFileSync(join(root, "daemon/http/routes.c"), "utf8");
+  const routes = [...table.matchAll(/\{ REQUEST_(\w+), "(\/[^"*]+)"/g)].map((m) => `${m[1].toLowerCase()} ${m[2]}`);
+  const documented = Object.entries(api.paths).flatMap(([path, item]) =>
+    Object.keys(item).filter((key) => key !== "parameters").map((method) => `${method} ${path}`));
+  assert.deepEqual(routes.sort(), documented.sort());
+});
+
+test("the records' schemas have the fields of wire.h", () => {
+  const header = readFileSync(join(root, "schema/wire.h"), "utf8");
+  for (const kind of ["STEP", "PROBE", "METRIC", "EVENT"]) {
+    const body = new RegExp(`#define WIRE_${kind}_FIELDS\\(X\\)([\\s\\S]*?)\\n\\n`).exec(header)[1];
+    const fields = ["attempt", "rank", "seq", ...[...body.matchAll(/X\(\d+, (\w+),/g)].map((m) => m[1])];
+    const name = kind[0] + kind.slice(1).toLowerCase();
+    for (const shape of ["Columns", "Row"]) {
+      assert.deepEqual(Object.keys(api.components.schemas[name + shape].properties), fields, name + shape);
+    }
+  }
+});
+
+test("both forms of the document are served", async () => {
+  assert.equal((await check("/api/v1/openapi.yaml", "/api/v1/openapi.yaml")).body, text);
+  assert.deepEqual(await json("/api/v1/openapi.json", "/api/v1/openapi.json"), api);
+});
+
+// ---- every operation, as it should go
+
+const RUN = "/api/v1/runs/{id}";
+const live = "/api/v1/runs/contract.live";
+
+test("projects and runs", async () => {
+  const { data } = await json("/api/v1/projects", "/api/v1/projects");
+  assert.deepEqual(data.map((p) => [p.name, p.runs]).sort(), [["contract", 2], ["default", 3]]);
+  const runs = await json("/api/v1/runs", "/api/v1/runs");
+  assert.equal(runs.data.length, 5);
+  assert.equal(runs.page.next_cursor, null);
+  for (const [query, ids] of [
+    ["project=contract", ["contract.done", "contract.live"]], ["tag=two", ["contract.live"]],
+    ["q=doom", ["contract.doomed"]], ["state=finished", ["contract.done"]], ["state=failed", ["contract.failed"]],
+  ]) {
+    const found = await json("/api/v1/runs", `/api/v1/runs?${query}`);
+    assert.deepEqual(found.data.map((r) => r.id).sort(), ids, query);
+  }
+});
+
+test("pages of runs are each run once, and a cursor of other filters is refused", async () => {
+  const seen = [];
+  let cursor = "";
+  do {
+    const page = await json("/api/v1/runs", `/api/v1/runs?limit=2${cursor && `&cursor=${cursor}`}`);
+    assert.ok(page.data.length <= 2);
+    seen.push(...page.data.map((r) => r.id));
+    cursor = page.page.next_cursor;
+  } while (cursor !== null);
+  assert.equal(new Set(seen).size, 5);
+  assert.equal(seen.length, 5);
+  const { page } = await json("/api/v1/runs", "/api/v1/runs?limit=1");
+  const stale = await check("/api/v1/runs", `/api/v1/runs?limit=1&q=x&cursor=${page.next_cursor}`);
+  assert.equal(stale.status, 400);
+  assert.match(JSON.parse(stale.body).detail, /^cursor/);
+});
+
+test("a run with its configuration as it was given", async () => {
+  const reply = await check(RUN, live);
+  assert.match(reply.body, /"big":9007199254740993[,}]/);
+  const run = JSON.parse(reply.body);
+  assert.deepEqual(run.records, { step: 200, probe: 100, metric: 20, event: 1 });
+  assert.equal((await json(RUN, "/api/v1/runs/contract.failed")).exit_code, -9);
+});
+
+test("an ETag that the client has is answered with 304", async () => {
+  for (const [path, target] of [[RUN, live], [`${RUN}/steps`, `${live}/steps?limit=3`], [`${RUN}/series`, `${live}/series?metric=loss`]]) {
+    const first = await check(path, target);
+    const again = await check(path, target, { headers: { "If-None-Match": first.headers.etag } });
+    assert.equal(again.status, 304, target);
+    assert.equal((await check(path, target, { headers: { "If-None-Match": '"x"' } })).status, 200);
+  }
+});
+
+const kinds = { steps: ["step", 200], probes: ["probe", 100], messages: ["event", 1], metrics: ["metric", 20] };
+
+for (const [route, [kind, n]] of Object.entries(kinds)) {
+  test(`${route} in pages of columns, NDJSON and CSV are the same rows`, async () => {
+    const path = `${RUN}/${route}`;
+    const whole = await json(path, `${live}/${route}`);
+    assert.equal(whole.rows, n);
+    for (const column of Object.values(whole.data)) assert.equal(column.length, n);
+    const seqs = [];
+    let cursor = "";
+    do {
+      const page = await json(path, `${live}/${route}?limit=7${cursor && `&cursor=${cursor}`}`);
+      seqs.push(...page.data.seq);
+      cursor = page.page.next_cursor;
+    } while (cursor !== null);
+    assert.deepEqual(seqs, whole.data.seq);
+    const lines = (await check(path, `${live}/${route}`, { headers: { Accept: "application/x-ndjson" } })).body.trim().split("\n");
+    assert.deepEqual(lines.map((l) => JSON.parse(l).seq), seqs);
+    const csv = await check(path, `${live}/${route}?format=csv&fields=step`);
+    assert.equal(csv.body.split("\n").length, n + 2);
+    assert.equal(csv.body.split("\n")[0], "attempt,rank,seq,step");
+    assert.equal((await check(path, `${live}/${route}`, { headers: { Accept: "image/png" } })).status, 406);
+    for (const form of ["ndjson", "csv"]) await check(`${RUN}/export`, `${live}/export?kind=${kind}&format=${form}`);
+  });
+}
+
+test("what is not finite, not measured or beyond 2^53 is said", async () => {
+  const { data } = await json(`${RUN}/steps`, `${live}/steps?from=5&to=6&fields=loss,tokens`);
+  assert.deepEqual(data.loss, ["NaN", "-Infinity"]);
+  assert.deepEqual(data.tokens, [null, "9007199254740998"]);
+});
+
+test("a metric by its name, and none by another", async () => {
+  const path = `${RUN}/metrics`;
+  assert.equal((await json(path, `${live}/metrics?name=eval%2Floss`)).rows, 20);
+  assert.equal((await json(path, `${live}/metrics?name=eval`)).rows, 0);
+});
+
+test("series, scatter and fits", async () => {
+  const names = ["loss", "grad_norm", "smoothness", "step_limit", "metric:eval/loss"];
+  for (const run of ["contract.live", "contract.empty"]) {
+    const at = `/api/v1/runs/${run}`;
+    const series = await json(`${RUN}/series`, `${at}/series?metric=${names.join(",")}&buckets=50`);
+    assert.deepEqual(Object.keys(series.data.metrics), names);
+    await json(`${RUN}/scatter`, `${at}/scatter`);
+    await json(`${RUN}/scatter`, `${at}/scatter?max=10`);
+    await json(`${RUN}/fits`, `${at}/fits`);
+  }
+  const { data } = await json(`${RUN}/fits`, `${live}/fits?regressor=start`);
+  assert.equal(data.n, 100);
+  const law = data.fits.find((fit) => fit.method === "nnls_relative");
+  assert.ok(Math.abs(law.L0 - 1) < 1e-6 && Math.abs(law.L1 - 8) < 1e-6, JSON.stringify(law));
+});
+
+test("event streams begin", async () => {
+  for (const [path, target] of [[`${RUN}/events`, `${live}/events`], ["/api/v1/events", "/api/v1/events"]]) {
+    const reply = await request(target, { read: false });
+    conforms(path, "GET", reply, target);
+    assert.equal(reply.status, 200);
+  }
+});
+
+test("the daemon about itself", async () => {
+  assert.equal((await json("/healthz", "/healthz")).status, "ok");
+  assert.equal((await json("/readyz", "/readyz")).status, "ready");
+  await json("/version", "/version");
+  assert.ok((await json("/api/v1/self", "/api/v1/self")).counters.ingest_rows_total > 0);
+});
+
+test("metrics are OpenMetrics: each family typed once, samples below it, # EOF last", async () => {
+  const { body } = await check("/metrics", "/metrics");
+  const lines = body.split("\n");
+  assert.deepEqual(lines.slice(-2), ["# EOF", ""]);
+  const types = new Map();
+  let family = "";
+  for (const line of lines.slice(0, -2)) {
+    const type = /^# TYPE (\w+) (counter|gauge|info)$/.exec(line);
+    if (type) {
+      assert.ok(!types.has(type[1]), `${type[1]} is typed twice`);
+      types.set(type[1], type[2]);
+      family = type[1];
+      continue;
+    }
+    if (line.startsWith("# HELP ")) continue;
+    const sample = /^(\w+)(\{(?:\w+="(?:[^"\\\n]|\\["\\n])*",?)*\})? (NaN|[+-]Inf|[-+0-9.e]+)$/.exec(line);
+    assert.ok(sample, line);
+    const suffix = { counter: "_total", info: "_info", gauge: "" }[types.get(family)];
+    assert.equal(sample[1], family + suffix, line);
+  }
+  assert.ok(body.includes('trajd_run_last_step{run="contract.live"'), body);
+});
+
+// ---- every operation, as it should not go
+
+test("other methods are refused with those that are allowed", async () => {
+  for (const [path, item] of Object.entries(api.paths)) {
+    const target = path.replace("{id}", "contract.live");
+    for (const method of ["POST", "PUT", "OPTIONS"]) {
+      const reply = await request(target, { method });
+      assert.equal(reply.status, 405, `${method} ${target}`);
+      assert.equal(reply.headers.allow, item.delete ? "GET, HEAD, DELETE" : "GET, HEAD", target);
+    }
+  }
+});
+
+test("what is not there is a problem with a code", async () => {
+  for (const [path, target] of [[RUN, "/api/v1/runs/nobody"], [`${RUN}/steps`, "/api/v1/runs/nobody/steps"], [`${RUN}/fits`, "/api/v1/runs/nobody/fits"]]) {
+    const reply = await check(path, target);
+    assert.equal(JSON.parse(reply.body).code, "not_found");
+  }
+  const reply = await request("/api/v1/nothing");
+  assert.equal(reply.status, 404);
+  validate("/components/schemas/Problem", JSON.parse(reply.body), "/api/v1/nothing");
+});
+
+// mulberry32: the same requests every time.
+function random(seed) {
+  return (n) => {
+    seed = (seed + 0x6d2b79f5) | 0;
+    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) % n;
+  };
+}
+
+const nasty = ["-1", "0", "1", "2", "00000000000000000007", "1e99", "1e3", " 1", "1 ", "+1", "0x10", "18446744073709551615",
+  "18446744073709551616", "99999999999999999999999999", "", "%00", "%ff", "%c3%28", "%", "%2", "%zz", "NaN", "null", "all", "newest",
+  "json", "csv", "ndjson", "loss", "loss,loss", "loss,", ",", "grad_norm", "simpson", "step", "a".repeat(300), "%F0%9F%92%A9", "'", "%22",
+  "..%2f..%2fetc", "%5c", "live", "metric:eval/loss", "AAAA", "-".repeat(50)];
+
+test("no parameter brings a reply that the document does not have", async () => {
+  const pick = random(20261122);
+  const operations = Object.entries(api.paths).filter(([path, item]) => item.get && !path.endsWith("/events"));
+  for (let i = 0; i < 1500; i++) {
+    const [path, item] = operations[pick(operations.length)];
+    const known = (item.get.parameters ?? []).map((p) => deref(p)[0]).filter((p) => p.in === "query").map((p) => p.name);
+    const names = [...known, "nonsense", "limit", "LIMIT"];
+    const query = Array.from({ length: 1 + pick(3) }, () => `${names[pick(names.length)]}=${nasty[pick(nasty.length)]}`);
+    const target = `${path.replace("{id}", "contract.live")}?${query.join("&")}`;
+    await check(path, target);
+  }
+});
+
+test("a parameter that is unknown or given twice is a 400 that names it", async () => {
+  for (const [path, item] of Object.entries(api.paths)) {
+    if (!item.get) continue;
+    const target = path.replace("{id}", "contract.live");
+    for (const [query, name] of [["colour=red", "colour"], ["hue=1&hue=2", "hue"]]) {
+      const reply = await check(path, `${target}?${query}`);
+      assert.equal(reply.status, 400, `${target}?${query}`);
+      assert.match(JSON.parse(reply.body).detail, new RegExp(`^${name}:`));
+    }
+  }
+});
+
+test("only pages of this origin may delete, and what is deleted is gone", async () => {
+  const doomed = "/api/v1/runs/contract.doomed";
+  for (const headers of [{ Origin: "http://evil.example" }, { Origin: "null" }, { "Sec-Fetch-Site": "cross-site" }, { Host: "evil.example" }]) {
+    assert.equal((await check(RUN, doomed, { method: "DELETE", headers })).status, 403);
+  }
+  assert.equal((await check(RUN, doomed, { method: "DELETE", headers: { Origin: base.origin } })).status, 204);
+  assert.equal((await check(RUN, doomed)).status, 404);
+  assert.equal((await check(RUN, doomed, { method: "DELETE" })).status, 404);
+});
