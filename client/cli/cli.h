@@ -15,6 +15,9 @@ enum cli_exit {
     CLI_USAGE = 2,  /* it was asked wrongly; usage is on stderr */
 };
 
+int cmd_ls(int argc, char **argv);
+int cmd_show(int argc, char **argv);
+int cmd_export(int argc, char **argv);
 int cmd_fit(int argc, char **argv);
 int cmd_sync(int argc, char **argv);
 

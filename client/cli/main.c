@@ -15,6 +15,9 @@ struct command {
 
 /* In the order of the help text; ends with a NULL name. */
 static const struct command commands[] = {
+    { "ls", cmd_ls, "list the runs of a daemon" },
+    { "show", cmd_show, "show one run and the laws that fit it" },
+    { "export", cmd_export, "write a run's records as CSV or NDJSON" },
     { "fit", cmd_fit, "estimate L0 and L1 from two columns of a CSV file" },
     { "sync", cmd_sync, "send to the daemon what spools still hold" },
     { NULL, NULL, NULL },

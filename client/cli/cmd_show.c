@@ -1,0 +1,250 @@
+/* traj show: one run: where it is, what it measured, which law fits it. */
+#include "cli/cli.h"
+
+#include "cli/client_http.h"
+#include "cli/find_run.h"
+#include "cli/print.h"
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum show_format { SHOW_TEXT, SHOW_JSON };
+
+/* The three replies that a run is shown from. */
+struct shown {
+    cJSON *run;
+    cJSON *fits;
+    cJSON *series;
+};
+
+static void usage(FILE *out)
+{
+    fputs(
+        "usage: traj show RUN [--url URL] [--json]\n"
+        "\n"
+        "Shows one run. RUN is its id, the beginning of its id, or its name,\n"
+        "where no other run has the same.\n"
+        "\n"
+        "  --url URL  where trajd is; default $TRAJD_URL or\n"
+        "             " CLIENT_URL_DEFAULT "\n"
+        "  --json     one JSON object: {\"run\", \"fits\", \"last\"}\n",
+        out);
+}
+
+static bool get(struct client *client, const char *run_path, const char *rest,
+    cJSON **ret_body)
+{
+    size_t size = strlen(run_path) + strlen(rest) + 1;
+    char *path = malloc(size);
+    if (path == NULL) {
+        fputs("traj: out of memory\n", stderr);
+        return false;
+    }
+    (void)snprintf(path, size, "%s%s", run_path, rest);
+    enum client_result result = client_get_json(client, path, ret_body);
+    if (result == CLIENT_NOT_FOUND) {
+        fputs("traj: the run has been deleted\n", stderr);
+    }
+    free(path);
+    return result == CLIENT_OK;
+}
+
+static const cJSON *member(const cJSON *object, const char *name)
+{
+    return cJSON_GetObjectItemCaseSensitive(object, name);
+}
+
+/* The newest value of a series; NULL if there is none. */
+static const cJSON *last_value(const struct shown *shown, const char *metric)
+{
+    const cJSON *metrics = member(member(shown->series, "data"), "metrics");
+    const cJSON *last = member(member(metrics, metric), "last");
+    int n = cJSON_GetArraySize(last);
+    return n == 0 ? NULL : cJSON_GetArrayItem(last, n - 1);
+}
+
+static void print_value(const cJSON *value)
+{
+    if (cJSON_IsString(value)) {
+        fputs(value->valuestring, stdout); /* NaN and the infinities */
+    } else if (cJSON_IsNumber(value)) {
+        printf("%.6g", value->valuedouble);
+    } else {
+        fputs("-", stdout);
+    }
+}
+
+static void print_run(const cJSON *run)
+{
+    const cJSON *records = member(run, "records");
+    fputs("run        ", stdout);
+    print_text(stdout, member_text(run, "id"), 0);
+    fputs("\nname       ", stdout);
+    print_text(stdout, member_text(run, "name"), 0);
+    fputs("\nproject    ", stdout);
+    print_text(stdout, member_text(run, "project"), 0);
+    printf("\nstate      %s", member_text(run, "state"));
+    if (!member_is_null(run, "exit_code")) {
+        printf(" (exit code %.0f)", member_double(run, "exit_code"));
+    }
+    fputs(", last heard of ", stdout);
+    print_age(stdout, run, "updated_wall_ns");
+    printf(" ago\nattempts   %" PRIu64 ", ranks %" PRIu64 "\n",
+        member_u64(run, "attempts"), member_u64(run, "ranks"));
+    printf("records    %" PRIu64 " steps, %" PRIu64 " probes, %" PRIu64
+           " metrics, %" PRIu64 " events",
+        member_u64(records, "step"), member_u64(records, "probe"),
+        member_u64(records, "metric"), member_u64(records, "event"));
+    printf("; lost %" PRIu64 ", dropped %" PRIu64 "\n",
+        member_u64(run, "lost_records"), member_u64(run, "dropped_records"));
+    if (!member_is_null(run, "last_step")) {
+        printf("last step  %" PRIu64, member_u64(run, "last_step"));
+    }
+}
+
+static void print_last(const struct shown *shown)
+{
+    if (!member_is_null(shown->run, "last_step")) {
+        fputs(": loss ", stdout);
+        print_value(last_value(shown, "loss"));
+        fputs(", gradient norm ", stdout);
+        print_value(last_value(shown, "grad_norm"));
+        putchar('\n');
+    }
+}
+
+static void print_lines(const cJSON *fits)
+{
+    const cJSON *fit = NULL;
+    cJSON_ArrayForEach(fit, member(fits, "fits"))
+    {
+        char name[64];
+        double tau = member_double(fit, "tau");
+        if (isnan(tau)) {
+            (void)snprintf(name, sizeof name, "%s", member_text(fit, "method"));
+        } else {
+            (void)snprintf(
+                name, sizeof name, "%s %g", member_text(fit, "method"), tau);
+        }
+        printf("  %-16s L0 %-12.5g L1 %.5g\n", name, member_double(fit, "L0"),
+            member_double(fit, "L1"));
+    }
+}
+
+static void print_fits(const cJSON *fits)
+{
+    const cJSON *loglog = member(fits, "loglog");
+    const cJSON *warning = NULL;
+    printf("fits       smoothness <= L0 + L1 * gradient norm (%s, %s), n = "
+           "%" PRIu64 ", excluded %" PRIu64 "\n",
+        member_text(fits, "regressor"), member_text(fits, "estimator"),
+        member_u64(fits, "n"), member_u64(fits, "n_excluded"));
+    if (!member_is_null(fits, "reason")) {
+        printf("  no fits: %s\n", member_text(fits, "reason"));
+    }
+    print_lines(fits);
+    if (cJSON_IsObject(loglog)) {
+        printf("  %-16s slope %.4g, r %.4g\n", "log-log",
+            member_double(loglog, "slope"), member_double(loglog, "pearson_r"));
+    }
+    if (!member_is_null(fits, "spearman")) {
+        printf("  %-16s %.4g\n", "Spearman", member_double(fits, "spearman"));
+    }
+    cJSON_ArrayForEach(warning, member(fits, "warnings"))
+    {
+        printf("  warning: %s\n", cJSON_GetStringValue(warning));
+    }
+}
+
+static void print_all_json(const struct shown *shown)
+{
+    static const char *const metrics[] = { "loss", "grad_norm" };
+    fputs("{\"run\":", stdout);
+    print_json(stdout, shown->run);
+    fputs(",\"fits\":", stdout);
+    print_json(stdout, member(shown->fits, "data"));
+    fputs(",\"last\":{", stdout);
+    for (size_t i = 0; i < 2; i++) {
+        const cJSON *value = last_value(shown, metrics[i]);
+        printf("%s\"%s\":", i == 0 ? "" : ",", metrics[i]);
+        if (value == NULL) {
+            fputs("null", stdout);
+        } else {
+            print_json(stdout, value);
+        }
+    }
+    fputs("}}\n", stdout);
+}
+
+static enum cli_exit show(
+    struct client *client, const char *text, enum show_format format)
+{
+    char *path = NULL;
+    struct shown shown = { 0 };
+    if (!find_run(client, text, &path)) {
+        return CLI_FAILED;
+    }
+    bool ok = get(client, path, "", &shown.run) &&
+              get(client, path, "/fits", &shown.fits) &&
+              get(client, path, "/series?metric=loss,grad_norm&buckets=10",
+                  &shown.series);
+    if (ok && format == SHOW_JSON) {
+        print_all_json(&shown);
+    } else if (ok) {
+        print_run(shown.run);
+        print_last(&shown);
+        print_fits(member(shown.fits, "data"));
+        printf("dashboard  %s/runs/%s\n", client_url(client),
+            path + strlen("/api/v1/runs/"));
+    }
+    cJSON_Delete(shown.run);
+    cJSON_Delete(shown.fits);
+    cJSON_Delete(shown.series);
+    free(path);
+    return ok && fflush(stdout) == 0 ? CLI_OK : CLI_FAILED;
+}
+
+int cmd_show(int argc, char **argv)
+{
+    static const struct option options[] = {
+        { "url", required_argument, NULL, 'u' },
+        { "json", no_argument, NULL, 'j' },
+        { "help", no_argument, NULL, 'h' },
+        { NULL, 0, NULL, 0 },
+    };
+    const char *url = NULL;
+    enum show_format format = SHOW_TEXT;
+    int option;
+    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+        switch (option) {
+        case 'u':
+            url = optarg;
+            break;
+        case 'j':
+            format = SHOW_JSON;
+            break;
+        case 'h':
+            usage(stdout);
+            return CLI_OK;
+        default:
+            usage(stderr);
+            return CLI_USAGE;
+        }
+    }
+    if (optind != argc - 1) {
+        usage(stderr);
+        return CLI_USAGE;
+    }
+    struct client *client = client_new(url);
+    if (client == NULL) {
+        fputs("traj: out of memory\n", stderr);
+        return CLI_FAILED;
+    }
+    enum cli_exit result = show(client, argv[optind], format);
+    client_free(client);
+    return result;
+}

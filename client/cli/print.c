@@ -1,0 +1,136 @@
+/* print.c: keeps nothing; one thread. */
+#include "cli/print.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static void print_number(FILE *out, double value)
+{
+    char text[40];
+    for (int digits = 15; digits <= 17; digits++) {
+        (void)snprintf(text, sizeof text, "%.*g", digits, value);
+        double back = strtod(text, NULL);
+        if (memcmp(&back, &value, sizeof back) == 0) {
+            break;
+        }
+    }
+    fputs(text, out);
+}
+
+static void print_string(FILE *out, const char *text)
+{
+    fputc('"', out);
+    for (const unsigned char *c = (const unsigned char *)text; *c != '\0';
+         c++) {
+        if (*c == '"' || *c == '\\') {
+            fprintf(out, "\\%c", *c);
+        } else if (*c < 0x20 || *c == 0x7f) {
+            fprintf(out, "\\u%04x", *c);
+        } else {
+            fputc(*c, out);
+        }
+    }
+    fputc('"', out);
+}
+
+static void print_children(FILE *out, const cJSON *item)
+{
+    bool object = cJSON_IsObject(item);
+    fputc(object ? '{' : '[', out);
+    for (const cJSON *child = item->child; child != NULL; child = child->next) {
+        if (object) {
+            print_string(out, child->string);
+            fputc(':', out);
+        }
+        print_json(out, child);
+        if (child->next != NULL) {
+            fputc(',', out);
+        }
+    }
+    fputc(object ? '}' : ']', out);
+}
+
+/* Recursive; cJSON_Parse has bounded the depth. */
+void print_json(FILE *out, const cJSON *item)
+{
+    if (cJSON_IsObject(item) || cJSON_IsArray(item)) {
+        print_children(out, item);
+    } else if (cJSON_IsNumber(item)) {
+        print_number(out, item->valuedouble);
+    } else if (cJSON_IsString(item)) {
+        print_string(out, item->valuestring);
+    } else if (cJSON_IsBool(item)) {
+        fputs(cJSON_IsTrue(item) ? "true" : "false", out);
+    } else {
+        fputs("null", out);
+    }
+}
+
+void print_text(FILE *out, const char *text, int width)
+{
+    int n = 0;
+    for (; text[n] != '\0' && (width == 0 || n < width); n++) {
+        unsigned char c = (unsigned char)text[n];
+        fputc(c < 0x20 || c == 0x7f ? '?' : c, out);
+    }
+    for (; n < width; n++) {
+        fputc(' ', out);
+    }
+}
+
+static const cJSON *member(const cJSON *object, const char *name)
+{
+    return cJSON_GetObjectItemCaseSensitive(object, name);
+}
+
+const char *member_text(const cJSON *object, const char *name)
+{
+    const char *text = cJSON_GetStringValue(member(object, name));
+    return text == NULL ? "" : text;
+}
+
+uint64_t member_u64(const cJSON *object, const char *name)
+{
+    const cJSON *item = member(object, name);
+    if (cJSON_IsString(item)) {
+        return strtoull(item->valuestring, NULL, 10);
+    }
+    return cJSON_IsNumber(item) && item->valuedouble > 0
+               ? (uint64_t)item->valuedouble
+               : 0;
+}
+
+double member_double(const cJSON *object, const char *name)
+{
+    const cJSON *item = member(object, name);
+    if (cJSON_IsString(item)) {
+        return strtod(item->valuestring, NULL); /* NaN and the infinities */
+    }
+    return cJSON_IsNumber(item) ? item->valuedouble : (double)NAN;
+}
+
+bool member_is_null(const cJSON *object, const char *name)
+{
+    const cJSON *item = member(object, name);
+    return item == NULL || cJSON_IsNull(item);
+}
+
+void print_age(FILE *out, const cJSON *object, const char *wall_ns_name)
+{
+    uint64_t then_s = member_u64(object, wall_ns_name) / 1000000000;
+    time_t now = time(NULL);
+    uint64_t age_s =
+        now > 0 && (uint64_t)now > then_s ? (uint64_t)now - then_s : 0;
+    if (age_s < 120) {
+        fprintf(out, "%" PRIu64 " s", age_s);
+    } else if (age_s < 7200) {
+        fprintf(out, "%" PRIu64 " min", age_s / 60);
+    } else if (age_s < 172800) {
+        fprintf(out, "%" PRIu64 " h", age_s / 3600);
+    } else {
+        fprintf(out, "%" PRIu64 " d", age_s / 86400);
+    }
+}

@@ -1,0 +1,28 @@
+/* print: values of the API for people and for programs. */
+#ifndef TRAJ_CLI_PRINT_H
+#define TRAJ_CLI_PRINT_H
+
+#include <cjson/cJSON.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* JSON as compact text. Doubles read back exactly, which cJSON's own printing
+ * does not promise. */
+void print_json(FILE *out, const cJSON *item);
+
+/* Foreign text, without the control bytes that a terminal would obey; padded
+ * to `width` columns of one byte, and cut there unless width is 0. */
+void print_text(FILE *out, const char *text, int width);
+
+/* Members of an object; what is missing reads as "", 0, NaN. Numbers may be
+ * JSON texts: large integers and NaN, Infinity, -Infinity are. */
+const char *member_text(const cJSON *object, const char *name);
+uint64_t member_u64(const cJSON *object, const char *name);
+double member_double(const cJSON *object, const char *name);
+bool member_is_null(const cJSON *object, const char *name);
+
+/* "12 s", "3 min", "5 h", "2 d" since that time. */
+void print_age(FILE *out, const cJSON *object, const char *wall_ns_name);
+
+#endif
