@@ -259,7 +259,6 @@ static bool set_router_options(void *router)
            set_int(router, ZMQ_HEARTBEAT_TTL, 15000) &&
            set_int(router, ZMQ_HANDSHAKE_IVL, 5000) &&
            set_int(router, ZMQ_TCP_KEEPALIVE, 1) &&
-           set_int(router, ZMQ_IPV6, 1) &&
            /* The last acknowledgements may leave; a stuck peer may not hold us.
             */
            set_int(router, ZMQ_LINGER, 200);
@@ -270,7 +269,10 @@ static enum err_code bind_router(
 {
     size_t size = sizeof ingest->endpoint;
     ingest->router = zmq_socket(options->zmq, ZMQ_ROUTER);
+    /* Not always on: a v4 address would come back as a mapped one. */
+    int ipv6 = strchr(options->endpoint, '[') != NULL;
     if (ingest->router == NULL || !set_router_options(ingest->router) ||
+        !set_int(ingest->router, ZMQ_IPV6, ipv6) ||
         zmq_bind(ingest->router, options->endpoint) != 0 ||
         zmq_getsockopt(
             ingest->router, ZMQ_LAST_ENDPOINT, ingest->endpoint, &size) != 0) {

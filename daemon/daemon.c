@@ -1,0 +1,233 @@
+/*
+ * daemon.c: owns all parts, the ZeroMQ context and the database's lock file;
+ * the main thread.
+ *
+ * Each part borrows only from parts that were started before it, so stopping
+ * in reverse leaves nobody with a dead pointer. One exception, on purpose: the
+ * writer stops before ingest, whose thread still has its last acknowledgements
+ * to send.
+ */
+#define _XOPEN_SOURCE 700 /* realpath */
+#include "daemon.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <zmq.h>
+
+#include "base/log.h"
+#include "http/http.h"
+#include "http/run_json.h"
+#include "threads/analysis.h"
+#include "threads/ingest.h"
+#include "threads/jobs.h"
+#include "threads/live.h"
+#include "threads/writer.h"
+
+struct daemon {
+    const struct config *config;
+    int lock_fd;
+    void *zmq;
+    struct jobs *jobs;
+    struct live *live;
+    struct writer *writer;
+    struct analysis *analysis;
+    struct ingest *ingest;
+    struct http *http;
+    _Atomic bool ready; /* relaxed: /readyz may be late by a moment */
+};
+
+static const char *value(const struct daemon *daemon, enum setting setting)
+{
+    return daemon->config->values[setting];
+}
+
+/* ---- one trajd per database ---------------------------------------------- */
+
+/* A lock of its own file: closing any descriptor of the database itself would
+ * drop SQLite's locks. The file stays, since removing it would let two
+ * processes lock two files of one name. */
+static enum err_code lock_database(struct daemon *daemon, struct err *e)
+{
+    char path[CONFIG_VALUE_MAX + sizeof ".lock"];
+    struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+    (void)snprintf(path, sizeof path, "%s.lock", value(daemon, SETTING_DB));
+
+    daemon->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (daemon->lock_fd < 0) {
+        return err_set(e, ERR_IO, "%s: %s", path, strerror(errno));
+    }
+    if (fcntl(daemon->lock_fd, F_SETLK, &whole) == 0) {
+        return ERR_NONE;
+    }
+    int error = errno;
+    struct flock other = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+    if ((error == EACCES || error == EAGAIN) &&
+        fcntl(daemon->lock_fd, F_GETLK, &other) == 0) {
+        return err_set(e, ERR_BUSY, "%s: in use by another trajd (pid %ld)",
+            value(daemon, SETTING_DB), (long)other.l_pid);
+    }
+    return err_set(e, ERR_IO, "%s: %s", path, strerror(error));
+}
+
+/* ---- what HTTP may ask for ------------------------------------------------
+ */
+
+static bool is_ready(void *context)
+{
+    struct daemon *daemon = context;
+    return atomic_load_explicit(&daemon->ready, memory_order_relaxed);
+}
+
+static enum err_code delete_run(void *context, const char *uid, struct err *e)
+{
+    struct daemon *daemon = context;
+    return writer_delete_run(daemon->writer, uid, e);
+}
+
+/* ---- starting -------------------------------------------------------------
+ */
+
+static enum err_code start_writer(struct daemon *daemon, struct err *e)
+{
+    const struct writer_options options = {
+        .store = { .path = value(daemon, SETTING_DB),
+            .normal_sync = daemon->config->normal_sync },
+        .zmq = daemon->zmq,
+        .jobs = daemon->jobs,
+        .live = daemon->live,
+        .window = daemon->config->window,
+    };
+    return writer_start(&options, &daemon->writer, e);
+}
+
+static enum err_code start_analysis(struct daemon *daemon, struct err *e)
+{
+    const struct analysis_options options = {
+        .db_path = value(daemon, SETTING_DB),
+        .live = daemon->live,
+        .run_json = run_json,
+    };
+    enum err_code code = analysis_start(&options, &daemon->analysis, e);
+    if (code == ERR_NONE) {
+        writer_set_analysis(daemon->writer, daemon->analysis);
+    }
+    return code;
+}
+
+static enum err_code start_ingest(struct daemon *daemon, struct err *e)
+{
+    const struct ingest_options options = {
+        .zmq = daemon->zmq,
+        .endpoint = value(daemon, SETTING_INGEST),
+        .jobs = daemon->jobs,
+    };
+    return ingest_start(&options, &daemon->ingest, e);
+}
+
+static enum err_code start_http(struct daemon *daemon, struct err *e)
+{
+    const char *web_root = value(daemon, SETTING_WEB_ROOT);
+    const struct http_options options = {
+        .address = daemon->config->http_address,
+        .port = daemon->config->http_port,
+        .db_path = value(daemon, SETTING_DB),
+        .web_root = web_root[0] == '\0' ? NULL : web_root,
+        .ingest_endpoint = ingest_endpoint(daemon->ingest),
+        .live = daemon->live,
+        .analysis = daemon->analysis,
+        .ready = is_ready,
+        .delete_run = delete_run,
+        .context = daemon,
+    };
+    return http_start(&options, &daemon->http, e);
+}
+
+static enum err_code make_zmq(struct daemon *daemon, struct err *e)
+{
+    daemon->zmq = zmq_ctx_new();
+    return daemon->zmq == NULL
+               ? err_set(e, ERR_NOMEM, "zmq: %s", zmq_strerror(zmq_errno()))
+               : ERR_NONE;
+}
+
+static enum err_code start_all(struct daemon *daemon, struct err *e)
+{
+    enum err_code code = lock_database(daemon, e);
+    code = code != ERR_NONE ? code : make_zmq(daemon, e);
+    code = code != ERR_NONE ? code : jobs_new(&daemon->jobs, e);
+    code = code != ERR_NONE ? code : live_new(&daemon->live, e);
+    code = code != ERR_NONE ? code : start_writer(daemon, e);
+    code = code != ERR_NONE ? code : start_analysis(daemon, e);
+    code = code != ERR_NONE ? code : start_ingest(daemon, e);
+    return code != ERR_NONE ? code : start_http(daemon, e);
+}
+
+enum err_code daemon_start(
+    const struct config *config, struct daemon **ret_daemon, struct err *e)
+{
+    struct daemon *daemon = calloc(1, sizeof *daemon);
+    if (daemon == NULL) {
+        return err_set(e, ERR_NOMEM, "out of memory");
+    }
+    daemon->config = config;
+    daemon->lock_fd = -1;
+    enum err_code code = start_all(daemon, e);
+    if (code != ERR_NONE) {
+        daemon_stop(daemon);
+        return code;
+    }
+    atomic_store_explicit(&daemon->ready, true, memory_order_relaxed);
+    *ret_daemon = daemon;
+    return ERR_NONE;
+}
+
+void daemon_announce(const struct daemon *daemon, FILE *out)
+{
+    const char *address = daemon->config->http_address;
+    bool v6 = strchr(address, ':') != NULL;
+    char *db = realpath(value(daemon, SETTING_DB), NULL);
+    (void)fprintf(out,
+        "trajd ready http=http://%s%s%s:%u ingest=%s db=%s pid=%ld\n",
+        v6 ? "[" : "", address, v6 ? "]" : "",
+        (unsigned)http_port(daemon->http), ingest_endpoint(daemon->ingest),
+        db != NULL ? db : value(daemon, SETTING_DB), (long)getpid());
+    (void)fflush(out);
+    free(db);
+}
+
+/* ---- stopping -------------------------------------------------------------
+ */
+
+void daemon_stop(struct daemon *daemon)
+{
+    if (daemon == NULL) {
+        return;
+    }
+    atomic_store_explicit(&daemon->ready, false, memory_order_relaxed);
+    if (daemon->http != NULL) {
+        http_draining(daemon->http);
+    }
+    if (daemon->ingest != NULL) {
+        ingest_drain(daemon->ingest);
+    }
+    writer_stop(daemon->writer);
+    ingest_stop(daemon->ingest);
+    if (daemon->http != NULL) {
+        http_stop(daemon->http);
+    }
+    analysis_stop(daemon->analysis);
+    live_free(daemon->live);
+    jobs_free(daemon->jobs);
+    if (daemon->zmq != NULL) {
+        (void)zmq_ctx_term(daemon->zmq); /* all sockets are closed */
+    }
+    if (daemon->lock_fd >= 0) {
+        (void)close(daemon->lock_fd); /* the lock goes with it */
+    }
+    free(daemon);
+}
