@@ -3,9 +3,9 @@
  * the main thread.
  *
  * Each part borrows only from parts that were started before it, so stopping
- * in reverse leaves nobody with a dead pointer. One exception, on purpose: the
- * writer stops before ingest, whose thread still has its last acknowledgements
- * to send.
+ * in reverse leaves nobody with a dead pointer. Before that the pipeline is
+ * drained from its mouth on: ingest reads what has come, the writer commits it,
+ * ingest sends the last acknowledgements.
  */
 #define _XOPEN_SOURCE 700 /* realpath */
 #include "daemon.h"
@@ -215,12 +215,15 @@ void daemon_stop(struct daemon *daemon)
     if (daemon->ingest != NULL) {
         ingest_drain(daemon->ingest);
     }
-    writer_stop(daemon->writer);
+    if (daemon->writer != NULL) {
+        writer_drain(daemon->writer);
+    }
     ingest_stop(daemon->ingest);
     if (daemon->http != NULL) {
         http_stop(daemon->http);
     }
     analysis_stop(daemon->analysis);
+    writer_stop(daemon->writer);
     live_free(daemon->live);
     jobs_free(daemon->jobs);
     if (daemon->zmq != NULL) {

@@ -39,6 +39,7 @@ static int serve(const struct config *config)
     int number = 0;
 
     (void)signal(SIGPIPE, SIG_IGN); /* a closed socket is an error of send */
+    (void)signal(SIGXFSZ, SIG_IGN); /* a file's limit is one of write */
     (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
     if (daemon_start(config, &daemon, &e) != ERR_NONE) {
         (void)fprintf(stderr, "trajd: %s\n", e.text);

@@ -40,7 +40,10 @@ struct writer {
     void *acks;
     pthread_t thread;
     struct promise started;
-    bool dirty; /* commits since the last checkpoint */
+    struct promise drained;
+    struct promise may_close;
+    bool is_drained; /* the main thread's */
+    bool dirty;      /* commits since the last checkpoint */
     struct batch batch;
     struct stream_cache cache;
 };
@@ -384,19 +387,9 @@ static enum err_code open_all(struct writer *w, struct err *e)
     return code;
 }
 
-static void *writer_thread(void *context)
+static void work_until_over(struct writer *w)
 {
-    struct writer *w = context;
     struct job *jobs[BATCH_MAX];
-    struct err e = { 0 };
-    enum err_code code = open_all(w, &e);
-    if (code != ERR_NONE) {
-        close_all(w);
-        promise_give(&w->started, code, &e);
-        return NULL;
-    }
-    promise_give(&w->started, ERR_NONE, NULL);
-
     int64_t gauges_at = 0;
     while (!jobs_are_over(w->options.jobs)) {
         size_t n = jobs_take(w->options.jobs, jobs, BATCH_MAX, IDLE_MS);
@@ -410,6 +403,23 @@ static void *writer_thread(void *context)
             gauges_at = clock_mono_ns();
         }
     }
+}
+
+static void *writer_thread(void *context)
+{
+    struct writer *w = context;
+    struct err e = { 0 };
+    enum err_code code = open_all(w, &e);
+    if (code != ERR_NONE) {
+        close_all(w);
+        promise_give(&w->started, code, &e);
+        return NULL;
+    }
+    promise_give(&w->started, ERR_NONE, NULL);
+
+    work_until_over(w);
+    promise_give(&w->drained, ERR_NONE, NULL);
+    (void)!promise_wait(&w->may_close, NULL); /* no answer but that */
     checkpoint(w, STORE_CHECKPOINT_TRUNCATE);
     close_all(w);
     return NULL;
@@ -426,6 +436,8 @@ enum err_code writer_start(const struct writer_options *options,
     }
     w->options = *options;
     w->started = (struct promise)PROMISE_INIT;
+    w->drained = (struct promise)PROMISE_INIT;
+    w->may_close = (struct promise)PROMISE_INIT;
     if (pthread_create(&w->thread, NULL, writer_thread, w) != 0) {
         free(w);
         return err_set(e, ERR_NOMEM, "no thread for the writer");
@@ -467,12 +479,22 @@ enum err_code writer_delete_run(
     return promise_wait(&promise, e);
 }
 
+void writer_drain(struct writer *writer)
+{
+    jobs_close(writer->options.jobs);
+    (void)!promise_wait(&writer->drained, NULL); /* no answer but that */
+    writer->is_drained = true;
+}
+
 void writer_stop(struct writer *writer)
 {
     if (writer == NULL) {
         return;
     }
-    jobs_close(writer->options.jobs);
+    if (!writer->is_drained) {
+        writer_drain(writer);
+    }
+    promise_give(&writer->may_close, ERR_NONE, NULL);
     (void)pthread_join(writer->thread, NULL); /* cannot fail: our own thread */
     free(writer);
 }

@@ -41,8 +41,13 @@ void writer_set_analysis(struct writer *writer, struct analysis *analysis);
 CHECK_RESULT enum err_code writer_delete_run(
     struct writer *writer, const char *run_uid, struct err *e);
 
-/* Commits and acknowledges what was submitted, moves the log into the database,
- * closes the store, ends the thread. NULL is allowed. */
+/* Takes no more jobs; returns when those submitted are committed and
+ * acknowledged. The store stays open. */
+void writer_drain(struct writer *writer);
+
+/* Moves the log into the database, closes the store, ends the thread; drains
+ * before if that was not done. Readers are closed by now, or the log stays
+ * beside the database. NULL is allowed. */
 void writer_stop(struct writer *writer);
 
 #endif
