@@ -196,10 +196,11 @@ static void wait_for_anything(struct ingest *ingest, long timeout_ms)
     (void)zmq_poll(items, ingest->reading == READING ? 3 : 2, timeout_ms);
 }
 
+/* The address stays bound: zmq_unbind ends the connections that came in by it,
+ * and with them the way of the last acknowledgements. */
 static void drain(struct ingest *ingest)
 {
     int64_t deadline = clock_mono_ns() + DRAIN_NS;
-    (void)zmq_unbind(ingest->router, ingest->endpoint); /* else: closed later */
     while (clock_mono_ns() < deadline) {
         forward_acks(ingest);
         if (ingest->reading == PAUSED) {

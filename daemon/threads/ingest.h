@@ -34,7 +34,7 @@ CHECK_RESULT enum err_code ingest_start(const struct ingest_options *options,
 /* As bound, with the port in it. Valid until ingest_stop. */
 const char *ingest_endpoint(const struct ingest *ingest);
 
-/* Take no new connections; read what has come, for 2 s at most. Returns when
+/* Read what has come, for 2 s at most, and no more after that. Returns when
  * that is done: every message read is submitted. */
 void ingest_drain(struct ingest *ingest);
 
