@@ -9,6 +9,7 @@
 #include "store/store_impl.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #define SEAL_RECORDS_DEFAULT 2048
@@ -184,6 +185,18 @@ enum err_code store_commit(struct store *store, struct err *e)
     return code;
 }
 
+enum err_code store_checkpoint(
+    struct store *store, enum store_checkpoint mode, struct err *e)
+{
+    int how = mode == STORE_CHECKPOINT_TRUNCATE ? SQLITE_CHECKPOINT_TRUNCATE
+                                                : SQLITE_CHECKPOINT_PASSIVE;
+    int rc = sqlite3_wal_checkpoint_v2(store->db, NULL, how, NULL, NULL);
+    if (rc == SQLITE_BUSY) {
+        return err_set(e, ERR_BUSY, "checkpoint: readers are at work");
+    }
+    return rc == SQLITE_OK ? ERR_NONE : db_fail(store->db, e, "checkpoint");
+}
+
 struct stream_state store_state_of(const struct touched *touched)
 {
     struct stream_state state = touched->state;
@@ -245,7 +258,9 @@ static enum err_code take_row(struct store *store, sqlite3_stmt *stmt,
                              .attempt = (uint32_t)db_u64(stmt, 1),
                              .rank = (uint32_t)db_u64(stmt, 2),
                          } };
-    progress_read(stmt, 3, &t.progress);
+    (void)snprintf(t.state.run_uid, sizeof t.state.run_uid, "%s",
+        (const char *)sqlite3_column_text(stmt, 3)); /* 64 bytes at most */
+    progress_read(stmt, 4, &t.progress);
     t.state.stream.v = t.progress.stream;
     (void)sqlite3_reset(stmt); /* a SELECT that gave its row */
 

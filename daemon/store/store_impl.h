@@ -26,13 +26,13 @@
     X(COMMIT, "COMMIT;")                                                       \
     X(ROLLBACK, "ROLLBACK;")                                                   \
     X(FIND_STREAM,                                                             \
-        "SELECT s.run, s.attempt, s.rank, " PROGRESS_COLUMNS                   \
+        "SELECT s.run, s.attempt, s.rank, r.uid, " PROGRESS_COLUMNS            \
         " FROM stream AS s JOIN stream_progress AS p ON p.stream = s.id "      \
-        "WHERE s.uid = ?1;")                                                   \
+        "JOIN run AS r ON r.id = s.run WHERE s.uid = ?1;")                     \
     X(LOAD_STREAM,                                                             \
-        "SELECT s.run, s.attempt, s.rank, " PROGRESS_COLUMNS                   \
+        "SELECT s.run, s.attempt, s.rank, r.uid, " PROGRESS_COLUMNS            \
         " FROM stream AS s JOIN stream_progress AS p ON p.stream = s.id "      \
-        "WHERE s.id = ?1;")                                                    \
+        "JOIN run AS r ON r.id = s.run WHERE s.id = ?1;")                      \
     X(SAVE_STREAM, PROGRESS_UPDATE)                                            \
     X(TOUCH_RUN, "UPDATE run_progress SET revision = revision + 1, "           \
                  "updated_wall_ns = max(updated_wall_ns, ?2) WHERE run = ?1;") \
