@@ -4,7 +4,7 @@ import { load } from "./load.mjs";
 
 const { ago, counted, duration, grouped, sig3, wallMs } = await load("draw/format.ts");
 const { linearTicks, logTicks, stepLabel, tickLabel } = await load("draw/ticks.ts");
-const { RAMP_SIZE, lightness, rampIndex, rampPixels } = await load("draw/ramp.ts");
+const { RAMP_SIZE, lightness, rampIndex, rampPixels, steadyLast } = await load("draw/ramp.ts");
 const { clearRaster, dotRows, drawDot, newRaster, pick } = await load("draw/raster.ts");
 const { spread } = await load("draw/labels.ts");
 const { cellEdges, cellOf, densityPixels } = await load("charts/density.ts");
@@ -145,4 +145,15 @@ test("a density is seen where there are points, the lowest row at the bottom", (
     const bytes = densityPixels(density, "light");
     assert.deepEqual([bytes[3], bytes[7], bytes[11], bytes[15]].map((a) => a > 0), [false, true, true, false]);
     assert.ok(bytes[11] > bytes[7], "more points are more opaque");
+});
+
+test("the end of the ramp of a growing run is near and rarely moves", () => {
+    const ends = new Set();
+    for (let last = 1000; last < 2000; last++) {
+        const end = steadyLast(100, last);
+        assert.ok(end >= last && end - last <= (last - 100) / 16, `${last} ${end}`);
+        ends.add(end);
+    }
+    assert.ok(ends.size <= 70, `${ends.size}`);
+    assert.equal(steadyLast(5, 5), 5);
 });

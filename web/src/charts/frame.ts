@@ -12,6 +12,8 @@ export class Frame {
     private readonly empty = h("p", { class: "empty-chart", hidden: true });
     private readonly box: HTMLElement;
     private readonly sizes: ResizeObserver;
+    /** Kept, because to ask for it at every paint makes the browser lay out. */
+    private boxWidth = 0;
 
     constructor(
         readonly name: string,
@@ -33,7 +35,13 @@ export class Frame {
             this.box,
             h("div", { class: "below" }, this.caption, tableView(name, table)),
         );
-        this.sizes = new ResizeObserver(resized);
+        this.sizes = new ResizeObserver((entries) => {
+            const width = Math.floor(entries[entries.length - 1]?.contentRect.width ?? 0);
+            if (width > 0 && width !== this.boxWidth) {
+                this.boxWidth = width;
+                resized();
+            }
+        });
         this.sizes.observe(this.box);
     }
 
@@ -44,7 +52,7 @@ export class Frame {
     }
 
     width(): number {
-        return Math.max(160, Math.floor(this.box.clientWidth));
+        return Math.max(160, this.boxWidth);
     }
 
     say(readout: string): void {

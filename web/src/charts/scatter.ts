@@ -13,7 +13,7 @@ import type { Announcer } from "../dom";
 import { h } from "../dom";
 import { grouped, sig3 } from "../draw/format";
 import { type Raster, clearRaster, dotRows, drawDot, newRaster, pick } from "../draw/raster";
-import { RAMP_SIZE, rampIndex, rampPixels } from "../draw/ramp";
+import { RAMP_SIZE, rampIndex, rampPixels, steadyLast } from "../draw/ramp";
 import { spread } from "../draw/labels";
 import type { Theme } from "../draw/theme";
 import { FLAGS_DOUBTFUL, Points, widen } from "../model/points";
@@ -59,6 +59,8 @@ export class Scatter {
     private lo: [number, number] = [-1, -1];
     private hi: [number, number] = [1, 1];
     private chosen = -1;
+    /** What the raster holds; null = nothing of use. */
+    private painted: { points: Points; key: string; n: number } | null = null;
     private ceiling: boolean;
     private excluded = 0;
     private sampling = "";
@@ -163,12 +165,16 @@ export class Scatter {
     }
 
     paint(): void {
+        const before = [...this.lo, ...this.hi].join();
         this.fitScales();
-        this.u.batch(() => {
-            this.u.setScale("x", { min: 10 ** this.lo[0], max: 10 ** this.hi[0] });
-            this.u.setScale("y", { min: 10 ** this.lo[1], max: 10 ** this.hi[1] });
-        });
-        this.u.redraw(false, true);
+        if ([...this.lo, ...this.hi].join() === before) {
+            this.u.redraw(false, false);
+        } else {
+            this.u.batch(() => {
+                this.u.setScale("x", { min: 10 ** this.lo[0], max: 10 ** this.hi[0] });
+                this.u.setScale("y", { min: 10 ** this.lo[1], max: 10 ** this.hi[1] });
+            });
+        }
         this.describe();
     }
 
@@ -263,8 +269,8 @@ export class Scatter {
             this.raster = newRaster(w, height);
             this.under.width = w;
             this.under.height = height;
+            this.painted = null;
         }
-        clearRaster(this.raster);
         ctx.save();
         ctx.beginPath();
         ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
@@ -274,10 +280,10 @@ export class Scatter {
         } else if (this.ceiling) {
             this.drawCeiling(u);
         }
-        this.drawPoints();
-        const target = this.under.getContext("2d");
-        const bytes = new Uint8ClampedArray(this.raster.pixels.buffer as ArrayBuffer);
-        target?.putImageData(new ImageData(bytes, w, height), 0, 0);
+        if (this.drawPoints()) {
+            const bytes = new Uint8ClampedArray(this.raster.pixels.buffer as ArrayBuffer);
+            this.under.getContext("2d")?.putImageData(new ImageData(bytes, w, height), 0, 0);
+        }
         ctx.drawImage(this.under, bbox.left, bbox.top);
         ctx.restore();
         this.drawLaws(u);
@@ -298,17 +304,30 @@ export class Scatter {
         return Math.max(2, Math.round(css * devicePixelRatio));
     }
 
-    private drawPoints(): void {
+    /** Only the points that are new, if nothing that all depend on has changed; false if there are none. */
+    private drawPoints(): boolean {
         const { points, raster } = this;
-        const ramp = rampPixels(this.options.theme.palette.shade);
-        const rows = dotRows(this.dotSize());
+        const { shade, doubt } = this.options.theme.palette;
         const [first, last] = this.stepRange();
-        const doubt = cssPixel(this.options.theme.palette.doubt);
-        for (let i = 0; i < points.n; i++) {
-            const pixel =
-                (points.flags[i]! & FLAGS_DOUBTFUL) !== 0 ? doubt : ramp[rampIndex(points.step[i]!, first, last)]!;
+        const until = this.density === null ? steadyLast(first, last) : last;
+        const key = [shade, this.dotSize(), first, until, ...this.lo, ...this.hi].join();
+        const fresh = this.painted === null || this.painted.points !== points || this.painted.key !== key;
+        const from = fresh ? 0 : this.painted!.n;
+        if (fresh) {
+            clearRaster(raster);
+        } else if (from === points.n) {
+            return false;
+        }
+        const ramp = rampPixels(shade);
+        const rows = dotRows(this.dotSize());
+        const doubtful = cssPixel(doubt);
+        for (let i = from; i < points.n; i++) {
+            const doubted = (points.flags[i]! & FLAGS_DOUBTFUL) !== 0;
+            const pixel = doubted ? doubtful : ramp[rampIndex(points.step[i]!, first, until)]!;
             drawDot(raster, rows, i, this.toX(points.logX[i]!), this.toY(points.logY[i]!), pixel);
         }
+        this.painted = { points, key, n: points.n };
+        return true;
     }
 
     /** Behind the points, and not to be picked: their own layer is drawn first. */

@@ -47,6 +47,15 @@ export function rampIndex(step: number, first: number, last: number): number {
     return Math.max(0, Math.min(RAMP_SIZE - 1, Math.round(t * (RAMP_SIZE - 1))));
 }
 
+/**
+ * The last step for the ramp of a run that grows: rounded up by at most 1/32 of
+ * the range, so that most new points leave the colours of the others alone.
+ */
+export function steadyLast(first: number, last: number): number {
+    const unit = 2 ** Math.max(0, Math.ceil(Math.log2(Math.max(1, last - first))) - 6);
+    return first + Math.ceil((last - first) / unit) * unit;
+}
+
 /** Perceived lightness 0..1 of a pixel, to prove that a ramp only gets lighter. */
 export function lightness(pixel: number): number {
     const linear = (c: number): number => Math.pow(c / 255, 2.2);

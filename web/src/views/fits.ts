@@ -47,7 +47,13 @@ export class FitTable {
         ),
     );
 
+    private shown: Fits | null | undefined;
+
     show(fits: Fits | null): void {
+        if (fits === this.shown) {
+            return;
+        }
+        this.shown = fits;
         const drawn = curves(fits);
         this.body.replaceChildren(
             ...(drawn.length > 0
