@@ -52,7 +52,7 @@ export async function openPage(browser, options = {}) {
             wrong.push(`console: ${message.text()}`);
         }
     });
-    await page.addInitScript(() => {
+    await context.addInitScript(() => {
         window.violations = [];
         document.addEventListener("securitypolicyviolation", (event) => {
             window.violations.push(`${event.violatedDirective} ${event.blockedURI} ${event.sample}`);

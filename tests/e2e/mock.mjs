@@ -142,6 +142,7 @@ export function scatterOf(made, x, most, from, to) {
     return {
         data: {
             mode: "points",
+            x_name: x,
             step: column(rows, "step"),
             x: column(rows, x),
             y: column(rows, "smoothness"),
@@ -174,6 +175,7 @@ function densityOf(rows, x) {
     return {
         data: {
             mode: "density",
+            x_name: x,
             x_log10: xe,
             y_log10: ye,
             w,
@@ -331,7 +333,7 @@ export class Mock {
             return { data: [...new Set([...this.runs.values()].map((m) => m.run.project))].map((name) => ({ name, runs: 1, updated_wall_ns: "0" })), page: { next_cursor: null } };
         }
         if (what === "self") {
-            return { data: { ingest_endpoint: "tcp://127.0.0.1:7011" } };
+            return { version: "0", ingest: "tcp://127.0.0.1:7011", ready: true };
         }
         if (what !== "runs") {
             return null;

@@ -27,7 +27,7 @@ class Shell {
     private live: LiveStatus = { state: "connecting", heardAt: null, retryAt: null };
     private readonly outlet = h("div", { class: "outlet" });
     private readonly status = h("span", { class: "live-status connecting" });
-    private readonly banner = h("div", { class: "banner", hidden: true });
+    private readonly banner = h("section", { class: "banner", "aria-label": "Connection", hidden: true });
     private readonly bannerText = h("span", {});
     private readonly pauseButton: HTMLButtonElement;
     private readonly themeButton: HTMLButtonElement;

@@ -79,7 +79,7 @@ export const REGRESSORS: readonly Regressor[] = ["start", "trapezoid", "simpson"
 
 export interface PointsData {
     mode: "points";
-    x_name?: string;
+    x_name: Regressor;
     step: Int[];
     x: Column;
     y: Column;
@@ -89,7 +89,7 @@ export interface PointsData {
 
 export interface DensityData {
     mode: "density";
-    x_name?: string;
+    x_name: Regressor;
     x_log10: [number, number];
     y_log10: [number, number];
     w: number;

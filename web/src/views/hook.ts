@@ -42,8 +42,8 @@ export function hookHelp(): HTMLElement {
 
 async function ingestEndpoint(): Promise<string | null> {
     try {
-        const self = await get<{ data?: { ingest_endpoint?: string }; ingest_endpoint?: string }>("/api/v1/self");
-        return self.ingest_endpoint ?? self.data?.ingest_endpoint ?? null;
+        const { ingest } = await get<{ ingest: string }>("/api/v1/self");
+        return ingest === "" ? null : ingest;
     } catch {
         return null; // the default is shown
     }

@@ -41,6 +41,8 @@ export class RunPage implements Page {
     private series = new Series();
     private fits: Fits | null = null;
     private attempt = 0;
+    /** The regressor of the points that are drawn: the daemon's choice if it was given none. */
+    private drawn: Regressor = "start";
     /** Rows that came while a request was under way, which may not know them. */
     private missed: Plan[] = [];
     private readonly stop = new AbortController();
@@ -232,6 +234,7 @@ export class RunPage implements Page {
 
     private setScatter(reply: ScatterReply): void {
         const { data, sampling, excluded } = reply;
+        this.drawn = data.x_name;
         if (data.mode === "density") {
             const text = `density of ${grouped(sampling.rows_in)} points, with the extremes of every column`;
             this.scatter.setDensity(data, excluded, text);
@@ -289,7 +292,7 @@ export class RunPage implements Page {
     }
 
     private regressor(): Regressor {
-        return this.view.regressor ?? this.fits?.regressor ?? "start";
+        return this.view.regressor ?? this.drawn;
     }
 
     private setRun(run: RunDetail): void {
