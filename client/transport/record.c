@@ -195,9 +195,12 @@ enum traj_status record_metric(struct spool *spool, const char *name,
 enum traj_status record_event(
     struct spool *spool, const struct event *event, struct times now)
 {
+    /* That there is room again is told when there is room for a step too:
+     * else the last bytes of a segment would go to the first drop alone. */
+    size_t behind = event->kind == TRAJ_EVENT_DROPPED ? 64 * 8 : 0;
     enum traj_status status = TRAJ_OK;
     struct packer p = { .values = spool_reserve(spool,
-                            (EVENT_FIELDS + 1) * 8 + event->text_bytes,
+                            (EVENT_FIELDS + 1) * 8 + event->text_bytes + behind,
                             event->urgency, now.mono_ns, &status) };
     if (p.values == NULL) {
         return status;
