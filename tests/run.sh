@@ -14,8 +14,7 @@ failures=
 jobs=$(nproc 2>/dev/null || echo 2)
 export TRAJ_BUILD="${TRAJ_BUILD:-build}" WERROR=1 PYTHON="${PYTHON:-/usr/bin/python3}"
 export PYTHONDONTWRITEBYTECODE=1
-# Tests fork children that start threads of their own.
-export TSAN_OPTIONS="die_after_fork=0:suppressions=$PWD/tests/lib/tsan.supp${TSAN_OPTIONS:+:$TSAN_OPTIONS}"
+export TSAN_OPTIONS="suppressions=$PWD/tests/lib/tsan.supp${TSAN_OPTIONS:+:$TSAN_OPTIONS}"
 
 tests/lib/deps.sh install build test || { echo '0 passed, 1 failed'; exit 1; }
 mkdir -p "$logs"

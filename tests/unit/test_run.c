@@ -257,8 +257,10 @@ static void test_a_run_being_recorded_is_busy_for_everyone_else(void **state)
     assert_int_equal(in_child(open_the_same_run, w), TRAJ_EBUSY);
     w->options.rank = 1;
     w->options.world = 2;
-    assert_int_equal(in_child(open_the_same_run, w), TRAJ_OK);
+    traj_run *rank_0 = w->run;
+    open_run(w);
     assert_int_equal(traj_finish(w->run, 0, 10000), TRAJ_OK);
+    assert_int_equal(traj_finish(rank_0, 0, 10000), TRAJ_OK);
 }
 
 static int use_the_parents_run(struct world *w)
@@ -287,6 +289,7 @@ static void test_a_forked_child_leaves_the_run_alone(void **state)
     peer_unlock(&w->peer);
 }
 
+#ifndef __SANITIZE_THREAD__
 static int record_a_run_of_its_own(struct world *w)
 {
     w->options.run_id = "child";
@@ -303,6 +306,7 @@ static void test_a_forked_child_may_open_a_run_of_its_own(void **state)
     assert_int_equal(in_child(record_a_run_of_its_own, w), TRAJ_OK);
     assert_int_equal(traj_finish(parents, 0, 10000), TRAJ_OK);
 }
+#endif
 
 static void test_a_refused_run_is_told_and_kept(void **state)
 {
@@ -456,7 +460,10 @@ int main(void)
         TEST(test_resume_is_a_new_attempt_and_sends_the_rest_of_the_old),
         TEST(test_a_run_being_recorded_is_busy_for_everyone_else),
         TEST(test_a_forked_child_leaves_the_run_alone),
+/* ThreadSanitizer cannot follow a forked child that starts threads. */
+#ifndef __SANITIZE_THREAD__
         TEST(test_a_forked_child_may_open_a_run_of_its_own),
+#endif
         TEST(test_a_refused_run_is_told_and_kept),
         TEST(test_without_a_daemon_finish_times_out_and_keeps_all),
         TEST(test_at_the_limit_records_are_dropped_counted_and_told),
