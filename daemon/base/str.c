@@ -1,6 +1,8 @@
 /* str.c: owns the bytes of struct buf; any thread, one buffer at a time. */
 #include "base/str.h"
 
+#include "base/decimal.h"
+
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -183,7 +185,6 @@ void buf_i64(struct buf *b, int64_t value)
     buf_u64(b, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
 }
 
-/* trajd never calls setlocale, so printf and strtod use the "C" locale. */
 void buf_double(struct buf *b, double value)
 {
     if (isnan(value)) {
@@ -194,15 +195,8 @@ void buf_double(struct buf *b, double value)
         buf_text(b, value > 0 ? "Infinity" : "-Infinity");
         return;
     }
-    char text[40];
-    for (int digits = 15; digits <= 17; digits++) {
-        (void)snprintf(text, sizeof text, "%.*g", digits, value);
-        double back = strtod(text, NULL);
-        if (memcmp(&back, &value, sizeof back) == 0) {
-            break;
-        }
-    }
-    buf_text(b, text);
+    char text[DECIMAL_MAX];
+    buf_append(b, text, decimal_write(value, text));
 }
 
 void buf_json_u64(struct buf *b, uint64_t value)

@@ -44,8 +44,8 @@ void buf_printf(struct buf *b, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void buf_u64(struct buf *b, uint64_t value);
 void buf_i64(struct buf *b, int64_t value);
-/* Shortest of %.15g, %.16g, %.17g that reads back to the same bits; NaN,
- * Infinity and -Infinity as those words, without quotes. Locale-free. */
+/* The shortest decimal that reads back to the same bits (decimal.h); NaN,
+ * Infinity and -Infinity as those words, without quotes. */
 void buf_double(struct buf *b, double value);
 /* Beyond 2^53 - 1, where a browser would lose digits, in quotes. */
 void buf_json_u64(struct buf *b, uint64_t value);
