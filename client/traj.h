@@ -201,8 +201,8 @@ struct traj_step {
     double param_sq;     /* ||x||^2 */
     double delta_sq;     /* ||d||^2 */
     double grad_delta;   /* <g,d> */
-    double dgrad_sq;     /* ||g_{k+1} - g_k||^2, whatever the data */
-    double dgrad_delta;  /* <g_{k+1} - g_k, d> */
+    double dgrad_sq;     /* ||g_k - g_{k-1}||^2, whatever the data */
+    double dgrad_delta;  /* <g_k - g_{k-1}, d_{k-1}>, d_{k-1} = x_k - x_{k-1} */
     double grad_prev;    /* <g_k, g_{k-1}> */
     double grad_max_abs; /* max_i |g_i| over the elements that are no NaN */
     double clip_threshold;
@@ -468,15 +468,21 @@ struct traj_watch_options {
     }
 #endif
 
-/* Allocates four arrays of n elements. run is borrowed till traj_watch_close
- * and may be NULL: then everything is measured and nothing recorded. */
+/* Allocates two arrays of n elements, four with a gradient callback. run is
+ * borrowed till traj_watch_close and may be NULL: then everything is measured
+ * and nothing recorded. TRAJ_ENOGRAD if param or grad is NULL: open the watch
+ * when the trainer has allocated them. On failure *ret_watch is as it was. */
 TRAJ_API TRAJ_CHECK enum traj_status traj_watch_open(traj_run *run,
     const struct traj_watch_options *options, traj_watch **ret_watch);
 
 /*
  * Call with the gradient ready, before clipping and before the update. Takes
- * the moments of x and g and keeps copies of both. *step is the caller's:
- * set step->step, loss, lr, clip_threshold and what else is known.
+ * the moments of x and g, against those of the step before as well, and keeps
+ * copies of both. *step is the caller's, from traj_step_init: set step->step,
+ * loss, lr, clip_threshold and what else is known, before or after this call.
+ * Fills in grad_sq, param_sq, grad_max_abs, the counts of NaN and Inf, and,
+ * from the second step on, grad_prev, dgrad_sq and dgrad_delta. These three
+ * look back, so that a step's record is complete when it is made.
  */
 TRAJ_API TRAJ_CHECK enum traj_status traj_before_update(
     traj_watch *watch, struct traj_step *step);
@@ -484,7 +490,14 @@ TRAJ_API TRAJ_CHECK enum traj_status traj_before_update(
 /*
  * Call after the update: measures d, probes when it is time, records the step
  * and the probe. Blocks for the probe's callbacks; else as traj_step.
- * *step: the one given before; the measured fields are filled in.
+ * *step: the one given before; delta_sq and grad_delta are filled in, and
+ * - clip_scale and grad_clipped_sq, where the caller left clip_scale unset and
+ *   the gradient array tells: it is the g of before times one factor (clipping
+ *   in place), or untouched and not above clip_threshold (1: not clipped);
+ * - TRAJ_STEP_CLIPPED, if clip_scale is below 1;
+ * - TRAJ_STEP_SKIPPED, if d is 0 and g is not.
+ * The first step is probed, then each probe_every-th. A probe that its
+ * callback gives up is not recorded; its step is. Returns the first failure.
  */
 TRAJ_API TRAJ_CHECK enum traj_status traj_after_update(
     traj_watch *watch, struct traj_step *step);

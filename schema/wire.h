@@ -132,9 +132,10 @@ enum wire_field_type {
 
 /*
  * STEP: one optimizer step k, or fold_count of them folded into one.
- * x = parameters before the update, g = gradient at x, d = x_{k+1} - x_k,
- * dg = g(x_{k+1}) - g(x_k) on whatever data the two had (see PROBE for the
- * same-data difference). Sums of squares, not norms: sums add up over shards.
+ * x = parameters before the update, g = gradient at x, d = x_{k+1} - x_k.
+ * dgrad_* and grad_prev look back to the step before, on whatever data the two
+ * had (see PROBE for the same-data difference), so that a record is complete
+ * when it is made. Sums of squares, not norms: sums add up over shards.
  *  id  name              type
  */
 #define WIRE_STEP_FIELDS(X)                                                    \
@@ -147,8 +148,8 @@ enum wire_field_type {
     X(6, param_sq, F64)     /* ||x||^2 */                                      \
     X(7, delta_sq, F64)     /* ||d||^2 */                                      \
     X(8, grad_delta, F64)   /* <g,d> */                                        \
-    X(9, dgrad_sq, F64)     /* ||dg||^2, consecutive steps */                  \
-    X(10, dgrad_delta, F64) /* <dg,d> */                                       \
+    X(9, dgrad_sq, F64)     /* ||g_k - g_{k-1}||^2 */                          \
+    X(10, dgrad_delta, F64) /* <g_k - g_{k-1}, x_k - x_{k-1}> */               \
     X(11, grad_prev, F64)   /* <g_k, g_{k-1}> */                               \
     X(12, grad_max_abs, F64)                                                   \
     X(13, grad_nan, U64) /* elements of g that are NaN */                      \

@@ -1,0 +1,420 @@
+/* The watch: what it fills in, when it probes, and that training is none the
+ * wiser. The trainer is gradient descent on 1/2 sum i x_i^2. */
+#define _GNU_SOURCE
+#include <fenv.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "traj.h"
+
+#define N 3
+
+struct trainer {
+    double param[N], grad[N];
+    double clip; /* in place, to this norm; 0 = none */
+    int calls;
+    bool gives_up;
+    traj_watch *watch;
+};
+
+static void gradient(const double *x, double *g)
+{
+    for (size_t i = 0; i < N; i++) {
+        g[i] = (double)(i + 1) * x[i];
+    }
+}
+
+static int callback(void *context, void *ret_grad, double *ret_loss)
+{
+    struct trainer *t = context;
+    t->calls++;
+    gradient(t->param, ret_grad);
+    *ret_loss = 2;
+    return t->gives_up;
+}
+
+static struct trainer new_trainer(void)
+{
+    return (struct trainer){ .param = { 1, 2, 3 } };
+}
+
+static struct traj_watch_options options_of(struct trainer *t)
+{
+    struct traj_watch_options options = TRAJ_WATCH_INIT;
+    options.dtype = TRAJ_F64;
+    options.n = N;
+    options.param = t->param;
+    options.grad = t->grad;
+    options.gradient = callback;
+    options.context = t;
+    return options;
+}
+
+static void open_watch(struct trainer *t, traj_run *run)
+{
+    const struct traj_watch_options options = options_of(t);
+    assert_int_equal(traj_watch_open(run, &options, &t->watch), TRAJ_OK);
+}
+
+static void clip(struct trainer *t)
+{
+    double size = sqrt(t->grad[0] * t->grad[0] + t->grad[1] * t->grad[1] +
+                       t->grad[2] * t->grad[2]);
+    for (size_t i = 0; i < N && t->clip > 0 && size > t->clip; i++) {
+        t->grad[i] *= t->clip / size;
+    }
+}
+
+static enum traj_status train(
+    struct trainer *t, uint64_t k, double lr, struct traj_step *step)
+{
+    traj_step_init(step);
+    step->step = k;
+    step->lr = lr;
+    step->loss = 5;
+    gradient(t->param, t->grad);
+    enum traj_status status = TRAJ_OK;
+    if (t->watch != NULL) {
+        status = traj_before_update(t->watch, step);
+        assert_int_equal(status, TRAJ_OK);
+    }
+    clip(t);
+    for (size_t i = 0; i < N; i++) {
+        t->param[i] -= lr * t->grad[i];
+    }
+    return t->watch != NULL ? traj_after_update(t->watch, step) : status;
+}
+
+static struct traj_step trained(struct trainer *t, uint64_t k, double lr)
+{
+    struct traj_step step;
+    assert_int_equal(train(t, k, lr, &step), TRAJ_OK);
+    return step;
+}
+
+static void test_a_step_is_filled_in(void **state)
+{
+    (void)state;
+    struct trainer t = new_trainer();
+    open_watch(&t, NULL);
+    /* g = (1, 4, 9), d = -g/2 */
+    struct traj_step step = trained(&t, 7, 0.5);
+    assert_true(step.param_sq == 14 && step.grad_sq == 98);
+    assert_true(step.delta_sq == 24.5 && step.grad_delta == -49);
+    assert_true(step.grad_max_abs == 9 && step.grad_nan == 0);
+    assert_true(step.param_inf == 0 && step.clip_scale == 1);
+    assert_true(step.grad_clipped_sq == 98 && step.flags == 0);
+    assert_true(traj_is_unset(step.grad_prev));
+    assert_true(traj_is_unset(step.dgrad_sq));
+    assert_true(traj_is_unset(step.dgrad_delta));
+    /* x = (.5, 0, -1.5), g = (.5, 0, -4.5), d_{k-1} = (-.5, -2, -4.5) */
+    step = trained(&t, 8, 0.5);
+    assert_true(step.grad_sq == 20.5 && step.grad_prev == -40);
+    assert_true(step.dgrad_sq == 0.25 + 16 + 182.25);
+    assert_true(step.dgrad_delta == 0.25 + 8 + 60.75);
+    traj_watch_close(t.watch);
+}
+
+static void test_the_probe_is_of_the_update_just_made(void **state)
+{
+    (void)state;
+    struct trainer t = new_trainer();
+    open_watch(&t, NULL);
+    assert_null(traj_watch_probe(t.watch));
+    (void)trained(&t, 7, 0.5);
+    const struct traj_probe *probe = traj_watch_probe(t.watch);
+    assert_non_null(probe);
+    assert_true(probe->step == 7 && probe->lr == 0.5 && probe->loss == 5);
+    assert_true(probe->loss_end == 2 && probe->delta_sq == 24.5);
+    assert_int_equal(probe->estimator, TRAJ_ESTIMATOR_SAME_BATCH);
+    assert_int_equal(probe->n_points, 2);
+    assert_true(probe->points[0].gamma == 0.5);
+    assert_true(probe->cost_ns != TRAJ_UNSET_COUNT);
+    assert_true(probe->batch_samples == TRAJ_UNSET_COUNT);
+    assert_true(
+        fabs(probe->smoothness - sqrt((0.25 + 16 + 182.25) / 24.5)) < 1e-12);
+    traj_watch_close(t.watch);
+}
+
+static void test_training_is_the_same_bit_for_bit(void **state)
+{
+    (void)state;
+    struct trainer plain = new_trainer();
+    struct trainer watched = new_trainer();
+    plain.clip = watched.clip = 1.1;
+    open_watch(&watched, NULL);
+    for (uint64_t k = 0; k < 50; k++) {
+        (void)trained(&plain, k, 0.13);
+        (void)trained(&watched, k, 0.13);
+        assert_memory_equal(plain.param, watched.param, sizeof plain.param);
+        assert_memory_equal(plain.grad, watched.grad, sizeof plain.grad);
+    }
+    traj_watch_close(watched.watch);
+}
+
+static void test_clipping_in_place_is_measured(void **state)
+{
+    (void)state;
+    struct trainer t = new_trainer();
+    t.clip = 2;
+    open_watch(&t, NULL);
+    struct traj_step step = trained(&t, 0, 0.5);
+    assert_true(step.grad_sq == 98);
+    assert_true(fabs(step.clip_scale - 2 / sqrt(98)) < 1e-15);
+    assert_true(fabs(step.grad_clipped_sq - 4) < 1e-14);
+    assert_int_equal(step.flags, TRAJ_STEP_CLIPPED);
+    traj_watch_close(t.watch);
+}
+
+/* before, some change of the gradient array, after. */
+static struct traj_step changed(struct trainer *t, double threshold,
+    double scale, const double gradient_after[N])
+{
+    struct traj_step step;
+    traj_step_init(&step);
+    step.clip_threshold = threshold;
+    step.clip_scale = scale;
+    gradient(t->param, t->grad);
+    assert_int_equal(traj_before_update(t->watch, &step), TRAJ_OK);
+    if (gradient_after != NULL) {
+        memcpy(t->grad, gradient_after, sizeof t->grad);
+    }
+    t->param[0] += 1;
+    assert_int_equal(traj_after_update(t->watch, &step), TRAJ_OK);
+    return step;
+}
+
+static void test_clipping_that_cannot_be_told_is_left_unset(void **state)
+{
+    (void)state;
+    static const double cleared[N] = { 0, 0, 0 };
+    static const double values_clipped[N] = { 1, 2, 2 };
+    struct trainer t = new_trainer();
+    open_watch(&t, NULL);
+    const double none = traj_unset();
+    struct traj_step step = changed(&t, none, none, cleared);
+    assert_true(traj_is_unset(step.clip_scale) && step.flags == 0);
+    step = changed(&t, none, none, values_clipped);
+    assert_true(traj_is_unset(step.clip_scale) && step.flags == 0);
+    assert_true(traj_is_unset(step.grad_clipped_sq));
+    /* An untouched array above the threshold: clipped, but not here. */
+    step = changed(&t, 0.5, none, NULL);
+    assert_true(traj_is_unset(step.clip_scale) && step.flags == 0);
+    /* What the trainer says of itself stands. */
+    step = changed(&t, 0.5, 0.25, NULL);
+    assert_true(step.clip_scale == 0.25 && step.flags == TRAJ_STEP_CLIPPED);
+    assert_true(traj_is_unset(step.grad_clipped_sq));
+    traj_watch_close(t.watch);
+}
+
+static void test_an_update_that_did_not_happen_is_flagged(void **state)
+{
+    (void)state;
+    struct trainer t = new_trainer();
+    open_watch(&t, NULL);
+    struct traj_step step = trained(&t, 0, 0);
+    assert_int_equal(step.flags, TRAJ_STEP_SKIPPED);
+    assert_true(step.delta_sq == 0);
+    assert_int_equal(traj_watch_probe(t.watch)->flags, TRAJ_PROBE_TINY_STEP);
+    traj_watch_close(t.watch);
+}
+
+static void test_a_step_without_its_update_is_no_previous_step(void **state)
+{
+    (void)state;
+    struct trainer t = new_trainer();
+    open_watch(&t, NULL);
+    (void)trained(&t, 0, 0.1);
+    struct traj_step lost;
+    traj_step_init(&lost);
+    assert_int_equal(traj_before_update(t.watch, &lost), TRAJ_OK);
+    assert_false(traj_is_unset(lost.grad_prev));
+    struct traj_step step = trained(&t, 1, 0.1);
+    assert_true(traj_is_unset(step.grad_prev));
+    step = trained(&t, 2, 0.1);
+    assert_false(traj_is_unset(step.grad_prev));
+    traj_watch_close(t.watch);
+}
+
+static int calls_in_10_steps(uint32_t every, int check)
+{
+    struct trainer t = new_trainer();
+    struct traj_watch_options options = options_of(&t);
+    options.probe_every = every;
+    options.check_idempotence = check;
+    assert_int_equal(traj_watch_open(NULL, &options, &t.watch), TRAJ_OK);
+    for (uint64_t k = 0; k < 10; k++) {
+        (void)trained(&t, k, 0.01);
+    }
+    traj_watch_close(t.watch);
+    return t.calls;
+}
+
+static void test_probes_come_at_the_first_step_and_every_so_often(void **state)
+{
+    (void)state;
+    assert_int_equal(calls_in_10_steps(0, 0), 20);
+    assert_int_equal(calls_in_10_steps(1, 0), 20);
+    assert_int_equal(calls_in_10_steps(4, 0), 6);
+    assert_int_equal(calls_in_10_steps(UINT32_MAX, 0), 0);
+    assert_int_equal(calls_in_10_steps(5, 1), 5);
+}
+
+static void test_a_watch_without_a_callback_never_probes(void **state)
+{
+    (void)state;
+    struct trainer t = new_trainer();
+    struct traj_watch_options options = options_of(&t);
+    options.gradient = NULL;
+    assert_int_equal(traj_watch_open(NULL, &options, &t.watch), TRAJ_OK);
+    (void)trained(&t, 0, 0.1);
+    assert_null(traj_watch_probe(t.watch));
+    traj_watch_close(t.watch);
+}
+
+static void test_a_probe_given_up_leaves_the_step_and_the_parameters(
+    void **state)
+{
+    (void)state;
+    struct trainer t = new_trainer();
+    t.gives_up = true;
+    open_watch(&t, NULL);
+    struct traj_step step;
+    assert_int_equal(train(&t, 0, 0.5, &step), TRAJ_ECALLBACK);
+    assert_true(step.delta_sq == 24.5);
+    assert_true(t.param[0] == 0.5 && t.param[2] == -1.5);
+    assert_null(traj_watch_probe(t.watch));
+    t.gives_up = false;
+    (void)trained(&t, 1, 0.5);
+    assert_non_null(traj_watch_probe(t.watch));
+    traj_watch_close(t.watch);
+}
+
+static void test_nan_in_a_trapping_trainer_is_measured_without_a_trap(
+    void **state)
+{
+    (void)state;
+    struct trainer t = new_trainer();
+    open_watch(&t, NULL);
+    struct traj_step step;
+    traj_step_init(&step);
+    t.grad[1] = (double)NAN;
+    (void)feclearexcept(FE_ALL_EXCEPT);
+    (void)feenableexcept(FE_INVALID | FE_DIVBYZERO | FE_OVERFLOW);
+    enum traj_status before = traj_before_update(t.watch, &step);
+    enum traj_status after = traj_after_update(t.watch, &step);
+    (void)fedisableexcept(FE_ALL_EXCEPT);
+    assert_int_equal(before, TRAJ_OK);
+    assert_int_equal(after, TRAJ_OK);
+    assert_int_equal(step.grad_nan, 1);
+    assert_int_equal(step.flags, TRAJ_STEP_SKIPPED);
+    assert_true(traj_is_unset(step.clip_scale));
+    traj_watch_close(t.watch);
+}
+
+static void test_steps_and_probes_are_recorded_in_the_run(void **state)
+{
+    (void)state;
+    char dir[] = "/tmp/trajwatchXXXXXX";
+    assert_non_null(mkdtemp(dir));
+    struct traj_options options = TRAJ_OPTIONS_INIT;
+    options.dir = dir;
+    options.mode = TRAJ_MODE_OFFLINE;
+    traj_run *run = NULL;
+    assert_int_equal(traj_open(&options, &run), TRAJ_OK);
+    struct trainer t = new_trainer();
+    open_watch(&t, run);
+    for (uint64_t k = 0; k < 3; k++) {
+        (void)trained(&t, k, 0.1);
+    }
+    struct traj_stats stats = { .size = sizeof stats };
+    assert_int_equal(traj_get_stats(run, &stats), TRAJ_OK);
+    assert_int_equal(stats.recorded, 6);
+    traj_watch_close(t.watch);
+    traj_close(run);
+    char command[64];
+    (void)snprintf(command, sizeof command, "rm -rf %s", dir);
+    assert_int_equal(system(command), 0);
+}
+
+static void refused(const struct traj_watch_options *options,
+    enum traj_status status, const char *text)
+{
+    traj_watch *watch = NULL;
+    assert_int_equal(traj_watch_open(NULL, options, &watch), status);
+    assert_null(watch);
+    assert_non_null(strstr(traj_last_error(), text));
+}
+
+static void test_wrong_options_are_refused(void **state)
+{
+    (void)state;
+    struct trainer t = new_trainer();
+    struct traj_watch_options o = options_of(&t);
+    refused(NULL, TRAJ_EINVAL, "size");
+    o.size = 0;
+    refused(&o, TRAJ_EINVAL, "size");
+    o = options_of(&t);
+    o.param = NULL;
+    refused(&o, TRAJ_ENOGRAD, "param is NULL");
+    o = options_of(&t);
+    o.grad = NULL;
+    refused(&o, TRAJ_ENOGRAD, "grad is NULL");
+    o = options_of(&t);
+    o.n = SIZE_MAX / 8;
+    refused(&o, TRAJ_EINVAL, "n is 0 or too large");
+    o = options_of(&t);
+    o.n_gammas = 33;
+    refused(&o, TRAJ_EINVAL, "gammas");
+    o = options_of(&t);
+    o.dtype = (enum traj_dtype)5;
+    refused(&o, TRAJ_EINVAL, "dtype 5");
+}
+
+static void test_wrong_calls_are_refused(void **state)
+{
+    (void)state;
+    struct trainer t = new_trainer();
+    open_watch(&t, NULL);
+    struct traj_step step = { .size = 0 };
+    assert_int_equal(traj_before_update(t.watch, &step), TRAJ_EINVAL);
+    traj_step_init(&step);
+    assert_int_equal(traj_before_update(NULL, &step), TRAJ_EINVAL);
+    assert_int_equal(traj_before_update(t.watch, NULL), TRAJ_EINVAL);
+    assert_int_equal(traj_after_update(t.watch, &step), TRAJ_EINVAL);
+    assert_non_null(strstr(traj_last_error(), "without traj_before_update"));
+    traj_watch_close(t.watch);
+    traj_watch_close(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_step_is_filled_in),
+        cmocka_unit_test(test_the_probe_is_of_the_update_just_made),
+        cmocka_unit_test(test_training_is_the_same_bit_for_bit),
+        cmocka_unit_test(test_clipping_in_place_is_measured),
+        cmocka_unit_test(test_clipping_that_cannot_be_told_is_left_unset),
+        cmocka_unit_test(test_an_update_that_did_not_happen_is_flagged),
+        cmocka_unit_test(test_a_step_without_its_update_is_no_previous_step),
+        cmocka_unit_test(test_probes_come_at_the_first_step_and_every_so_often),
+        cmocka_unit_test(test_a_watch_without_a_callback_never_probes),
+        cmocka_unit_test(
+            test_a_probe_given_up_leaves_the_step_and_the_parameters),
+        cmocka_unit_test(
+            test_nan_in_a_trapping_trainer_is_measured_without_a_trap),
+        cmocka_unit_test(test_steps_and_probes_are_recorded_in_the_run),
+        cmocka_unit_test(test_wrong_options_are_refused),
+        cmocka_unit_test(test_wrong_calls_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
