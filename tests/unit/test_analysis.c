@@ -1,0 +1,324 @@
+/* Tests of daemon/threads/analysis.c: over a store that the test writes. */
+#include "threads/analysis.h"
+
+#include "base/clock.h"
+#include "../lib/store_rig.h"
+#include "traj.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#define PATIENCE_NS (30 * NS_PER_S)
+
+struct bench {
+    struct rig rig;
+    struct live *live;
+    struct analysis *analysis;
+    struct live_stream *stream;
+    _Atomic bool asleep; /* relaxed: read_events looks again */
+    char *text;
+    size_t n;
+};
+
+static void run_json(
+    struct buf *out, const struct run_row *run, int64_t now_wall_ns)
+{
+    const struct run_limits limits = RUN_LIMITS_DEFAULT;
+    buf_printf(out, "{\"id\":\"%s\",\"state\":\"%s\"}", run->uid,
+        run_state_name(run_state_at(&run->facts, now_wall_ns, &limits)));
+}
+
+static void fall_asleep(void *context)
+{
+    struct bench *bench = context;
+    atomic_store(&bench->asleep, true);
+}
+
+static void wake(void *context)
+{
+    struct bench *bench = context;
+    atomic_store(&bench->asleep, false);
+}
+
+static void setup(struct bench *bench)
+{
+    struct err e = { 0 };
+    *bench = (struct bench){ .text = calloc(1, 1) };
+    rig_open(&bench->rig, 0);
+    assert_int_equal(live_new(&bench->live, &e), ERR_NONE);
+    const struct live_stream_options options = {
+        .sleep = fall_asleep,
+        .wake = wake,
+        .context = bench,
+    };
+    assert_int_equal(
+        live_stream_open(bench->live, &options, &bench->stream, &e), ERR_NONE);
+}
+
+static void start(struct bench *bench)
+{
+    struct err e = { 0 };
+    const struct analysis_options options = {
+        .db_path = bench->rig.path,
+        .live = bench->live,
+        .run_json = run_json,
+    };
+    assert_int_equal(analysis_start(&options, &bench->analysis, &e), ERR_NONE);
+}
+
+static void teardown(struct bench *bench)
+{
+    analysis_stop(bench->analysis);
+    live_stream_close(bench->stream);
+    live_free(bench->live);
+    rig_close(&bench->rig);
+    free(bench->text);
+}
+
+static void read_events(struct bench *bench)
+{
+    char piece[4096];
+    while (!atomic_load(&bench->asleep)) {
+        long n = live_read(bench->stream, piece, sizeof piece);
+        if (n > 0) {
+            bench->text = realloc(bench->text, bench->n + (size_t)n + 1);
+            memcpy(bench->text + bench->n, piece, (size_t)n);
+            bench->n += (size_t)n;
+            bench->text[bench->n] = '\0';
+        }
+    }
+}
+
+static void pause_briefly(void)
+{
+    const struct timespec pause = { .tv_nsec = 2000000 };
+    (void)nanosleep(&pause, NULL);
+}
+
+static bool hears(struct bench *bench, const char *wanted)
+{
+    int64_t deadline = clock_mono_ns() + PATIENCE_NS;
+    do {
+        read_events(bench);
+        if (strstr(bench->text, wanted) != NULL) {
+            return true;
+        }
+        pause_briefly();
+    } while (clock_mono_ns() < deadline);
+    return false;
+}
+
+/* Waits until the fit of so many PROBE records is known. */
+static bool fitted(
+    struct bench *bench, const char *uid, uint64_t records, struct run_fit *ret)
+{
+    int64_t deadline = clock_mono_ns() + PATIENCE_NS;
+    while (!analysis_fit(bench->analysis, uid, records, ret)) {
+        if (clock_mono_ns() > deadline) {
+            return false;
+        }
+        pause_briefly();
+    }
+    return true;
+}
+
+/* ---- records ---- */
+
+static void set(struct rig_record *r, unsigned field, double value)
+{
+    memcpy(&r->values[field], &value, sizeof value);
+    r->present |= UINT64_C(1) << field;
+}
+
+/* x goes up and down, so that it is no function of time. */
+static double x_at(uint64_t step)
+{
+    return 0.5 + (double)(step * 7919 % 101) / 10;
+}
+
+static struct rig_record probe(
+    uint64_t seq, uint64_t step, double L0, double L1)
+{
+    struct rig_record r = { .seq = seq, .kind = WIRE_PROBE };
+    r.values[PROBE_step] = step;
+    r.values[PROBE_estimator] = TRAJ_ESTIMATOR_SAME_BATCH;
+    r.present = 1u << PROBE_step | 1u << PROBE_estimator;
+    double x = x_at(step);
+    set(&r, PROBE_grad_sq, x * x);
+    set(&r, PROBE_grad_mid_sq, x * x);
+    set(&r, PROBE_grad_end_sq, x * x);
+    set(&r, PROBE_delta_sq, 1e-12);
+    set(&r, PROBE_smoothness, L0 + L1 * x);
+    return r;
+}
+
+/* n steps, each with its probe, from seq and step on. */
+static void append_law(struct bench *bench, struct stream_state *state,
+    uint32_t uid, uint64_t step, size_t n, double L1)
+{
+    struct rig_records records = { 0 };
+    uint64_t seq = state->committed_seq + 1;
+    for (size_t i = 0; i < n; i++) {
+        struct rig_record s = rig_step(seq + 2 * i, step + i, 1);
+        struct rig_record p = probe(seq + 2 * i + 1, step + i, 2, L1);
+        rig_records_add(&records, &s);
+        rig_records_add(&records, &p);
+    }
+    rig_append(&bench->rig, state, uid, &records, 0, records.n);
+    rig_records_done(&records);
+    live_touch(bench->live, state->run_uid);
+}
+
+static double relative_L1(const struct run_fit *fit)
+{
+    assert_true(fit->report.fits[0].valid);
+    assert_string_equal(fit->report.fits[0].method, "nnls_relative");
+    return fit->report.fits[0].line.L1;
+}
+
+/* ---- the tests ---- */
+
+static void test_new_probes_are_fitted_and_told(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct run_fit fit;
+    setup(&bench);
+    start(&bench);
+    struct stream_state stream =
+        rig_hello(&bench.rig, 1, "{\"run_id\":\"a\",\"attempt\":1}");
+    append_law(&bench, &stream, 1, 0, 100, 3);
+    assert_true(fitted(&bench, "a", 100, &fit));
+    assert_int_equal(fit.report.n, 100);
+    assert_true(fabs(relative_L1(&fit) - 3) < 1e-9);
+    assert_true(hears(&bench, "event: fit\ndata: {\"run\":\"a\","));
+    assert_non_null(strstr(bench.text, "event: run\ndata: {\"id\":\"a\""));
+
+    /* The second reading goes on where the first one ended. */
+    append_law(&bench, &stream, 1, 100, 50, 3);
+    assert_true(fitted(&bench, "a", 150, &fit));
+    assert_int_equal(fit.report.n, 150);
+    assert_int_equal(fit.last_step, 149);
+    teardown(&bench);
+}
+
+static void test_a_rewound_run_is_read_again(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct run_fit fit;
+    setup(&bench);
+    start(&bench);
+    struct stream_state first =
+        rig_hello(&bench.rig, 1, "{\"run_id\":\"a\",\"attempt\":1}");
+    append_law(&bench, &first, 1, 0, 100, 3);
+    assert_true(fitted(&bench, "a", 100, &fit));
+    struct stream_state second =
+        rig_hello(&bench.rig, 2, "{\"run_id\":\"a\",\"attempt\":2}");
+    append_law(&bench, &second, 2, 40, 100, 3);
+    assert_true(fitted(&bench, "a", 200, &fit));
+    assert_int_equal(fit.report.n, 140); /* 0..39 of 1, 40..139 of 2 */
+
+    /* The rest of the first attempt comes late: it was replaced too. */
+    append_law(&bench, &first, 1, 100, 10, 99);
+    assert_true(fitted(&bench, "a", 210, &fit));
+    assert_int_equal(fit.report.n, 140);
+    assert_true(fabs(relative_L1(&fit) - 3) < 1e-9);
+    teardown(&bench);
+}
+
+static void test_a_run_is_lost_without_a_word(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct err e = { 0 };
+    struct stream_state stream;
+    const struct run_limits limits = RUN_LIMITS_DEFAULT;
+    setup(&bench);
+    start(&bench);
+    /* Last heard half a second less ago than makes it lost. */
+    int64_t heard = clock_wall_ns() - limits.lost_after_ns + NS_PER_S / 2;
+    struct stream_uid uid = rig_uid(1);
+    assert_int_equal(store_begin(bench.rig.store, &e), ERR_NONE);
+    assert_int_equal(
+        store_hello(bench.rig.store, uid,
+            STR("{\"run_id\":\"quiet\",\"attempt\":1}"), heard, &stream, &e),
+        ERR_NONE);
+    assert_int_equal(store_commit(bench.rig.store, &e), ERR_NONE);
+    live_touch(bench.live, "quiet");
+    assert_true(hears(&bench, "{\"id\":\"quiet\",\"state\":\"live\"}"));
+    assert_true(hears(&bench, "{\"id\":\"quiet\",\"state\":\"lost\"}"));
+    teardown(&bench);
+}
+
+static void test_runs_from_before_the_start_are_followed(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct err e = { 0 };
+    struct stream_state stream;
+    setup(&bench);
+    assert_int_equal(store_begin(bench.rig.store, &e), ERR_NONE);
+    assert_int_equal(store_hello(bench.rig.store, rig_uid(1),
+                         STR("{\"run_id\":\"old\",\"attempt\":1}"),
+                         clock_wall_ns(), &stream, &e),
+        ERR_NONE);
+    assert_int_equal(store_commit(bench.rig.store, &e), ERR_NONE);
+    start(&bench);
+    assert_true(hears(&bench, "{\"id\":\"old\",\"state\":\"live\"}"));
+    teardown(&bench);
+}
+
+static void test_advice_needs_a_fit_without_doubts(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct run_fit fit;
+    struct analysis_advice advice;
+    setup(&bench);
+    start(&bench);
+    assert_false(analysis_advice(bench.analysis, "a", &advice));
+    struct stream_state stream =
+        rig_hello(&bench.rig, 1, "{\"run_id\":\"a\",\"attempt\":1}");
+    append_law(&bench, &stream, 1, 0, 10, 3);
+    assert_true(fitted(&bench, "a", 10, &fit));
+    assert_string_equal(fit.reason, "too_few_pairs");
+    assert_false(analysis_advice(bench.analysis, "a", &advice));
+    append_law(&bench, &stream, 1, 10, 90, 3);
+    assert_true(fitted(&bench, "a", 100, &fit));
+    assert_int_equal(fit.warnings, 0);
+    assert_true(analysis_advice(bench.analysis, "a", &advice));
+    assert_int_equal(advice.n, 100);
+    assert_true(fabs(advice.L0 - 2) < 1e-9 && fabs(advice.L1 - 3) < 1e-9);
+    teardown(&bench);
+}
+
+static void test_stopping_does_not_wait_for_work(void **state)
+{
+    (void)state;
+    struct bench bench;
+    setup(&bench);
+    start(&bench);
+    teardown(&bench);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_new_probes_are_fitted_and_told),
+        cmocka_unit_test(test_a_rewound_run_is_read_again),
+        cmocka_unit_test(test_a_run_is_lost_without_a_word),
+        cmocka_unit_test(test_runs_from_before_the_start_are_followed),
+        cmocka_unit_test(test_advice_needs_a_fit_without_doubts),
+        cmocka_unit_test(test_stopping_does_not_wait_for_work),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
