@@ -114,6 +114,10 @@ $(B)/tests/%: $(O)/tests/fault/%.o $(O)/testlib.a $(O)/trajd_internal.a $(O)/tra
 $(B)/bench/%: $(O)/tests/bench/%.o $(O)/testlib.a $(O)/trajd_internal.a $(O)/traj_internal.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
+# Trainers of the integration tests: traj.h and libtraj.a, as a user has them.
+$(B)/integration/%: $(O)/tests/integration/%.o $(B)/libtraj.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIB_LIBS)
 $(B)/fuzz/%: $(O)/tests/fuzz/%.o $(O)/trajd_internal.a $(O)/traj_internal.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(DAEMON_LIBS)
