@@ -252,6 +252,7 @@ test("a run that lost records says so, and one that is not there too", async () 
 
 test("more points than can be drawn become a density with its extremes", async () => {
     const made = madeUpRun("r", { steps: 30_000 });
+    made.most = 20_000;
     await visit("/runs/r", [made], async (page) => {
         await shows(page, "density of 30,000 points");
         assert.match(await page.locator(".scatter canvas[role=img]").getAttribute("aria-label"), /as a density/);

@@ -43,21 +43,21 @@ const probes = { step: [5], start: [1], trapezoid: [2], simpson: [3], smoothness
 test("rows are appended, and those of another run are not", () => {
     const rows = { type: "rows", run: "r", step: steps(1), probe: probes };
     assert.equal(planFor(rows, SHOWING).steps, rows.step);
-    assert.equal(planFor(rows, SHOWING).refetch, "none");
+    assert.equal(planFor(rows, SHOWING).refetch, false);
     assert.equal(planFor({ ...rows, run: "other" }, SHOWING).steps, null);
 });
 
 test("a new attempt voids what is drawn", () => {
     const plan = planFor({ type: "rows", run: "r", step: steps(2), probe: null }, SHOWING);
-    assert.equal(plan.refetch, "now");
+    assert.equal(plan.refetch, true);
     assert.equal(plan.steps, null);
 });
 
-test("more is fetched soon, resync now, and a part of a run is left as it is", () => {
-    assert.equal(planFor({ type: "more", run: "r" }, SHOWING).refetch, "soon");
-    assert.equal(planFor({ type: "resync" }, SHOWING).refetch, "now");
+test("more and resync are fetched, and a part of a run is left as it is", () => {
+    assert.equal(planFor({ type: "more", run: "r" }, SHOWING).refetch, true);
+    assert.equal(planFor({ type: "resync" }, SHOWING).refetch, true);
     const ranged = { ...SHOWING, ranged: true };
-    assert.equal(planFor({ type: "more", run: "r" }, ranged).refetch, "none");
+    assert.equal(planFor({ type: "more", run: "r" }, ranged).refetch, false);
     assert.equal(planFor({ type: "rows", run: "r", step: steps(1), probe: probes }, ranged).steps, null);
     assert.equal(planFor({ type: "fit", run: "r", fits: { regressor: "start" } }, ranged).fits, null);
 });
@@ -72,18 +72,31 @@ test("a fit of the shown regressor is taken, one of another asks for a fit", () 
 
 const run = (id, created, revision = 1) => ({ id, created_wall_ns: String(created), revision });
 
+const ALL = { wanted: () => true, more: false };
+const NONE = { wanted: () => false, more: false };
+const ids = (list) => list.map((r) => r.id).join("");
+
 test("a run is changed in place by a newer revision only", () => {
     const list = [run("b", 2), run("a", 1, 5)];
-    assert.equal(withRun(list, run("a", 1, 4), () => true), list);
-    assert.deepEqual(withRun(list, run("a", 1, 6), () => true)[1], run("a", 1, 6));
+    assert.equal(withRun(list, run("a", 1, 4), ALL), list);
+    assert.deepEqual(withRun(list, run("a", 1, 6), ALL)[1], run("a", 1, 6));
+});
+
+test("a run that the filter does not want any more leaves the list", () => {
+    assert.equal(ids(withRun([run("b", 2), run("a", 1)], run("b", 2, 2), NONE)), "a");
 });
 
 test("a new run stands where its age says, if it is wanted", () => {
     const list = [run("c", "1700000000000000003"), run("a", "1700000000000000001")];
-    const ids = (l) => l.map((r) => r.id).join("");
-    assert.equal(ids(withRun(list, run("b", "1700000000000000002"), () => true)), "cba");
-    assert.equal(ids(withRun(list, run("d", "1700000000000000004"), () => true)), "dca");
-    assert.equal(withRun(list, run("d", 4), () => false), list);
+    assert.equal(ids(withRun(list, run("b", "1700000000000000002"), ALL)), "cba");
+    assert.equal(ids(withRun(list, run("d", "1700000000000000004"), ALL)), "dca");
+    assert.equal(withRun(list, run("d", 4), NONE), list);
+});
+
+test("a run older than the part of the list that is loaded waits for its page", () => {
+    const list = [run("c", 3), run("b", 2)];
+    assert.equal(withRun(list, run("a", 1), { ...ALL, more: true }), list);
+    assert.equal(ids(withRun(list, run("a", 1), ALL)), "cba");
 });
 
 test("points known already are not drawn twice, and what has no logarithm is counted", () => {

@@ -47,6 +47,8 @@ const REGRESSOR_TEXT: Record<Regressor, string> = {
 const Y_SIZE = 58;
 const LABEL_ROOM = 106;
 const NARROW = 520;
+/** Decades above the points for their ceiling: a far one must not press them together. */
+const CEILING_ROOM = 0.5;
 
 export class Scatter {
     readonly frame: Frame;
@@ -245,15 +247,15 @@ export class Scatter {
         if (this.density !== null) {
             this.density.x_log10.forEach((v) => widen(x, v));
             this.density.y_log10.forEach((v) => widen(y, v));
-        } else if (this.ceiling) {
-            widen(y, this.points.extentCeiling[0]);
-            widen(y, this.points.extentCeiling[1]);
         }
         if (this.law.x !== null) {
             const [from, to] = this.law.x;
             for (const { L0, L1 } of this.law.curves) {
                 [L0 + L1 * from, L0 + L1 * to].filter((v) => v > 0).forEach((v) => widen(y, Math.log10(v)));
             }
+        }
+        if (this.ceiling && this.points.extentCeiling[1] > y[1]) {
+            widen(y, Math.min(this.points.extentCeiling[1], y[1] + CEILING_ROOM));
         }
         [this.lo[0], this.hi[0]] = aired(x);
         [this.lo[1], this.hi[1]] = aired(y);
@@ -497,7 +499,8 @@ export class Scatter {
         this.last.textContent = some ? grouped(last) : "";
         const out = this.excluded + points.excluded;
         const left = out === 0 ? "" : `${grouped(out)} left out (missing, not finite or not above 0)`;
-        frame.note([this.density === null && some ? `${grouped(points.n)} points${this.sampling}` : this.sampling, left].filter(Boolean).join(" · "));
+        const drawn = this.density === null && some ? `${grouped(points.n)} points${this.sampling}` : this.sampling;
+        frame.note([drawn, left, this.ceilingText()].filter(Boolean).join(" · "));
         frame.instead(
             some ? null : "No probe yet. The smoothness needs two gradients on the same batch: give the hook a gradient function.",
         );
@@ -509,6 +512,11 @@ export class Scatter {
                       `steps ${grouped(first)} to ${grouped(last)}. ${laws}`
                 : "Smoothness against gradient norm: no points yet",
         );
+    }
+
+    private ceilingText(): string {
+        const highest = this.points.extentCeiling[1];
+        return this.ceiling && highest > this.hi[1] ? `ceiling up to ${sig3(10 ** highest)}, beyond the picture` : "";
     }
 
     private colourLegend(): void {

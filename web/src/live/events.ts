@@ -61,26 +61,26 @@ export interface Plan {
     probes: ProbeRows | null;
     run: Run | null;
     fits: Fits | null;
-    /** soon: at most once a second; now: all that is shown is void. */
-    refetch: "none" | "soon" | "now";
+    /** What is shown is void or not all: fetch it again. */
+    refetch: boolean;
     /** The fits that are shown are old; those of the event are of another kind. */
     refit: boolean;
 }
 
-const NOTHING: Plan = { steps: null, probes: null, run: null, fits: null, refetch: "none", refit: false };
+const NOTHING: Plan = { steps: null, probes: null, run: null, fits: null, refetch: false, refit: false };
 
 export function planFor(event: LiveEvent, showing: Showing): Plan {
     switch (event.type) {
         case "rows":
             return event.run === showing.run ? planRows(event.step, event.probe, showing) : NOTHING;
         case "more":
-            return event.run === showing.run ? { ...NOTHING, refetch: showing.ranged ? "none" : "soon" } : NOTHING;
+            return event.run === showing.run ? { ...NOTHING, refetch: !showing.ranged } : NOTHING;
         case "run":
             return event.run.id === showing.run ? { ...NOTHING, run: event.run } : NOTHING;
         case "fit":
             return event.run === showing.run ? planFit(event.fits, showing) : NOTHING;
         case "resync":
-            return { ...NOTHING, refetch: "now" };
+            return { ...NOTHING, refetch: true };
         case "bye":
             return NOTHING;
     }
@@ -89,7 +89,7 @@ export function planFor(event: LiveEvent, showing: Showing): Plan {
 function planRows(steps: StepRows | null, probes: ProbeRows | null, showing: Showing): Plan {
     if (steps !== null && steps.attempt.some((attempt) => attempt > showing.attempt)) {
         // The trainer went back: steps that are drawn have been done again.
-        return { ...NOTHING, refetch: "now" };
+        return { ...NOTHING, refetch: true };
     }
     return showing.ranged ? NOTHING : { ...NOTHING, steps, probes };
 }
@@ -104,20 +104,30 @@ function planFit(fits: Fits, showing: Showing): Plan {
     return { ...NOTHING, refit: true };
 }
 
+/** What a list shows: which runs, and whether there are more behind its end. */
+export interface ListShowing {
+    wanted: (run: Run) => boolean;
+    more: boolean;
+}
+
 /**
- * The list with this run in it: changed in place, or put where its age says
- * if it is wanted. Newest first. The same list if nothing changes.
+ * The list, newest first, after this run has changed: changed in place, taken
+ * out if it is not wanted any more, put where its age says if it is new. The
+ * same list if nothing changes.
  */
-export function withRun(list: readonly Run[], run: Run, wanted: (run: Run) => boolean): readonly Run[] {
+export function withRun(list: readonly Run[], run: Run, { wanted, more }: ListShowing): readonly Run[] {
     const at = list.findIndex((other) => other.id === run.id);
-    if (at >= 0) {
-        const old = list[at]!;
-        return Number(old.revision) > Number(run.revision) ? list : list.map((r, i) => (i === at ? run : r));
-    }
-    if (!wanted(run)) {
-        return list;
+    const known = list[at];
+    if (known !== undefined) {
+        if (Number(known.revision) > Number(run.revision)) {
+            return list;
+        }
+        return wanted(run) ? list.map((other, i) => (i === at ? run : other)) : list.filter((_, i) => i !== at);
     }
     const older = list.findIndex((other) => BigInt(other.created_wall_ns) < BigInt(run.created_wall_ns));
+    if (!wanted(run) || (older < 0 && more)) {
+        return list;
+    }
     const place = older < 0 ? list.length : older;
     return [...list.slice(0, place), run, ...list.slice(place)];
 }

@@ -154,7 +154,8 @@ export class ListPage implements Page {
         const { text, state, project } = this.view;
         try {
             const page = await get<List<Run>>("/api/v1/runs", { q: text, state, project, limit: PAGE, cursor }, request.signal);
-            this.runs = cursor === null ? page.data : [...this.runs, ...page.data];
+            const old = cursor === null ? [] : this.runs;
+            this.runs = [...old, ...page.data.filter(({ id }) => !old.some((run) => run.id === id))];
             this.cursor = page.page.next_cursor;
             this.loaded = true;
             this.paint();
@@ -178,7 +179,7 @@ export class ListPage implements Page {
 
     private event(event: ReturnType<typeof readEvent>): void {
         if (event?.type === "run") {
-            this.runs = withRun(this.runs, event.run, (run) => this.wanted(run));
+            this.runs = withRun(this.runs, event.run, { wanted: (run) => this.wanted(run), more: this.cursor !== null });
         } else if (event?.type === "fit") {
             this.laws.put(event.run, event.fits);
         } else if (event?.type === "resync") {

@@ -25,7 +25,7 @@ import { Facts } from "./facts";
 import { FitTable } from "./fits";
 import { Loader } from "./loader";
 
-/** As many as the picture can take at ten times a second; beyond, the daemon counts them. */
+/** As many as the picture takes ten times a second; of more, the daemon makes a density. */
 const POINTS_MOST = 50_000;
 
 const PANEL_METRICS: Record<PanelKey, readonly Metric[]> = {
@@ -45,9 +45,8 @@ export class RunPage implements Page {
     private drawn: Regressor = "start";
     /** Rows that came while a request was under way, which may not know them. */
     private missed: Plan[] = [];
-    private readonly stop = new AbortController();
-    private readonly loader = new Loader(() => this.load());
-    private readonly refitter = new Loader(() => this.refit(), 2000);
+    private readonly loader = new Loader((signal) => this.load(signal));
+    private readonly refitter = new Loader((signal) => this.refit(signal), 2000);
     private readonly live: Live;
     private readonly scatter: Scatter;
     private readonly panels: Record<PanelKey, Panel>;
@@ -114,13 +113,12 @@ export class RunPage implements Page {
                 }
             },
             status: (status) => app.status(status),
-            resync: () => this.loader.now(),
+            resync: () => this.loader.soon(),
         });
         this.loader.now();
     }
 
     close(): void {
-        this.stop.abort();
         this.live.close();
         this.loader.close();
         this.refitter.close();
@@ -175,17 +173,16 @@ export class RunPage implements Page {
 
     // ---- fetching
 
-    private async load(): Promise<void> {
+    private async load(signal: AbortSignal): Promise<void> {
         const { regressor, range } = this.view;
         const window = { from: range?.[0], to: range?.[1] };
         const path = runPath(this.view.id);
-        const { signal } = this.stop;
         this.missed = [];
         try {
             const [run, series, scatter, fits] = await Promise.all([
                 get<RunDetail | { data: RunDetail }>(path, {}, signal),
                 get<SeriesReply>(`${path}/series`, { metric: METRICS.join(), buckets: BUCKETS_ASKED, ...window }, signal),
-                get<ScatterReply>(`${path}/scatter`, { x: regressor, ...window }, signal),
+                get<ScatterReply>(`${path}/scatter`, { x: regressor, max: POINTS_MOST, ...window }, signal),
                 get<{ data: Fits }>(`${path}/fits`, { regressor, ...window }, signal),
             ]);
             this.problem.hidden = true;
@@ -203,10 +200,10 @@ export class RunPage implements Page {
         }
     }
 
-    private async refit(): Promise<void> {
+    private async refit(signal: AbortSignal): Promise<void> {
         try {
             const query = { regressor: this.view.regressor };
-            this.fits = (await get<{ data: Fits }>(`${runPath(this.view.id)}/fits`, query, this.stop.signal)).data;
+            this.fits = (await get<{ data: Fits }>(`${runPath(this.view.id)}/fits`, query, signal)).data;
             this.app.painter.ask(this.paintPicture);
         } catch {
             // The next fit event asks again; a lost connection is said elsewhere.
@@ -258,9 +255,7 @@ export class RunPage implements Page {
         if (plan.refit) {
             this.refitter.soon();
         }
-        if (plan.refetch === "now") {
-            this.loader.now();
-        } else if (plan.refetch === "soon") {
+        if (plan.refetch) {
             this.loader.soon();
         }
         if (plan.steps !== null || plan.probes !== null) {
