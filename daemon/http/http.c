@@ -124,7 +124,8 @@ static enum err_code listen_on(
     return ERR_NONE;
 }
 
-static void log_mhd(void *cls, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static void log_mhd(
+    void *cls, const char *format, va_list args)
 {
     (void)cls;
     char text[200];
