@@ -1,0 +1,203 @@
+"""GET /scatter and /fits against numpy and scipy on the same records."""
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import wire
+from peer import Peer
+
+RUN = "/api/v1/runs/r"
+TINY_STEP, ROUNDING, NONFINITE = 2, 4, 8
+SAME_BATCH, DIFFERENT = 3, 5
+
+
+def probe(peer, step, g, y, estimator=SAME_BATCH, flags=0, **more):
+    """g: (start, middle, end) norms; None = not measured."""
+    names = "grad_sq", "grad_mid_sq", "grad_end_sq"
+    norms = {name: wire.f64(norm * norm) for name, norm in zip(names, g) if norm is not None}
+    peer.record(wire.PROBE, step=step, estimator=estimator, flags=flags,
+                smoothness=wire.f64(y), delta_sq=wire.f64(1e-8), **norms, **more)
+
+
+def simpson(g):
+    return (math.sqrt(g[0] * g[0]) + 4 * math.sqrt(g[1] * g[1]) + math.sqrt(g[2] * g[2])) / 6
+
+
+@pytest.fixture
+def cloud(trajd):
+    """500 noisy pairs around 1 + 2 g, as (peer, steps, norms, y)."""
+    rng = np.random.default_rng(5)
+    peer = Peer(trajd.ingest, "r")
+    start = 10 ** rng.uniform(-2, 1, 500)
+    norms = [(float(g), float(g * 0.9), float(g * 0.7)) for g in start]
+    y = [float((1 + 2 * g) * f) for g, f in zip(start, 10 ** rng.normal(0, 0.1, 500))]
+    for step, (g, value) in enumerate(zip(norms, y)):
+        probe(peer, step, g, value)
+    peer.deliver(frame=250)
+    return peer, list(range(500)), norms, y
+
+
+def fits(trajd, query=""):
+    return trajd.json(f"{RUN}/fits{query}")["data"]
+
+
+def line(data, method, tau=None):
+    return next(f for f in data["fits"] if f["method"] == method and f["tau"] == tau)
+
+
+def test_points_are_exact(trajd, cloud):
+    _, steps, norms, y = cloud
+    reply = trajd.json(f"{RUN}/scatter")
+    data = reply["data"]
+    assert data["mode"] == "points"
+    assert data["x_name"] == "simpson"
+    assert data["estimator"] == "same_batch"
+    assert data["step"] == steps
+    assert data["y"] == y
+    assert data["x"] == pytest.approx([simpson(g) for g in norms], rel=1e-15)
+    assert data["ceiling"] == pytest.approx([(g[0] + g[2]) / 1e-4 for g in norms], rel=1e-12)
+    assert reply["excluded"] == 0
+    assert reply["sampling"] == {"method": "none", "rows_in": 500, "rows_out": 500}
+    data = trajd.json(f"{RUN}/scatter?x=start&from=10&to=12")["data"]
+    assert data["x"] == pytest.approx([g[0] for g in norms[10:13]], rel=1e-15)
+
+
+def test_too_many_points_are_a_density_that_loses_none(trajd, cloud):
+    peer, _, norms, y = cloud
+    probe(peer, 500, (1.0, 1.0, 1.0), 1e6)  # a spike of one step
+    peer.deliver()
+    reply = trajd.json(f"{RUN}/scatter?max=100")
+    data = reply["data"]
+    assert data["mode"] == "density"
+    counts = np.array(data["counts"]).reshape(data["h"], data["w"])
+    assert counts.sum() == 501
+    assert reply["sampling"] == {"method": "density", "rows_in": 501, "rows_out": 501}
+    assert data["y_log10"][1] == 6
+    assert 500 in data["extremes"]["step"] and 1e6 in data["extremes"]["y"]
+    # The same binning in numpy: centres of the first and last cell at the ends.
+    x = np.log10([simpson(g) for g in norms] + [1.0])
+    z = np.log10(y + [1e6])
+    column = np.floor((x - x.min()) / (x.max() - x.min()) * (data["w"] - 1) + 0.5).astype(int)
+    row = np.floor((z - z.min()) / (z.max() - z.min()) * (data["h"] - 1) + 0.5).astype(int)
+    expected = np.zeros_like(counts)
+    np.add.at(expected, (row, column), 1)
+    assert np.abs(counts - expected).sum() <= 4  # a point on a border may fall to either side
+    steps = [s for s in data["mean_step"] if s is not None]
+    assert len(steps) == (counts > 0).sum()
+
+
+def test_what_has_no_place_on_the_axes_is_excluded_and_counted(trajd):
+    peer = Peer(trajd.ingest, "r")
+    probe(peer, 0, (1.0, 1.0, 1.0), 2.0)
+    probe(peer, 1, (1.0, 1.0, 1.0), math.nan)
+    probe(peer, 2, (0.0, 0.0, 0.0), 2.0)
+    probe(peer, 3, (1.0, None, 1.0), 2.0)
+    probe(peer, 4, (1.0, 1.0, 1.0), 2.0, flags=ROUNDING)
+    probe(peer, 5, (1.0, 1.0, 1.0), 2.0, estimator=DIFFERENT)
+    peer.deliver()
+    reply = trajd.json(f"{RUN}/scatter")
+    assert reply["data"]["step"] == [0, 4]
+    assert reply["data"]["flags"] == [0, ROUNDING]
+    assert reply["excluded"] == 4
+
+
+def test_fits_equal_scipy(trajd, cloud):
+    _, _, norms, y = cloud
+    data = fits(trajd)
+    x = np.array([simpson(g) for g in norms])
+    ols = stats.linregress(x, y)
+    assert data["regressor"] == "simpson" and data["estimator"] == "same_batch"
+    assert data["n"] == 500 and data["n_excluded"] == 0
+    assert line(data, "ols")["L1"] == pytest.approx(ols.slope, rel=1e-9)
+    assert line(data, "ols")["L0"] == pytest.approx(ols.intercept, rel=1e-9)
+    assert data["spearman"] == pytest.approx(stats.spearmanr(x, y).statistic, rel=1e-12)
+    assert data["spearman_step_x"] == pytest.approx(
+        stats.spearmanr(x, np.arange(500)).statistic, rel=1e-9)
+    loglog = stats.linregress(np.log(x), np.log(y))
+    assert data["loglog"]["slope"] == pytest.approx(loglog.slope, rel=1e-9)
+    assert data["loglog"]["pearson_r"] == pytest.approx(loglog.rvalue, rel=1e-9)
+    ceiling = np.array([(g[0] + g[2]) / 1e-4 for g in norms])
+    assert data["ceiling_ratio"] == pytest.approx(np.median(np.array(y) / ceiling), rel=1e-9)
+    assert data["x_range"] == pytest.approx([x.min(), x.max()], rel=1e-15)
+    assert data["y_range"] == [min(y), max(y)]
+    assert data["step_range"] == [0, 499]
+    assert data["reason"] is None and data["warnings"] == []
+
+
+def test_a_window_and_a_regressor_are_fitted_on_demand(trajd, cloud):
+    _, _, norms, y = cloud
+    data = fits(trajd, "?regressor=start&from=100&to=299")
+    ols = stats.linregress([g[0] for g in norms[100:300]], y[100:300])
+    assert data["n"] == 200 and data["regressor"] == "start"
+    assert line(data, "ols")["L1"] == pytest.approx(ols.slope, rel=1e-9)
+    data = fits(trajd, "?from=100&to=110")
+    assert data["reason"] == "too_few_pairs" and data["fits"] == [] and data["n"] == 11
+
+
+def test_the_same_fit_comes_from_memory_and_on_demand(trajd, cloud):
+    peer, *_ = cloud
+    trajd.wait(lambda: trajd.metrics()["analysis_fits_total"] >= 1, "a fit")
+    assert fits(trajd) == fits(trajd, "?from=0")
+    assert peer.committed == 500
+
+
+def test_doubtful_probes_are_left_out_by_reason(trajd, cloud):
+    peer, *_ = cloud
+    for step, flags in (500, TINY_STEP), (501, ROUNDING), (502, NONFINITE), (503, ROUNDING):
+        probe(peer, step, (1.0, 1.0, 1.0), 1e9, flags=flags)
+    probe(peer, 504, (1.0, 1.0, 1.0), 1e9, estimator=DIFFERENT)
+    probe(peer, 505, (1.0, 1.0, 1.0), 1e9, group=2)  # a layer is no pair of the run
+    peer.deliver()
+    data = fits(trajd)
+    assert data["n"] == 500 and data["n_excluded"] == 5
+    assert data["excluded"] == {"tiny_step": 1, "rounding": 2, "nonfinite": 1, "not_measured": 0,
+                                "not_positive": 0, "other_estimator": 1}
+    assert data["y_range"][1] < 1e9
+    other = fits(trajd, "?estimator=different")
+    assert other["n"] == 1 and other["excluded"]["other_estimator"] == 504
+    assert "different_data" in other["warnings"]
+
+
+def test_a_law_of_time_is_not_sold_as_one_of_the_gradient(trajd):
+    peer = Peer(trajd.ingest, "r")
+    for step in range(100):
+        g = 100.0 - step
+        probe(peer, step, (g, g, g), 2 + 3 * g)
+    peer.deliver()
+    data = fits(trajd)
+    assert data["spearman"] == 1 and data["spearman_step_x"] == -1
+    assert "monotone_in_time" in data["warnings"]
+
+
+def test_noise_that_hugs_the_ceiling_is_named(trajd):
+    """theory.md A2: gradients of unrelated batches, steps of one length."""
+    rng = np.random.default_rng(3)
+    peer = Peer(trajd.ingest, "r")
+    for step in range(200):
+        g = float(rng.uniform(1, 10))
+        probe(peer, step, (g, g, g), math.sqrt(2) * g / 1e-4)
+    peer.deliver()
+    data = fits(trajd)
+    assert data["ceiling_ratio"] == pytest.approx(math.sqrt(2) / 2, rel=1e-9)
+    assert "near_ceiling" in data["warnings"]
+
+
+def test_a_run_without_probes_says_so(trajd):
+    peer = Peer(trajd.ingest, "r")
+    peer.record(wire.STEP, step=1, loss=wire.f64(1.0))
+    peer.deliver()
+    data = fits(trajd)
+    assert data["reason"] == "no_probes" and data["n"] == 0 and data["fits"] == []
+    reply = trajd.json(f"{RUN}/scatter")
+    assert reply["data"]["step"] == [] and reply["excluded"] == 0
+
+
+@pytest.mark.parametrize("path", ["fits?regressor=x", "fits?estimator=any", "fits?metric=loss",
+                                  "scatter?x=end", "scatter?max=0", "scatter?max=200001",
+                                  "scatter?y=loss", "scatter?from=2&to=1"])
+def test_what_is_asked_wrongly_is_refused(trajd, cloud, path):
+    status, _, body = trajd.get(f"{RUN}/{path}")
+    assert status == 400, body
+    assert trajd.get(f"/api/v1/runs/none/{path.split('?')[0]}")[0] == 404
