@@ -13,7 +13,7 @@
 #define IMMUTABLE "public, max-age=31536000, immutable"
 
 /* The path of the file that a URL asks for: "/" and "/runs/..." are views of
- * the one page. false: longer than any file's. */
+ * the one page. false: no file has that path. */
 static bool file_of(const struct url *url, char out[static PATH_MAX_BYTES])
 {
     struct buf path = { .limit = PATH_MAX_BYTES - 1 };
@@ -25,7 +25,8 @@ static bool file_of(const struct url *url, char out[static PATH_MAX_BYTES])
     if (view) {
         buf_text(&path, "/index.html");
     }
-    bool ok = !path.failed;
+    bool folder = !view && url->trailing_slash;
+    bool ok = !path.failed && !folder;
     if (ok) {
         memcpy(out, path.p, path.n + 1);
     }
