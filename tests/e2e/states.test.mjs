@@ -152,7 +152,7 @@ test("rows that come while the page fetches are not lost", async () => {
         let held = false;
         mock.body = (...query) => {
             const body = answer(...query);
-            if (query[2] === "fits" && !held) {
+            if (query[2] === "scatter" && !held) {
                 held = true;
                 mock.push("r", 7);
             }
