@@ -32,10 +32,10 @@ const char *csv_field(const struct csv *csv, size_t i)
     return csv->text + csv->starts[i];
 }
 
-static enum csv_result fail(struct csv *csv, size_t line, const char *format,
+static enum csv_result refuse(struct csv *csv, size_t line, const char *format,
     ...) __attribute__((format(printf, 3, 4)));
 
-static enum csv_result fail(
+static enum csv_result refuse(
     struct csv *csv, size_t line, const char *format, ...)
 {
     int n =
@@ -54,7 +54,7 @@ static enum csv_result fail(
 static enum csv_result put(struct csv *csv, int c)
 {
     if (csv->used == CSV_ROW_MAX) {
-        return fail(csv, csv->row_line,
+        return refuse(csv, csv->row_line,
             "a row of more than %u bytes "
             "(is a quote not closed?)",
             CSV_ROW_MAX);
@@ -63,7 +63,7 @@ static enum csv_result put(struct csv *csv, int c)
         size_t capacity = csv->capacity > 0 ? 2 * csv->capacity : 256;
         char *text = realloc(csv->text, capacity);
         if (text == NULL) {
-            return fail(csv, csv->row_line, "out of memory");
+            return refuse(csv, csv->row_line, "out of memory");
         }
         csv->text = text;
         csv->capacity = capacity;
@@ -75,14 +75,15 @@ static enum csv_result put(struct csv *csv, int c)
 static enum csv_result begin_field(struct csv *csv)
 {
     if (csv->fields == CSV_FIELDS_MAX) {
-        return fail(csv, csv->row_line, "more than %u fields", CSV_FIELDS_MAX);
+        return refuse(
+            csv, csv->row_line, "more than %u fields", CSV_FIELDS_MAX);
     }
     if (csv->fields == csv->starts_capacity) {
         size_t capacity =
             csv->starts_capacity > 0 ? 2 * csv->starts_capacity : 16;
         size_t *starts = realloc(csv->starts, capacity * sizeof *starts);
         if (starts == NULL) {
-            return fail(csv, csv->row_line, "out of memory");
+            return refuse(csv, csv->row_line, "out of memory");
         }
         csv->starts = starts;
         csv->starts_capacity = capacity;
@@ -112,7 +113,7 @@ static enum csv_result take(struct csv *csv, enum state *state, int c)
     }
     if (*state == AFTER_QUOTE) {
         if (c != '"') {
-            return fail(csv, csv->line, "text after a closing quote");
+            return refuse(csv, csv->line, "text after a closing quote");
         }
         *state = IN_QUOTES;
         return put(csv, c);
@@ -167,10 +168,10 @@ static int next_byte(struct csv *csv, enum state state)
 static enum csv_result end_of_file(struct csv *csv, enum state state)
 {
     if (ferror(csv->in)) {
-        return fail(csv, csv->line, "cannot be read");
+        return refuse(csv, csv->line, "cannot be read");
     }
     if (state == IN_QUOTES) {
-        return fail(csv, csv->row_line, "a quote is not closed");
+        return refuse(csv, csv->row_line, "a quote is not closed");
     }
     return CSV_END;
 }
