@@ -258,8 +258,9 @@ static double softmax_loss(
         highest = logits[v] > highest ? logits[v] : highest;
     }
     double shifted_target = (double)(logits[target] - highest);
-    real sum = 0;
-    for (size_t v = 0; v < vocab; v++) {
+    logits[0] = exp(logits[0] - highest);
+    real sum = logits[0];
+    for (size_t v = 1; v < vocab; v++) {
         logits[v] = exp(logits[v] - highest);
         sum += logits[v];
     }
