@@ -37,5 +37,8 @@ const named = (ending) => {
 const page = await readFile("index.html", "utf8");
 await writeFile(
     join(out, "index.html"),
-    page.replace("%SCRIPT%", named(".js")).replace("%STYLE%", named(".css")).replace("%ICON%", named(".svg")),
+    page
+        .replace("%SCRIPT%", named(".js"))
+        .replace("%STYLE%", named(".css"))
+        .replace("%ICON%", named(".svg")),
 );

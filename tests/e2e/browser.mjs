@@ -14,7 +14,9 @@ function executable() {
         return process.env.CHROMIUM;
     }
     const folders = (process.env.PATH ?? "").split(delimiter);
-    const found = folders.flatMap((f) => ["chromium", "chromium-browser", "google-chrome"].map((n) => join(f, n))).find(existsSync);
+    const found = folders
+        .flatMap((f) => ["chromium", "chromium-browser", "google-chrome"].map((n) => join(f, n)))
+        .find(existsSync);
     if (found === undefined) {
         throw new Error("no chromium in PATH; set CHROMIUM");
     }
@@ -43,19 +45,27 @@ export async function openBrowser() {
  * the browser's own line, and what the tests of a dead daemon provoke.
  */
 export async function openPage(browser, options = {}) {
-    const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
+    const context = await browser.newContext({
+        viewport: { width: 1280, height: 900 },
+        ...options,
+    });
     const page = await context.newPage();
     const wrong = [];
     page.on("pageerror", (error) => wrong.push(`exception: ${error.stack ?? error}`));
     page.on("console", (message) => {
-        if (message.type() === "error" && !/ERR_(CONNECTION|EMPTY_RESPONSE|INCOMPLETE)|status of 404/.test(message.text())) {
+        if (
+            message.type() === "error" &&
+            !/ERR_(CONNECTION|EMPTY_RESPONSE|INCOMPLETE)|status of 404/.test(message.text())
+        ) {
             wrong.push(`console: ${message.text()}`);
         }
     });
     await context.addInitScript(() => {
         window.violations = [];
         document.addEventListener("securitypolicyviolation", (event) => {
-            window.violations.push(`${event.violatedDirective} ${event.blockedURI} ${event.sample}`);
+            window.violations.push(
+                `${event.violatedDirective} ${event.blockedURI} ${event.sample}`,
+            );
         });
     });
     return { page, context, wrong };
@@ -70,5 +80,7 @@ export async function violations(page) {
 export async function axeViolations(page) {
     await page.evaluate(axe);
     const found = await page.evaluate(() => window.axe.run(document));
-    return found.violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target.join(" ")).join(", ")}`);
+    return found.violations.map(
+        (v) => `${v.id}: ${v.nodes.map((n) => n.target.join(" ")).join(", ")}`,
+    );
 }

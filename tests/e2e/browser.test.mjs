@@ -20,9 +20,14 @@ after(async () => {
     await daemon?.stop();
 });
 
-const shows = (page, text) => page.waitForFunction((t) => document.body.innerText.includes(t), text, { timeout: 20_000 });
+const shows = (page, text) =>
+    page.waitForFunction((t) => document.body.innerText.includes(t), text, { timeout: 20_000 });
 const points = async (page) =>
-    Number(/^([\d,]+) points/.exec(await page.locator(".scatter .caption").innerText())?.[1].replaceAll(",", "") ?? 0);
+    Number(
+        /^([\d,]+) points/
+            .exec(await page.locator(".scatter .caption").innerText())?.[1]
+            .replaceAll(",", "") ?? 0,
+    );
 
 async function clean({ page, context, wrong }) {
     assert.deepEqual(await violations(page), []);
@@ -56,7 +61,9 @@ test("a run is watched from nothing to its end, through the death of the daemon"
     let before = await points(page);
     for (let i = 0; i < 5; i++) {
         await trainer.tell("30");
-        const now = await until("more points", async () => ((await points(page)) > before ? points(page) : null));
+        const now = await until("more points", async () =>
+            (await points(page)) > before ? points(page) : null,
+        );
         assert.ok(now > before);
         before = now;
     }
@@ -68,7 +75,10 @@ test("a run is watched from nothing to its end, through the death of the daemon"
     // A point is picked, and the curves at the same step told.
     await page.locator(".scatter .plot").focus();
     await page.keyboard.press("Home");
-    assert.match(await page.locator(".scatter .readout").innerText(), /^step 0 · gradient norm [\d.e+,]+ · smoothness [\d.e+,]+ · ceiling/);
+    assert.match(
+        await page.locator(".scatter .readout").innerText(),
+        /^step 0 · gradient norm [\d.e+,]+ · smoothness [\d.e+,]+ · ceiling/,
+    );
     assert.match(await page.locator(".panels .readout").first().innerText(), /^step 0: loss/);
     assert.deepEqual(await axeViolations(page), []);
 
@@ -90,7 +100,9 @@ test("a run is watched from nothing to its end, through the death of the daemon"
     await shows(page, "buckets of 2,710 rows, extremes kept");
 
     await trainer.tell("finish 0");
-    await page.waitForFunction(() => document.querySelector(".run-head .badge").textContent.includes("finished"));
+    await page.waitForFunction(() =>
+        document.querySelector(".run-head .badge").textContent.includes("finished"),
+    );
     await shows(page, "✓ complete");
     await clean(visit);
 });
@@ -106,7 +118,9 @@ test("all of a part of the run is drawn when it is looked at closely", async () 
 test("the page's numbers are the daemon's", async () => {
     const visit = await openPage(browser);
     await visit.page.goto(`${daemon.url}/runs/e2e.cosh`);
-    await visit.page.waitForFunction(() => document.querySelectorAll(".fits tbody tr").length === 4);
+    await visit.page.waitForFunction(
+        () => document.querySelectorAll(".fits tbody tr").length === 4,
+    );
     const fits = (await (await fetch(`${daemon.url}/api/v1/runs/e2e.cosh/fits`)).json()).data;
     const median = fits.fits.find((fit) => fit.method === "quantile" && fit.tau === 0.5);
     const cells = await visit.page.locator(".fits tbody tr").nth(1).locator("td").allInnerTexts();
@@ -124,11 +138,21 @@ for (const [name, options] of [
 ]) {
     test(`a real run has no barrier: ${name}`, async () => {
         const visit = await openPage(browser, options);
-        for (const [path, text] of [["/", "descent e2e.cosh"], ["/runs/e2e.cosh", "2,710 points"], ["/runs/none", "No such run"]]) {
+        for (const [path, text] of [
+            ["/", "descent e2e.cosh"],
+            ["/runs/e2e.cosh", "2,710 points"],
+            ["/runs/none", "No such run"],
+        ]) {
             await visit.page.goto(daemon.url + path);
             await shows(visit.page, text);
             assert.deepEqual(await axeViolations(visit.page), [], path);
-            assert.equal(await visit.page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth), 0, path);
+            assert.equal(
+                await visit.page.evaluate(
+                    () => document.documentElement.scrollWidth - window.innerWidth,
+                ),
+                0,
+                path,
+            );
         }
         await clean(visit);
     });

@@ -10,7 +10,10 @@ import { fileURLToPath } from "node:url";
 export const root = fileURLToPath(new URL("../../", import.meta.url));
 export const built = join(root, process.env.TRAJ_BUILD ?? "build");
 
-const ended = (child) => new Promise((done) => (child.exitCode !== null || child.signalCode !== null ? done() : child.once("exit", done)));
+const ended = (child) =>
+    new Promise((done) =>
+        child.exitCode !== null || child.signalCode !== null ? done() : child.once("exit", done),
+    );
 
 export class Daemon {
     constructor() {
@@ -21,7 +24,14 @@ export class Daemon {
 
     /** On the addresses that it had before, if it had any. */
     async start() {
-        const flags = ["--db", join(this.folder, "trajd.db"), "--http", this.http, "--ingest", this.ingest];
+        const flags = [
+            "--db",
+            join(this.folder, "trajd.db"),
+            "--http",
+            this.http,
+            "--ingest",
+            this.ingest,
+        ];
         this.child = spawn(join(built, "trajd"), flags, { stdio: ["ignore", "pipe", "inherit"] });
         const line = await new Promise((done, failed) => {
             createInterface({ input: this.child.stdout }).once("line", done);

@@ -7,7 +7,12 @@ import { readFile } from "node:fs/promises";
 import { extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml" };
+const TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript",
+    ".css": "text/css",
+    ".svg": "image/svg+xml",
+};
 const CSP =
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'";
@@ -21,10 +26,24 @@ export function seeded(seed) {
     };
 }
 
-const word = (v) => (Number.isFinite(v) ? v : Number.isNaN(v) ? "NaN" : v > 0 ? "Infinity" : "-Infinity");
+const word = (v) =>
+    Number.isFinite(v) ? v : Number.isNaN(v) ? "NaN" : v > 0 ? "Infinity" : "-Infinity";
 
 /** A run along which smoothness is about L0 + L1 g, with probes on every `every`-th step. */
-export function madeUpRun(id, { steps = 400, every = 1, L0 = 0.5, L1 = 8, seed = 1, clip = 0.25, lr = 1, nan = [], ...run } = {}) {
+export function madeUpRun(
+    id,
+    {
+        steps = 400,
+        every = 1,
+        L0 = 0.5,
+        L1 = 8,
+        seed = 1,
+        clip = 0.25,
+        lr = 1,
+        nan = [],
+        ...run
+    } = {},
+) {
     const random = seeded(seed);
     const made = {
         run: {
@@ -67,12 +86,30 @@ export function addStep(made) {
         const y = (L0 + L1 * g) * Math.exp(0.35 * noise());
         const r = lr * Math.min(g, clip);
         const x = g * Math.exp(0.05 * noise());
-        made.probes.push({ step, start: g, trapezoid: x, simpson: x, smoothness: y, ceiling: (2 * g) / r + y, flags: random() < 0.01 ? 1 : 0 });
+        made.probes.push({
+            step,
+            start: g,
+            trapezoid: x,
+            simpson: x,
+            smoothness: y,
+            ceiling: (2 * g) / r + y,
+            flags: random() < 0.01 ? 1 : 0,
+        });
     }
 }
 
 function bucketed(rows, key, width) {
-    const out = { step_first: [], step_last: [], min: [], max: [], argmin: [], argmax: [], last: [], count: [], nonfinite: [] };
+    const out = {
+        step_first: [],
+        step_last: [],
+        min: [],
+        max: [],
+        argmin: [],
+        argmax: [],
+        last: [],
+        count: [],
+        nonfinite: [],
+    };
     let at = -1;
     let place = null;
     for (const row of rows) {
@@ -127,8 +164,17 @@ export function seriesOf(made, metrics, buckets, from, to) {
     }
     const names = metrics.filter((name) => KEYS[name]);
     return {
-        data: { bucket_steps: width, metrics: Object.fromEntries(names.map((m) => [m, bucketed(rows[KEYS[m][0]], KEYS[m][1], width)])) },
-        sampling: { method: width === 1 ? "none" : "minmax", rows_in: rows.steps.length, rows_out: Math.ceil(rows.steps.length / width) },
+        data: {
+            bucket_steps: width,
+            metrics: Object.fromEntries(
+                names.map((m) => [m, bucketed(rows[KEYS[m][0]], KEYS[m][1], width)]),
+            ),
+        },
+        sampling: {
+            method: width === 1 ? "none" : "minmax",
+            rows_in: rows.steps.length,
+            rows_out: Math.ceil(rows.steps.length / width),
+        },
     };
 }
 
@@ -157,7 +203,11 @@ export function scatterOf(made, x, most, from, to) {
 function densityOf(rows, x) {
     const [w, h] = [300, 200];
     const logs = rows.map((r) => [Math.log10(r[x]), Math.log10(r.smoothness), r.step]);
-    const ends = (k) => logs.reduce(([lo, hi], v) => [Math.min(lo, v[k]), Math.max(hi, v[k])], [Infinity, -Infinity]);
+    const ends = (k) =>
+        logs.reduce(
+            ([lo, hi], v) => [Math.min(lo, v[k]), Math.max(hi, v[k])],
+            [Infinity, -Infinity],
+        );
     const [xe, ye] = [ends(0), ends(1)];
     const counts = new Array(w * h).fill(0);
     const sums = new Array(w * h).fill(0);
@@ -182,7 +232,11 @@ function densityOf(rows, x) {
             h,
             counts,
             mean_step: counts.map((n, i) => (n === 0 ? null : sums[i] / n)),
-            extremes: { step: extremes.map((e) => e[2]), x: extremes.map((e) => 10 ** e[0]), y: extremes.map((e) => 10 ** e[1]) },
+            extremes: {
+                step: extremes.map((e) => e[2]),
+                x: extremes.map((e) => 10 ** e[0]),
+                y: extremes.map((e) => 10 ** e[1]),
+            },
         },
         sampling: { method: "density", rows_in: rows.length, rows_out: w * h },
         excluded: 0,
@@ -193,20 +247,36 @@ export function fitsOf(made, regressor = "simpson", from = 0, to = Infinity) {
     const rows = made.probes.filter((r) => r.step >= from && r.step <= to);
     const { L0, L1 } = made.options;
     const enough = rows.length >= 30;
-    const ends = (name) => rows.reduce(([lo, hi], r) => [Math.min(lo, r[name]), Math.max(hi, r[name])], [Infinity, -Infinity]);
+    const ends = (name) =>
+        rows.reduce(
+            ([lo, hi], r) => [Math.min(lo, r[name]), Math.max(hi, r[name])],
+            [Infinity, -Infinity],
+        );
     const line = (method, tau, by) => ({ method, tau, L0: L0 * by, L1: L1 * by });
     return {
         regressor,
         estimator: "same_batch",
         n: rows.length,
         n_excluded: 0,
-        excluded: { tiny_step: 0, rounding: 0, nonfinite: 0, not_measured: 0, not_positive: 0, other_estimator: 0 },
+        excluded: {
+            tiny_step: 0,
+            rounding: 0,
+            nonfinite: 0,
+            not_measured: 0,
+            not_positive: 0,
+            other_estimator: 0,
+        },
         every: 1,
         step_range: rows.length > 0 ? [rows[0].step, rows[rows.length - 1].step] : null,
         x_range: rows.length > 0 ? ends(regressor) : null,
         y_range: rows.length > 0 ? ends("smoothness") : null,
         fits: enough
-            ? [line("nnls_relative", null, 1.02), line("quantile", 0.5, 0.98), line("quantile", 0.95, 1.5), line("envelope", null, 1.95)]
+            ? [
+                  line("nnls_relative", null, 1.02),
+                  line("quantile", 0.5, 0.98),
+                  line("quantile", 0.95, 1.5),
+                  line("envelope", null, 1.95),
+              ]
             : [],
         loglog: enough ? { slope: 0.93, intercept: 0.9, pearson_r: 0.95 } : null,
         spearman: enough ? 0.94 : null,
@@ -277,7 +347,11 @@ export class Mock {
         const [steps, probes] = [made.steps.slice(s), made.probes.slice(p)];
         made.run.revision++;
         if (n > 200) {
-            this.send("more", { run: id, revision: made.run.revision, last_step: steps[n - 1].step }, id);
+            this.send(
+                "more",
+                { run: id, revision: made.run.revision, last_step: steps[n - 1].step },
+                id,
+            );
             return;
         }
         const words = (rows, name) => column(rows, name).map(word);
@@ -289,12 +363,19 @@ export class Mock {
                 step: {
                     attempt: steps.map(() => 1),
                     seq: column(steps, "step").map((v) => v + 1),
-                    ...Object.fromEntries(["step", "loss", "grad_norm", "lr", "clip_threshold"].map((name) => [name, words(steps, name)])),
+                    ...Object.fromEntries(
+                        ["step", "loss", "grad_norm", "lr", "clip_threshold"].map((name) => [
+                            name,
+                            words(steps, name),
+                        ]),
+                    ),
                     delta_norm: steps.map(() => null),
                     param_norm: steps.map(() => null),
                 },
                 probe: Object.fromEntries(
-                    ["step", "start", "trapezoid", "simpson", "smoothness", "ceiling", "flags"].map((name) => [name, words(probes, name)]),
+                    ["step", "start", "trapezoid", "simpson", "smoothness", "ceiling", "flags"].map(
+                        (name) => [name, words(probes, name)],
+                    ),
                 ),
             },
             id,
@@ -324,13 +405,30 @@ export class Mock {
         }
         const body = this.body(what, id, part, url.searchParams);
         const status = body === null ? 404 : 200;
-        reply.writeHead(status, { "Content-Type": status === 200 ? "application/json" : "application/problem+json" });
-        reply.end(JSON.stringify(body ?? { type: "about:blank", title: "Not found", status: 404, detail: "no such run", code: "not_found" }));
+        reply.writeHead(status, {
+            "Content-Type": status === 200 ? "application/json" : "application/problem+json",
+        });
+        reply.end(
+            JSON.stringify(
+                body ?? {
+                    type: "about:blank",
+                    title: "Not found",
+                    status: 404,
+                    detail: "no such run",
+                    code: "not_found",
+                },
+            ),
+        );
     }
 
     body(what, id, part, query) {
         if (what === "projects") {
-            return { data: [...new Set([...this.runs.values()].map((m) => m.run.project))].map((name) => ({ name, runs: 1, updated_wall_ns: "0" })), page: { next_cursor: null } };
+            return {
+                data: [...new Set([...this.runs.values()].map((m) => m.run.project))].map(
+                    (name) => ({ name, runs: 1, updated_wall_ns: "0" }),
+                ),
+                page: { next_cursor: null },
+            };
         }
         if (what === "self") {
             return { version: "0", ingest: "tcp://127.0.0.1:7011", ready: true };
@@ -347,9 +445,20 @@ export class Mock {
         const x = query.get("x") ?? query.get("regressor") ?? "simpson";
         switch (made && (part ?? "run")) {
             case "run":
-                return { ...runOf(made), config: made.config ?? { lr: 1, batch: 32 }, hello: { host: "mock" }, streams: [] };
+                return {
+                    ...runOf(made),
+                    config: made.config ?? { lr: 1, batch: 32 },
+                    hello: { host: "mock" },
+                    streams: [],
+                };
             case "series":
-                return seriesOf(made, query.get("metric").split(","), Number(query.get("buckets")), from, to);
+                return seriesOf(
+                    made,
+                    query.get("metric").split(","),
+                    Number(query.get("buckets")),
+                    from,
+                    to,
+                );
             case "scatter":
                 return scatterOf(made, x, made.most ?? Number(query.get("max") ?? 20000), from, to);
             case "fits":
@@ -363,11 +472,19 @@ export class Mock {
         const [q, state, project] = ["q", "state", "project"].map((name) => query.get(name) ?? "");
         const all = [...this.runs.values()]
             .map(runOf)
-            .filter((r) => (r.name + r.id).includes(q) && (state === "" || r.state === state) && (project === "" || r.project === project))
+            .filter(
+                (r) =>
+                    (r.name + r.id).includes(q) &&
+                    (state === "" || r.state === state) &&
+                    (project === "" || r.project === project),
+            )
             .sort((a, b) => (BigInt(a.created_wall_ns) < BigInt(b.created_wall_ns) ? 1 : -1));
         const at = Number(query.get("cursor") ?? 0);
         const limit = Number(query.get("limit") ?? 50);
-        return { data: all.slice(at, at + limit), page: { next_cursor: at + limit < all.length ? String(at + limit) : null } };
+        return {
+            data: all.slice(at, at + limit),
+            page: { next_cursor: at + limit < all.length ? String(at + limit) : null },
+        };
     }
 
     stream(request, reply, run) {

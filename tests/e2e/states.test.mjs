@@ -40,9 +40,11 @@ async function visit(path, runs, act, options = {}) {
     }
 }
 
-const shows = (page, text) => page.waitForFunction((t) => document.body.innerText.includes(t), text, { timeout: 15_000 });
+const shows = (page, text) =>
+    page.waitForFunction((t) => document.body.innerText.includes(t), text, { timeout: 15_000 });
 const caption = (page) => page.locator(".scatter .caption").innerText();
-const points = async (page) => Number(/^([\d,]+) points/.exec(await caption(page))?.[1].replaceAll(",", "") ?? 0);
+const points = async (page) =>
+    Number(/^([\d,]+) points/.exec(await caption(page))?.[1].replaceAll(",", "") ?? 0);
 
 test("a daemon without runs says how to record one, and where to", async () => {
     await visit("/", [], async (page, mock) => {
@@ -57,7 +59,13 @@ test("a daemon without runs says how to record one, and where to", async () => {
 });
 
 const EVERY_STATE = ["live", "stalled", "lost", "finished", "failed"].map((state, i) =>
-    madeUpRun(`run-${state}`, { state, steps: 40, seed: i, exit_code: state === "failed" ? 3 : null, created_wall_ns: `${1700000000 + i}000000000` }),
+    madeUpRun(`run-${state}`, {
+        state,
+        steps: 40,
+        seed: i,
+        exit_code: state === "failed" ? 3 : null,
+        created_wall_ns: `${1700000000 + i}000000000`,
+    }),
 );
 
 test("the list tells states apart by sign and word, and shows L1 of the runs that have one", async () => {
@@ -65,7 +73,11 @@ test("the list tells states apart by sign and word, and shows L1 of the runs tha
         await shows(page, "run-failed");
         const badges = await page.locator("tbody .badge").allInnerTexts();
         assert.deepEqual(badges, ["▲ failed", "✓ finished", "✕ lost", "◐ stalled", "● live"]);
-        await page.waitForFunction(() => [...document.querySelectorAll("td.col-l1")].every((cell) => cell.textContent === "7.84"));
+        await page.waitForFunction(() =>
+            [...document.querySelectorAll("td.col-l1")].every(
+                (cell) => cell.textContent === "7.84",
+            ),
+        );
         assert.deepEqual(await axeViolations(page), []);
     });
 });
@@ -93,7 +105,9 @@ test("the list is walked by j and k, filtered by /, and Enter opens a run", asyn
 });
 
 test("a list of many runs goes on by its cursor, and a run that changes is changed in place", async () => {
-    const many = Array.from({ length: 120 }, (_, i) => madeUpRun(`r${i}`, { steps: 1, every: 0, created_wall_ns: `${1700000000 + i}000000000` }));
+    const many = Array.from({ length: 120 }, (_, i) =>
+        madeUpRun(`r${i}`, { steps: 1, every: 0, created_wall_ns: `${1700000000 + i}000000000` }),
+    );
     await visit("/", many, async (page, mock) => {
         await shows(page, "50 runs, more below");
         await page.getByText("Load more").click();
@@ -103,7 +117,9 @@ test("a list of many runs goes on by its cursor, and a run that changes is chang
         many[119].run.state = "failed";
         many[119].run.revision++;
         mock.add(many[119]);
-        await page.waitForFunction(() => document.querySelector("tbody tr").textContent.includes("failed"));
+        await page.waitForFunction(() =>
+            document.querySelector("tbody tr").textContent.includes("failed"),
+        );
         assert.equal(await page.locator("tbody tr").count(), 120);
     });
 });
@@ -170,7 +186,9 @@ test("a point is picked by pointer and by keys, and told", async () => {
         await page.keyboard.press("Home");
         const first = /step 0 · gradient norm .* · smoothness .* · ceiling/;
         assert.match(await page.locator(".scatter .readout").innerText(), first);
-        await page.waitForFunction(() => /step 0 .*smoothness/.test(document.querySelector("[role=status]").textContent));
+        await page.waitForFunction(() =>
+            /step 0 .*smoothness/.test(document.querySelector("[role=status]").textContent),
+        );
         await page.keyboard.press("ArrowRight");
         assert.match(await page.locator(".scatter .readout").innerText(), /step 1 /);
         const found = await hoverUntilPicked(page);
@@ -213,17 +231,23 @@ test("a drag over a panel fetches finer buckets of that part, a double click the
 });
 
 test("the address keeps the view: regressor, axes, ceiling, theme", async () => {
-    await visit("/runs/r?x=start&flip=loss&ceiling=0&theme=dark", [madeUpRun("r", { steps: 60 })], async (page, mock) => {
-        await shows(page, "60 points");
-        assert.equal(await page.locator(".scatter select").inputValue(), "start");
-        assert.equal(await page.getByLabel("Loss: logarithmic axis").isChecked(), true);
-        assert.equal(await page.getByLabel("ceiling").isChecked(), false);
-        assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), "dark");
-        assert.ok(mock.requests.some((r) => r.includes("/fits?regressor=start")));
-        await page.locator(".scatter select").selectOption("trapezoid");
-        await page.waitForURL(/x=trapezoid/);
-        await until("the scatter of the other regressor", () => mock.requests.some((r) => r.includes("/scatter?x=trapezoid")));
-    });
+    await visit(
+        "/runs/r?x=start&flip=loss&ceiling=0&theme=dark",
+        [madeUpRun("r", { steps: 60 })],
+        async (page, mock) => {
+            await shows(page, "60 points");
+            assert.equal(await page.locator(".scatter select").inputValue(), "start");
+            assert.equal(await page.getByLabel("Loss: logarithmic axis").isChecked(), true);
+            assert.equal(await page.getByLabel("ceiling").isChecked(), false);
+            assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), "dark");
+            assert.ok(mock.requests.some((r) => r.includes("/fits?regressor=start")));
+            await page.locator(".scatter select").selectOption("trapezoid");
+            await page.waitForURL(/x=trapezoid/);
+            await until("the scatter of the other regressor", () =>
+                mock.requests.some((r) => r.includes("/scatter?x=trapezoid")),
+            );
+        },
+    );
 });
 
 test("what is not finite is marked, counted and placed", async () => {
@@ -233,21 +257,29 @@ test("what is not finite is marked, counted and placed", async () => {
 });
 
 test("few points say how many are missing, no probe says what it needs", async () => {
-    await visit("/runs/few", [madeUpRun("few", { steps: 12 }), madeUpRun("none", { steps: 50, every: 0 })], async (page, mock) => {
-        await shows(page, "Too few points: 12 of 30");
-        await page.goto(`${mock.url}/runs/none`);
-        await shows(page, "needs two gradients on the same batch");
-        assert.deepEqual(await axeViolations(page), []);
-    });
+    await visit(
+        "/runs/few",
+        [madeUpRun("few", { steps: 12 }), madeUpRun("none", { steps: 50, every: 0 })],
+        async (page, mock) => {
+            await shows(page, "Too few points: 12 of 30");
+            await page.goto(`${mock.url}/runs/none`);
+            await shows(page, "needs two gradients on the same batch");
+            assert.deepEqual(await axeViolations(page), []);
+        },
+    );
 });
 
 test("a run that lost records says so, and one that is not there too", async () => {
-    await visit("/runs/r", [madeUpRun("r", { state: "lost", lost_records: 12, dropped_records: 3 })], async (page, mock) => {
-        await shows(page, "incomplete: 12 records lost, 3 records dropped");
-        await page.goto(`${mock.url}/runs/gone`);
-        await shows(page, "No such run");
-        assert.deepEqual(await axeViolations(page), []);
-    });
+    await visit(
+        "/runs/r",
+        [madeUpRun("r", { state: "lost", lost_records: 12, dropped_records: 3 })],
+        async (page, mock) => {
+            await shows(page, "incomplete: 12 records lost, 3 records dropped");
+            await page.goto(`${mock.url}/runs/gone`);
+            await shows(page, "No such run");
+            assert.deepEqual(await axeViolations(page), []);
+        },
+    );
 });
 
 test("more points than can be drawn become a density with its extremes", async () => {
@@ -255,13 +287,20 @@ test("more points than can be drawn become a density with its extremes", async (
     made.most = 20_000;
     await visit("/runs/r", [made], async (page) => {
         await shows(page, "density of 30,000 points");
-        assert.match(await page.locator(".scatter canvas[role=img]").getAttribute("aria-label"), /as a density/);
+        assert.match(
+            await page.locator(".scatter canvas[role=img]").getAttribute("aria-label"),
+            /as a density/,
+        );
         const box = await page.locator(".scatter .u-over").boundingBox();
         for (let x = 0.2; x < 0.8; x += 0.01) {
             await page.mouse.move(box.x + x * box.width, box.y + (1 - x) * box.height);
         }
         await page.mouse.move(box.x + box.width / 2, box.y + box.height * 0.55);
-        await page.waitForFunction(() => /points here, mean step|gradient norm/.test(document.querySelector(".scatter .readout").textContent));
+        await page.waitForFunction(() =>
+            /points here, mean step|gradient norm/.test(
+                document.querySelector(".scatter .readout").textContent,
+            ),
+        );
     });
 });
 
@@ -320,7 +359,12 @@ test("two tabs of a run share one stream, and the second goes on without the fir
         await shows(second, "105 points");
         assert.equal(mock.streams.size, 1);
         await page.goto("about:blank");
-        await until("the second tab reads the stream", () => mock.streams.size === 1 && mock.requests.filter((r) => r.endsWith("/events")).length === 2);
+        await until(
+            "the second tab reads the stream",
+            () =>
+                mock.streams.size === 1 &&
+                mock.requests.filter((r) => r.endsWith("/events")).length === 2,
+        );
         mock.push("r", 5);
         await shows(second, "110 points");
         assert.deepEqual(await second.evaluate(() => window.violations), []);
@@ -332,23 +376,32 @@ for (const [name, options] of [
     ["light", { colorScheme: "light" }],
     ["dark", { colorScheme: "dark" }],
     ["narrow", NARROW],
-    ["narrow and dark, with less motion", { ...NARROW, colorScheme: "dark", reducedMotion: "reduce" }],
+    [
+        "narrow and dark, with less motion",
+        { ...NARROW, colorScheme: "dark", reducedMotion: "reduce" },
+    ],
 ]) {
     test(`no barrier and nothing beyond the edge: ${name}`, async () => {
         const made = madeUpRun("r", { steps: 200, config: {} });
         made.warnings = ["near_ceiling", "monotone_in_time", "narrow_range"];
         made.config = { text: "x".repeat(300) };
-        await visit("/runs/r", [made, ...EVERY_STATE], async (page, mock) => {
-            await shows(page, "200 points");
-            await page.getByText("Configuration").click();
-            assert.deepEqual(await axeViolations(page), []);
-            const beyond = () => page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
-            assert.equal(await beyond(), 0);
-            await page.goto(mock.url);
-            await shows(page, "run-live");
-            assert.deepEqual(await axeViolations(page), []);
-            assert.equal(await beyond(), 0);
-        }, options);
+        await visit(
+            "/runs/r",
+            [made, ...EVERY_STATE],
+            async (page, mock) => {
+                await shows(page, "200 points");
+                await page.getByText("Configuration").click();
+                assert.deepEqual(await axeViolations(page), []);
+                const beyond = () =>
+                    page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+                assert.equal(await beyond(), 0);
+                await page.goto(mock.url);
+                await shows(page, "run-live");
+                assert.deepEqual(await axeViolations(page), []);
+                assert.equal(await beyond(), 0);
+            },
+            options,
+        );
     });
 }
 
@@ -359,5 +412,7 @@ test("the page is one small script under hashed names", () => {
     assert.match(scripts[0], /-[0-9A-Z]{8}\.js$/);
     assert.ok(gzipSync(readFileSync(join(folder, scripts[0])), { level: 9 }).length <= 60 * 1024);
     const page = readFileSync(join(folder, "index.html"), "utf8");
-    names.filter((name) => name !== "index.html").forEach((name) => assert.ok(page.includes(`/${name}`), name));
+    names
+        .filter((name) => name !== "index.html")
+        .forEach((name) => assert.ok(page.includes(`/${name}`), name));
 });

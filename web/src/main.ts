@@ -27,7 +27,11 @@ class Shell {
     private live: LiveStatus = { state: "connecting", heardAt: null, retryAt: null };
     private readonly outlet = h("div", { class: "outlet" });
     private readonly status = h("span", { class: "live-status connecting" });
-    private readonly banner = h("section", { class: "banner", "aria-label": "Connection", hidden: true });
+    private readonly banner = h("section", {
+        class: "banner",
+        "aria-label": "Connection",
+        hidden: true,
+    });
     private readonly bannerText = h("span", {});
     private readonly pauseButton: HTMLButtonElement;
     private readonly themeButton: HTMLButtonElement;
@@ -49,7 +53,11 @@ class Shell {
             h(
                 "header",
                 { class: "top" },
-                h("a", { class: "brand", href: "/", onclick: (event) => this.home(event) }, "trajd"),
+                h(
+                    "a",
+                    { class: "brand", href: "/", onclick: (event) => this.home(event) },
+                    "trajd",
+                ),
                 this.status,
                 h(
                     "div",
@@ -64,7 +72,9 @@ class Shell {
             this.announcer.element,
             this.keys,
         );
-        window.addEventListener("popstate", () => this.open(readView(location.pathname, location.search)));
+        window.addEventListener("popstate", () =>
+            this.open(readView(location.pathname, location.search)),
+        );
         document.addEventListener("keydown", (event) => this.key(event));
         window.setInterval(() => this.showStatus(), 1000);
         this.labelTheme();
@@ -103,7 +113,9 @@ class Shell {
         this.live = status;
         this.showStatus();
         if (before !== status.state && (before === "down" || status.state === "down")) {
-            this.announcer.say(status.state === "down" ? "Disconnected from trajd" : "Connected to trajd again");
+            this.announcer.say(
+                status.state === "down" ? "Disconnected from trajd" : "Connected to trajd again",
+            );
         }
     }
 
@@ -132,7 +144,13 @@ class Shell {
     }
 
     private key(event: KeyboardEvent): void {
-        if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target) || this.keys.open) {
+        if (
+            event.ctrlKey ||
+            event.metaKey ||
+            event.altKey ||
+            isTyping(event.target) ||
+            this.keys.open
+        ) {
             return;
         }
         if (event.key === "p") {
@@ -149,7 +167,9 @@ class Shell {
         this.pausedNow = !this.pausedNow;
         setText(this.pauseButton, this.pausedNow ? "Go on" : "Pause");
         this.pauseButton.setAttribute("aria-pressed", String(this.pausedNow));
-        this.announcer.say(this.pausedNow ? "Paused: new data are kept, not drawn" : "Drawing again");
+        this.announcer.say(
+            this.pausedNow ? "Paused: new data are kept, not drawn" : "Drawing again",
+        );
         if (!this.pausedNow) {
             this.page?.resume();
         }
@@ -178,11 +198,27 @@ class Shell {
         this.banner.hidden = !down;
         setText(
             this.bannerText,
-            down ? `Disconnected from trajd.${age} ${wait > 0 ? `Next attempt in ${wait} s.` : "Trying…"}` : "",
+            down
+                ? `Disconnected from trajd.${age} ${wait > 0 ? `Next attempt in ${wait} s.` : "Trying…"}`
+                : "",
         );
-        const word = this.pausedNow ? "paused" : down ? "disconnected" : state === "live" ? "live" : "connecting";
+        const word = this.pausedNow
+            ? "paused"
+            : down
+              ? "disconnected"
+              : state === "live"
+                ? "live"
+                : "connecting";
         this.status.className = `live-status ${word}`;
-        setText(this.status, { live: "● live", connecting: "○ connecting", disconnected: "✕ disconnected", paused: "‖ paused" }[word]);
+        setText(
+            this.status,
+            {
+                live: "● live",
+                connecting: "○ connecting",
+                disconnected: "✕ disconnected",
+                paused: "‖ paused",
+            }[word],
+        );
     }
 }
 

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { load } from "./load.mjs";
 
-const { append, coarsen, fromColumns, lastStep, newBuckets, nonfiniteTotal } = await load("model/buckets.ts");
+const { append, coarsen, fromColumns, lastStep, newBuckets, nonfiniteTotal } =
+    await load("model/buckets.ts");
 const { Series } = await load("model/series.ts");
 const { join } = await load("model/join.ts");
 const { belowLogText, nonfiniteText, sampledText } = await load("draw/captions.ts");
@@ -13,7 +14,10 @@ function filled(values, width = 1) {
     return b;
 }
 
-const NOISY = Array.from({ length: 1000 }, (_, i) => Math.sin(i) + (i === 617 ? 50 : 0) - (i === 300 ? 40 : 0));
+const NOISY = Array.from(
+    { length: 1000 },
+    (_, i) => Math.sin(i) + (i === 617 ? 50 : 0) - (i === 300 ? 40 : 0),
+);
 
 test("a row at or before the last step is not counted twice", () => {
     const b = filled([1, 2, 3]);
@@ -45,7 +49,17 @@ test("a closed bucket never changes when rows are appended", () => {
         append(b, step, 1e6);
     }
     const closed = before.first.length - 1;
-    for (const key of ["first", "last", "min", "max", "argmin", "argmax", "value", "count", "nonfinite"]) {
+    for (const key of [
+        "first",
+        "last",
+        "min",
+        "max",
+        "argmin",
+        "argmax",
+        "value",
+        "count",
+        "nonfinite",
+    ]) {
         assert.deepEqual(b[key].slice(0, closed), before[key].slice(0, closed), key);
     }
 });
@@ -83,7 +97,15 @@ test("columns of the API, with words for what JSON lacks, become buckets", () =>
 function rows(from, n) {
     const step = Array.from({ length: n }, (_, i) => from + i);
     const column = step.map((v) => v + 1);
-    return { attempt: step.map(() => 1), seq: step, step, loss: column, grad_norm: column, lr: column, clip_threshold: step.map(() => null) };
+    return {
+        attempt: step.map(() => 1),
+        seq: step,
+        step,
+        loss: column,
+        grad_norm: column,
+        lr: column,
+        clip_threshold: step.map(() => null),
+    };
 }
 
 test("live rows are bounded: buckets are joined for all metrics at once", () => {
@@ -113,7 +135,10 @@ test("lines with rows at different steps are joined in order, each at its own pl
     append(probes, 3, 6);
     const joined = join([steps, probes]);
     assert.deepEqual(joined.x, [0, 1, 2, 3]);
-    assert.deepEqual(joined.at, [[0, 1, 2, 3], [-1, 0, -1, 1]]);
+    assert.deepEqual(joined.at, [
+        [0, 1, 2, 3],
+        [-1, 0, -1, 1],
+    ]);
 });
 
 test("buckets of one place stand at one x, the last step of any of them", () => {
@@ -123,7 +148,10 @@ test("buckets of one place stand at one x, the last step of any of them", () => 
     append(probes, 2, 6);
     const joined = join([steps, probes]);
     assert.deepEqual(joined.x, [1, 3]);
-    assert.deepEqual(joined.at, [[0, 1], [0, 1]]);
+    assert.deepEqual(joined.at, [
+        [0, 1],
+        [0, 1],
+    ]);
 });
 
 test("the caption says what was sampled from what", () => {
@@ -133,7 +161,10 @@ test("the caption says what was sampled from what", () => {
 });
 
 test("the caption counts what no axis can show, and says where it begins", () => {
-    assert.equal(nonfiniteText([filled([1, 2, NaN, Infinity]), filled([1])]), "2 values NaN or infinite (▼), from step 2 on");
+    assert.equal(
+        nonfiniteText([filled([1, 2, NaN, Infinity]), filled([1])]),
+        "2 values NaN or infinite (▼), from step 2 on",
+    );
     assert.equal(nonfiniteText([filled([1])]), "");
     assert.equal(belowLogText([filled([1, 0, -2])]), "2 values at or below 0 not on the log axis");
 });

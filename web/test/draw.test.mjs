@@ -11,9 +11,21 @@ const { cellEdges, cellOf, densityPixels } = await load("charts/density.ts");
 
 test("numbers have three significant digits", () => {
     const cases = [
-        [0, "0"], [1, "1.00"], [0.5, "0.500"], [123.456, "123"], [-2.5, "−2.50"], [1234.5, "1,230"], [99999, "100,000"],
-        [1e5, "1.00e+5"], [1.234e-5, "1.23e−5"], [0.00123456, "0.00123"], [NaN, "NaN"], [Infinity, "∞"], [-Infinity, "−∞"],
-        [null, "–"], [undefined, "–"],
+        [0, "0"],
+        [1, "1.00"],
+        [0.5, "0.500"],
+        [123.456, "123"],
+        [-2.5, "−2.50"],
+        [1234.5, "1,230"],
+        [99999, "100,000"],
+        [1e5, "1.00e+5"],
+        [1.234e-5, "1.23e−5"],
+        [0.00123456, "0.00123"],
+        [NaN, "NaN"],
+        [Infinity, "∞"],
+        [-Infinity, "−∞"],
+        [null, "–"],
+        [undefined, "–"],
     ];
     for (const [value, text] of cases) {
         assert.equal(sig3(value), text, String(value));
@@ -46,8 +58,17 @@ test("log ticks lie in the range, ascend, and are never more than there is room 
                 }
                 const ticks = logTicks(lo, hi, most);
                 assert.ok(ticks.length >= 1, `${lo} ${hi} ${most}`);
-                assert.ok(ticks.length <= (decades < 0.31 ? 2 * most + 1 : most), `${lo} ${hi} ${most}: ${ticks}`);
-                ticks.forEach((t, i) => assert.ok(t >= lo * (1 - 1e-12) && t <= hi * (1 + 1e-12) && (i === 0 || t > ticks[i - 1])));
+                assert.ok(
+                    ticks.length <= (decades < 0.31 ? 2 * most + 1 : most),
+                    `${lo} ${hi} ${most}: ${ticks}`,
+                );
+                ticks.forEach((t, i) =>
+                    assert.ok(
+                        t >= lo * (1 - 1e-12) &&
+                            t <= hi * (1 + 1e-12) &&
+                            (i === 0 || t > ticks[i - 1]),
+                    ),
+                );
             }
         }
     }
@@ -68,7 +89,15 @@ test("linear ticks are round and in the range", () => {
 });
 
 test("labels of ticks are short", () => {
-    const cases = [[0.01, "0.01"], [1, "1"], [1000, "1,000"], [1e5, "10⁵"], [2e-4, "2×10⁻⁴"], [-3, "−3"], [0, "0"]];
+    const cases = [
+        [0.01, "0.01"],
+        [1, "1"],
+        [1000, "1,000"],
+        [1e5, "10⁵"],
+        [2e-4, "2×10⁻⁴"],
+        [-3, "−3"],
+        [0, "0"],
+    ];
     cases.forEach(([value, text]) => assert.equal(tickLabel(value), text));
     assert.equal(stepLabel(1500), "1,500");
     assert.equal(stepLabel(20_000), "20k");
@@ -78,7 +107,9 @@ test("labels of ticks are short", () => {
 test("earlier is darker in both themes, and the dark theme's dark end can be seen", () => {
     for (const shade of ["light", "dark"]) {
         const levels = [...rampPixels(shade)].map(lightness);
-        levels.forEach((level, i) => assert.ok(i === 0 || level > levels[i - 1] - 0.004, `${shade} ${i}`));
+        levels.forEach((level, i) =>
+            assert.ok(i === 0 || level > levels[i - 1] - 0.004, `${shade} ${i}`),
+        );
         assert.ok(levels[RAMP_SIZE - 1] > levels[0] + 0.3);
     }
     assert.ok(lightness(rampPixels("dark")[0]) > 0.12);
@@ -106,7 +137,13 @@ test("picking finds the nearest point, and none out of reach", () => {
 
 test("points beyond the edges draw what is inside and nothing else", () => {
     const r = newRaster(10, 10);
-    for (const [x, y] of [[-50, 5], [5, -50], [1e9, 5], [0, 0], [10, 10]]) {
+    for (const [x, y] of [
+        [-50, 5],
+        [5, -50],
+        [1e9, 5],
+        [0, 0],
+        [10, 10],
+    ]) {
         drawDot(r, dotRows(5), 0, x, y, 7);
     }
     assert.equal(r.owners[0], 1);
@@ -122,7 +159,14 @@ test("which of two points is seen does not depend on which was drawn first", () 
     };
     const order = Array.from({ length: 200 }, (_, i) => i);
     assert.deepEqual(paint(order), paint([...order].reverse()));
-    assert.ok(new Set(paint(order).filter((v) => v > 0).map((v) => v > 100)).size === 2, "neither old nor new hide the others");
+    assert.ok(
+        new Set(
+            paint(order)
+                .filter((v) => v > 0)
+                .map((v) => v > 100),
+        ).size === 2,
+        "neither old nor new hide the others",
+    );
 });
 
 test("labels keep their order, do not overlap and stay inside", () => {
@@ -141,9 +185,21 @@ test("a density's cells have their first and last centres on the ends", () => {
 });
 
 test("a density is seen where there are points, the lowest row at the bottom", () => {
-    const density = { mode: "density", w: 2, h: 2, x_log10: [0, 1], y_log10: [0, 1], counts: [5, 0, 0, 1], mean_step: [1, null, null, 9], extremes: { step: [], x: [], y: [] } };
+    const density = {
+        mode: "density",
+        w: 2,
+        h: 2,
+        x_log10: [0, 1],
+        y_log10: [0, 1],
+        counts: [5, 0, 0, 1],
+        mean_step: [1, null, null, 9],
+        extremes: { step: [], x: [], y: [] },
+    };
     const bytes = densityPixels(density, "light");
-    assert.deepEqual([bytes[3], bytes[7], bytes[11], bytes[15]].map((a) => a > 0), [false, true, true, false]);
+    assert.deepEqual(
+        [bytes[3], bytes[7], bytes[11], bytes[15]].map((a) => a > 0),
+        [false, true, true, false],
+    );
     assert.ok(bytes[11] > bytes[7], "more points are more opaque");
 });
 

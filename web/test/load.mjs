@@ -10,5 +10,7 @@ export async function load(path) {
         write: false,
         logLevel: "warning",
     });
-    return import(`data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString("base64")}`);
+    return import(
+        `data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString("base64")}`
+    );
 }

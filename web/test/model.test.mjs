@@ -9,7 +9,8 @@ const { LOG_DEFAULT, readView, writeView } = await load("model/view.ts");
 const { curves, excludedText, warnings } = await load("model/verdict.ts");
 
 test("events are the same in whatever pieces the text comes", () => {
-    const text = ':hb\n\nid: 7\nevent: rows\ndata: {"a":\ndata: 1}\n\nevent: bye\r\ndata: {}\r\n\r\ndata: plain\n\n';
+    const text =
+        ':hb\n\nid: 7\nevent: rows\ndata: {"a":\ndata: 1}\n\nevent: bye\r\ndata: {}\r\n\r\ndata: plain\n\n';
     const expected = [
         { name: "rows", data: '{"a":\n1}', id: "7" },
         { name: "bye", data: "{}", id: "7" },
@@ -30,15 +31,38 @@ test("a heartbeat and an event without data are no events", () => {
 });
 
 test("what is no event of ours is null, and never throws", () => {
-    for (const [name, data] of [["rows", "{"], ["rows", "null"], ["rows", "{}"], ["news", "{}"], ["fit", '{"run":3}'], ["rows", "[1]"]]) {
+    for (const [name, data] of [
+        ["rows", "{"],
+        ["rows", "null"],
+        ["rows", "{}"],
+        ["news", "{}"],
+        ["fit", '{"run":3}'],
+        ["rows", "[1]"],
+    ]) {
         assert.equal(readEvent({ name, data, id: null }), null, `${name} ${data}`);
     }
     assert.deepEqual(readEvent({ name: "resync", data: "", id: null }), { type: "resync" });
 });
 
 const SHOWING = { run: "r", attempt: 1, regressor: null, ranged: false };
-const steps = (attempt) => ({ attempt: [attempt], seq: [1], step: [5], loss: [1], grad_norm: [1], lr: [1], clip_threshold: [null] });
-const probes = { step: [5], start: [1], trapezoid: [2], simpson: [3], smoothness: [4], ceiling: [5], flags: [0] };
+const steps = (attempt) => ({
+    attempt: [attempt],
+    seq: [1],
+    step: [5],
+    loss: [1],
+    grad_norm: [1],
+    lr: [1],
+    clip_threshold: [null],
+});
+const probes = {
+    step: [5],
+    start: [1],
+    trapezoid: [2],
+    simpson: [3],
+    smoothness: [4],
+    ceiling: [5],
+    flags: [0],
+};
 
 test("rows are appended, and those of another run are not", () => {
     const rows = { type: "rows", run: "r", step: steps(1), probe: probes };
@@ -58,8 +82,14 @@ test("more and resync are fetched, and a part of a run is left as it is", () => 
     assert.equal(planFor({ type: "resync" }, SHOWING).refetch, true);
     const ranged = { ...SHOWING, ranged: true };
     assert.equal(planFor({ type: "more", run: "r" }, ranged).refetch, false);
-    assert.equal(planFor({ type: "rows", run: "r", step: steps(1), probe: probes }, ranged).steps, null);
-    assert.equal(planFor({ type: "fit", run: "r", fits: { regressor: "start" } }, ranged).fits, null);
+    assert.equal(
+        planFor({ type: "rows", run: "r", step: steps(1), probe: probes }, ranged).steps,
+        null,
+    );
+    assert.equal(
+        planFor({ type: "fit", run: "r", fits: { regressor: "start" } }, ranged).fits,
+        null,
+    );
 });
 
 test("a fit of the shown regressor is taken, one of another asks for a fit", () => {
@@ -101,7 +131,14 @@ test("a run older than the part of the list that is loaded waits for its page", 
 
 test("points known already are not drawn twice, and what has no logarithm is counted", () => {
     const points = new Points();
-    const rows = (step, y) => ({ ...probes, step, start: y, smoothness: y, ceiling: y, flags: y.map(() => 0) });
+    const rows = (step, y) => ({
+        ...probes,
+        step,
+        start: y,
+        smoothness: y,
+        ceiling: y,
+        flags: y.map(() => 0),
+    });
     points.append(rows([1, 2, 3], [1, 2, 3]), "start");
     assert.equal(points.append(rows([2, 3, 4], [1, 2, 8]), "start"), 1);
     points.append(rows([5, 6, 7, 8, 9], [0, -1, "NaN", "Infinity", null]), "start");
@@ -113,7 +150,17 @@ test("points known already are not drawn twice, and what has no logarithm is cou
 test("points keep their values when their columns grow", () => {
     const points = new Points();
     for (let i = 0; i < 2000; i++) {
-        points.append({ ...probes, step: [i], start: [i + 1], smoothness: [i + 2], ceiling: [null], flags: [i % 2] }, "start");
+        points.append(
+            {
+                ...probes,
+                step: [i],
+                start: [i + 1],
+                smoothness: [i + 2],
+                ceiling: [null],
+                flags: [i % 2],
+            },
+            "start",
+        );
     }
     assert.equal(points.n, 2000);
     assert.deepEqual([points.x[1999], points.y[1999], points.doubtful], [2000, 2001, 1000]);
@@ -121,9 +168,24 @@ test("points keep their values when their columns grow", () => {
 });
 
 test("the address says what is shown, and nothing that is as usual", () => {
-    const usual = { page: "run", id: "a b/c", regressor: null, range: null, ceiling: true, log: { ...LOG_DEFAULT }, theme: null };
+    const usual = {
+        page: "run",
+        id: "a b/c",
+        regressor: null,
+        range: null,
+        ceiling: true,
+        log: { ...LOG_DEFAULT },
+        theme: null,
+    };
     assert.equal(writeView(usual), "/runs/a%20b%2Fc");
-    const special = { ...usual, regressor: "start", range: [10, 2000], ceiling: false, log: { ...LOG_DEFAULT, loss: true, lr: false }, theme: "dark" };
+    const special = {
+        ...usual,
+        regressor: "start",
+        range: [10, 2000],
+        ceiling: false,
+        log: { ...LOG_DEFAULT, loss: true, lr: false },
+        theme: "dark",
+    };
     const url = new URL(writeView(special), "http://x");
     assert.deepEqual(readView(url.pathname, url.search), special);
     const list = { page: "list", text: "a&b=ü", state: "lost", project: "p", theme: null };
@@ -132,14 +194,24 @@ test("the address says what is shown, and nothing that is as usual", () => {
 });
 
 test("an address by hand with nonsense in it shows the usual", () => {
-    assert.deepEqual(readView("/runs/x", "?x=cubic&range=9-1&theme=pink&flip=foo"), readView("/runs/x", ""));
+    assert.deepEqual(
+        readView("/runs/x", "?x=cubic&range=9-1&theme=pink&flip=foo"),
+        readView("/runs/x", ""),
+    );
     assert.equal(readView("/runs/%E0%A4%A", "").id, "%E0%A4%A");
     assert.equal(readView("/else", "").page, "unknown");
 });
 
 const FITS = {
-    regressor: "simpson", estimator: "same_batch", n: 100, n_excluded: 5, excluded: { nonfinite: 3, tiny_step: 2, rounding: 0 }, every: 1,
-    step_range: [0, 99], x_range: [1, 1.5], y_range: [1, 2],
+    regressor: "simpson",
+    estimator: "same_batch",
+    n: 100,
+    n_excluded: 5,
+    excluded: { nonfinite: 3, tiny_step: 2, rounding: 0 },
+    every: 1,
+    step_range: [0, 99],
+    x_range: [1, 1.5],
+    y_range: [1, 2],
     fits: [
         { method: "nnls_relative", tau: null, L0: 1, L1: 2 },
         { method: "ols", tau: null, L0: -1, L1: 2 },
@@ -147,16 +219,32 @@ const FITS = {
         { method: "quantile", tau: 0.95, L0: 1, L1: 4 },
         { method: "envelope", tau: null, L0: 1, L1: 5 },
     ],
-    loglog: null, spearman: null, spearman_step_x: -0.99, ceiling_ratio: 0.7, warnings: [], reason: null,
+    loglog: null,
+    spearman: null,
+    spearman_step_x: -0.99,
+    ceiling_ratio: 0.7,
+    warnings: [],
+    reason: null,
 };
 
 test("the curves drawn are the four of the picture, each with its quantile", () => {
-    assert.deepEqual(curves(FITS).map((c) => [c.key, c.L1]), [["relative", 2], ["median", 3], ["q95", 4], ["envelope", 5]]);
+    assert.deepEqual(
+        curves(FITS).map((c) => [c.key, c.L1]),
+        [
+            ["relative", 2],
+            ["median", 3],
+            ["q95", 4],
+            ["envelope", 5],
+        ],
+    );
     assert.deepEqual(curves(null), []);
 });
 
 test("doubts are said in words, with their numbers", () => {
-    const said = warnings({ ...FITS, warnings: ["near_ceiling", "monotone_in_time", "narrow_range", "new_doubt"] });
+    const said = warnings({
+        ...FITS,
+        warnings: ["near_ceiling", "monotone_in_time", "narrow_range", "new_doubt"],
+    });
     assert.match(said[0], /hugs its ceiling .*0\.700/);
     assert.match(said[1], /Not separable from time: the gradient norm falls .*−0\.990/);
     assert.match(said[2], /1\.00 to 1\.50/);

@@ -38,7 +38,10 @@ export async function get<T>(
     return (await reply.json()) as T;
 }
 
-export function address(path: string, query: Record<string, string | number | null | undefined> = {}): string {
+export function address(
+    path: string,
+    query: Record<string, string | number | null | undefined> = {},
+): string {
     const words = new URLSearchParams();
     for (const [key, value] of Object.entries(query)) {
         if (value !== null && value !== undefined && value !== "") {

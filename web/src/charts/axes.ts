@@ -18,7 +18,8 @@ interface AxisOptions {
 
 /** An axis that draws the lines of ticks.ts and no others. */
 export function axis({ theme, log, side, size, room, steps }: AxisOptions): uPlot.Axis {
-    const along = (u: uPlot): number => (side === 2 ? u.bbox.width : u.bbox.height) / devicePixelRatio;
+    const along = (u: uPlot): number =>
+        (side === 2 ? u.bbox.width : u.bbox.height) / devicePixelRatio;
     const label = steps ? stepLabel : tickLabel;
     return {
         side,

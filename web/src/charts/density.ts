@@ -1,6 +1,7 @@
 /** density: a grid of counts as an image: colour is the mean step, opacity the logarithm of the count. */
 
 import type { DensityData } from "../api/types";
+import type { Plane } from "../draw/plane";
 import { rampIndex, rampPixels, type Shade } from "../draw/ramp";
 
 /** The outer edges of a grid whose first and last cells have their centres on lo and hi. */
@@ -15,20 +16,43 @@ export function cellOf(log10: number, [lo, hi]: readonly [number, number], cells
 
 let made: { density: DensityData; shade: Shade; canvas: HTMLCanvasElement } | null = null;
 
+export function drawDensity(
+    ctx: CanvasRenderingContext2D,
+    plane: Plane,
+    density: DensityData,
+    shade: Shade,
+): void {
+    const [x, y] = [cellEdges(density.x_log10, density.w), cellEdges(density.y_log10, density.h)];
+    const [left, top] = [plane.toX(x[0]), plane.toY(y[1])];
+    ctx.imageSmoothingEnabled = false;
+    ctx.drawImage(
+        densityImage(density, shade),
+        left,
+        top,
+        plane.toX(x[1]) - left,
+        plane.toY(y[0]) - top,
+    );
+}
+
 /** Cells of the same size as grid cells; row 0 of the grid is the lowest y. Kept until the data change. */
-export function densityImage(density: DensityData, shade: Shade): HTMLCanvasElement {
+function densityImage(density: DensityData, shade: Shade): HTMLCanvasElement {
     if (made !== null && made.density === density && made.shade === shade) {
         return made.canvas;
     }
     const canvas = document.createElement("canvas");
     canvas.width = density.w;
     canvas.height = density.h;
-    canvas.getContext("2d")?.putImageData(new ImageData(densityPixels(density, shade), density.w, density.h), 0, 0);
+    canvas
+        .getContext("2d")
+        ?.putImageData(new ImageData(densityPixels(density, shade), density.w, density.h), 0, 0);
     made = { density, shade, canvas };
     return canvas;
 }
 
-export function densityPixels({ w, h, counts, mean_step }: DensityData, shade: Shade): Uint8ClampedArray<ArrayBuffer> {
+export function densityPixels(
+    { w, h, counts, mean_step }: DensityData,
+    shade: Shade,
+): Uint8ClampedArray<ArrayBuffer> {
     const ramp = rampPixels(shade);
     const most = counts.reduce((a, b) => Math.max(a, b), 1);
     const steps = mean_step.filter((v): v is number => v !== null);

@@ -10,7 +10,13 @@ export function gradientPanel(context: PanelContext): Panel {
         what: "norm of the gradient before clipping, over steps, with the clip threshold dashed",
         lines: [
             { metric: "grad_norm", label: "‖g‖", colour: (p) => p.series.grad },
-            { metric: "clip_threshold", label: "clip at", colour: (p) => p.series.clip, dash: [6, 4], band: false },
+            {
+                metric: "clip_threshold",
+                label: "clip at",
+                colour: (p) => p.series.clip,
+                dash: [6, 4],
+                band: false,
+            },
         ],
         empty: "No gradient norm recorded yet.",
     });

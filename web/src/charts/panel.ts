@@ -57,7 +57,12 @@ export class Panel {
 
     constructor(private readonly options: PanelOptions) {
         this.log = options.log;
-        this.frame = new Frame(options.name, options.what, () => this.table(), () => this.resize());
+        this.frame = new Frame(
+            options.name,
+            options.what,
+            () => this.table(),
+            () => this.resize(),
+        );
         this.logBox = h("input", {
             type: "checkbox",
             "aria-label": `${options.name}: logarithmic axis`,
@@ -121,13 +126,17 @@ export class Panel {
             const stroke = (): string => line.colour(theme.palette);
             const at = series.length;
             const edge: uPlot.Series = { points: { show: false }, spanGaps: true };
-            series.push({ ...edge }, { ...edge }, {
-                stroke,
-                width: line.width ?? 1.25,
-                spanGaps: true,
-                points: { show: () => false },
-                ...(line.dash ? { dash: [...line.dash] } : {}),
-            });
+            series.push(
+                { ...edge },
+                { ...edge },
+                {
+                    stroke,
+                    width: line.width ?? 1.25,
+                    spanGaps: true,
+                    points: { show: () => false },
+                    ...(line.dash ? { dash: [...line.dash] } : {}),
+                },
+            );
             if (line.band !== false) {
                 bands.push({ series: [at + 1, at], fill: () => tint(stroke()) });
             }
@@ -171,11 +180,13 @@ export class Panel {
 
     private columns(): uPlot.AlignedData {
         const columns: (number | null)[][] = [];
-        const shown = (v: number): number | null => (Number.isFinite(v) && (!this.log || v > 0) ? v : null);
+        const shown = (v: number): number | null =>
+            Number.isFinite(v) && (!this.log || v > 0) ? v : null;
         this.options.lines.forEach((line, k) => {
             const b = this.buckets(line);
             const at = this.joined.at[k]!;
-            const pull = (values: number[]): (number | null)[] => at.map((i) => (i < 0 ? null : shown(values[i]!)));
+            const pull = (values: number[]): (number | null)[] =>
+                at.map((i) => (i < 0 ? null : shown(values[i]!)));
             const [min, max] = line.band === false ? [b.value, b.value] : [b.min, b.max];
             columns.push(pull(min), pull(max), pull(b.value));
         });
@@ -187,7 +198,11 @@ export class Panel {
         const parts = options.lines.map((line) => this.buckets(line));
         const main = parts.reduce((a, b) => (b.rows > a.rows ? b : a), parts[0] ?? newBuckets());
         frame.instead(main.rows === 0 ? options.empty : null);
-        const notes = [sampledText(main), nonfiniteText(parts), this.log ? belowLogText(parts) : ""];
+        const notes = [
+            sampledText(main),
+            nonfiniteText(parts),
+            this.log ? belowLogText(parts) : "",
+        ];
         frame.note(notes.filter(Boolean).join(" · "));
         const values = options.lines
             .map((line, k) => [line.label, parts[k]!] as const)
@@ -196,7 +211,9 @@ export class Panel {
         const newest = Math.max(...parts.map(lastStep));
         frame.label(
             this.u.ctx.canvas,
-            main.rows === 0 ? `${options.name}: no data yet` : `${options.name} over steps; at step ${grouped(newest)}: ${values.join(", ")}`,
+            main.rows === 0
+                ? `${options.name}: no data yet`
+                : `${options.name} over steps; at step ${grouped(newest)}: ${values.join(", ")}`,
         );
         if (this.u.cursor.idx === null || this.u.cursor.idx === undefined) {
             this.readAt(null);
@@ -210,8 +227,12 @@ export class Panel {
             this.frame.say("");
             return;
         }
-        const texts = this.options.lines.map((line, k) => this.valueText(line, k, at)).filter(Boolean);
-        this.frame.say(`${index === null ? "last" : `step ${grouped(step)}`}: ${texts.join(" · ")}`);
+        const texts = this.options.lines
+            .map((line, k) => this.valueText(line, k, at))
+            .filter(Boolean);
+        this.frame.say(
+            `${index === null ? "last" : `step ${grouped(step)}`}: ${texts.join(" · ")}`,
+        );
     }
 
     private valueText(line: Line, k: number, at: number): string {
@@ -223,7 +244,10 @@ export class Panel {
         if (i < 0) {
             return "";
         }
-        const spread = b.count[i]! > 1 && line.band !== false ? ` (${sig3(b.min[i])} to ${sig3(b.max[i])})` : "";
+        const spread =
+            b.count[i]! > 1 && line.band !== false
+                ? ` (${sig3(b.min[i])} to ${sig3(b.max[i])})`
+                : "";
         return `${line.label} ${sig3(b.value[i])}${spread}`;
     }
 
@@ -250,7 +274,14 @@ export class Panel {
     }
 
     private key(event: KeyboardEvent): void {
-        const move = { ArrowLeft: -1, ArrowRight: 1, PageUp: -20, PageDown: 20, Home: -Infinity, End: Infinity }[event.key];
+        const move = {
+            ArrowLeft: -1,
+            ArrowRight: 1,
+            PageUp: -20,
+            PageDown: 20,
+            Home: -Infinity,
+            End: Infinity,
+        }[event.key];
         const n = this.joined.x.length;
         if (move === undefined || n === 0) {
             return;
@@ -259,7 +290,9 @@ export class Panel {
         const from = this.u.cursor.idx ?? n - 1;
         const to = Math.max(0, Math.min(n - 1, from + move));
         this.u.setCursor({ left: this.u.valToPos(this.joined.x[to]!, "x"), top: 10 });
-        const texts = this.options.lines.map((line, k) => this.valueText(line, k, to)).filter(Boolean);
+        const texts = this.options.lines
+            .map((line, k) => this.valueText(line, k, to))
+            .filter(Boolean);
         this.options.announcer.say(`step ${grouped(this.joined.x[to]!)}: ${texts.join(", ")}`);
     }
 
@@ -270,12 +303,21 @@ export class Panel {
         const { palette } = this.options.theme;
         ctx.save();
         ctx.beginPath();
-        ctx.rect(u.bbox.left - 6, u.bbox.top - 10 * ratio, u.bbox.width + 12, u.bbox.height + 10 * ratio);
+        ctx.rect(
+            u.bbox.left - 6,
+            u.bbox.top - 10 * ratio,
+            u.bbox.width + 12,
+            u.bbox.height + 10 * ratio,
+        );
         ctx.clip();
         this.options.lines.forEach((line, k) => {
             const b = this.buckets(line);
             ctx.fillStyle = line.colour(palette);
-            for (let i = 0; b.first.length < FEW && line.band !== false && i < b.first.length; i++) {
+            for (
+                let i = 0;
+                b.first.length < FEW && line.band !== false && i < b.first.length;
+                i++
+            ) {
                 const y = u.valToPos(b.value[i]!, "y", true);
                 if (Number.isFinite(y)) {
                     ctx.beginPath();
@@ -311,7 +353,10 @@ export class Panel {
             return j < 0 ? ["", "", ""] : [sig3(b.value[j]), sig3(b.min[j]), sig3(b.max[j])];
         };
         return {
-            heads: ["up to step", ...lines.flatMap(({ label }) => [label, `${label}, least`, `${label}, most`])],
+            heads: [
+                "up to step",
+                ...lines.flatMap(({ label }) => [label, `${label}, least`, `${label}, most`]),
+            ],
             rows: x.length,
             row: (i) => [grouped(x[i]!), ...lines.flatMap((_, k) => cell(k, i))],
         };

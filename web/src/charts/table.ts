@@ -53,7 +53,12 @@ export function tableView(name: string, source: () => TableSource): HTMLElement 
             ),
         );
     };
-    const details = h("details", { class: "table-view" }, h("summary", { "aria-label": `${name} as a table` }, "Table"), body);
+    const details = h(
+        "details",
+        { class: "table-view" },
+        h("summary", { "aria-label": `${name} as a table` }, "Table"),
+        body,
+    );
     details.addEventListener("toggle", () => {
         if (details.open) {
             page = 0;

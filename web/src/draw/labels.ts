@@ -5,7 +5,12 @@
  * `wanted`, inside lo..hi: in the same order, none over another, as near as
  * that allows.
  */
-export function spread(wanted: readonly number[], height: number, lo: number, hi: number): number[] {
+export function spread(
+    wanted: readonly number[],
+    height: number,
+    lo: number,
+    hi: number,
+): number[] {
     const order = wanted.map((_, i) => i).sort((a, b) => wanted[a]! - wanted[b]!);
     const placed: number[] = new Array<number>(wanted.length).fill(0);
     let next = lo + height / 2;

@@ -37,13 +37,23 @@ export function dotRows(diameter: number): Int8Array {
     const radius = diameter / 2;
     for (let i = 0; i < diameter; i++) {
         const dy = i + 0.5 - radius;
-        rows[i] = diameter < 5 ? diameter : Math.max(1, Math.round(2 * Math.sqrt(radius * radius - dy * dy)));
+        rows[i] =
+            diameter < 5
+                ? diameter
+                : Math.max(1, Math.round(2 * Math.sqrt(radius * radius - dy * dy)));
     }
     return rows;
 }
 
 /** Draw point (its number is its name for pick) centred at x, y. */
-export function drawDot(r: Raster, rows: Int8Array, point: number, x: number, y: number, pixel: number): void {
+export function drawDot(
+    r: Raster,
+    rows: Int8Array,
+    point: number,
+    x: number,
+    y: number,
+    pixel: number,
+): void {
     const { w, h, pixels, owners } = r;
     const diameter = rows.length;
     const top = Math.round(y - diameter / 2);

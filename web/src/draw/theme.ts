@@ -56,7 +56,8 @@ export class Theme {
     }
 
     private apply(): Palette {
-        const shade: Shade = this.choice === "auto" ? (dark.matches ? "dark" : "light") : this.choice;
+        const shade: Shade =
+            this.choice === "auto" ? (dark.matches ? "dark" : "light") : this.choice;
         document.documentElement.dataset.theme = shade;
         const css = getComputedStyle(document.documentElement);
         const get = (name: string): string => css.getPropertyValue(`--${name}`).trim();

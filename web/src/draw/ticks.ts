@@ -22,7 +22,8 @@ export function logTicks(lo: number, hi: number, most: number): number[] {
     if (hi / lo < 2) {
         return linearTicks(lo, hi, most);
     }
-    const decades = (k: number): number => Math.floor(Math.log10(hi) / k) - Math.ceil(Math.log10(lo) / k) + 1;
+    const decades = (k: number): number =>
+        Math.floor(Math.log10(hi) / k) - Math.ceil(Math.log10(lo) / k) + 1;
     let every = 1;
     while (decades(every) > Math.max(1, most)) {
         every++;
@@ -58,7 +59,11 @@ export function linearTicks(lo: number, hi: number, most: number): number[] {
     const power = Math.pow(10, Math.floor(Math.log10(rough)));
     const step = power * ([1, 2, 5, 10].find((m) => m * power >= rough * 0.999) ?? 10);
     const ticks: number[] = [];
-    for (let i = Math.ceil(lo / step - 1e-9); i * step <= hi * (1 + 1e-12) && ticks.length <= 2 * most; i++) {
+    for (
+        let i = Math.ceil(lo / step - 1e-9);
+        i * step <= hi * (1 + 1e-12) && ticks.length <= 2 * most;
+        i++
+    ) {
         ticks.push(Number((i * step).toPrecision(12)));
     }
     return ticks;

@@ -39,7 +39,10 @@ export function readEvent(raw: RawEvent): LiveEvent | null {
         case "more":
             return typeof run === "string" ? { type: "more", run } : null;
         case "run":
-            return { type: "run", run: (typeof run === "object" && run !== null ? run : body) as Run };
+            return {
+                type: "run",
+                run: (typeof run === "object" && run !== null ? run : body) as Run,
+            };
         case "fit":
             return typeof run === "string" ? { type: "fit", run, fits: body as Fits } : null;
         default:
@@ -67,7 +70,14 @@ export interface Plan {
     refit: boolean;
 }
 
-const NOTHING: Plan = { steps: null, probes: null, run: null, fits: null, refetch: false, refit: false };
+const NOTHING: Plan = {
+    steps: null,
+    probes: null,
+    run: null,
+    fits: null,
+    refetch: false,
+    refit: false,
+};
 
 export function planFor(event: LiveEvent, showing: Showing): Plan {
     switch (event.type) {
@@ -115,16 +125,24 @@ export interface ListShowing {
  * out if it is not wanted any more, put where its age says if it is new. The
  * same list if nothing changes.
  */
-export function withRun(list: readonly Run[], run: Run, { wanted, more }: ListShowing): readonly Run[] {
+export function withRun(
+    list: readonly Run[],
+    run: Run,
+    { wanted, more }: ListShowing,
+): readonly Run[] {
     const at = list.findIndex((other) => other.id === run.id);
     const known = list[at];
     if (known !== undefined) {
         if (Number(known.revision) > Number(run.revision)) {
             return list;
         }
-        return wanted(run) ? list.map((other, i) => (i === at ? run : other)) : list.filter((_, i) => i !== at);
+        return wanted(run)
+            ? list.map((other, i) => (i === at ? run : other))
+            : list.filter((_, i) => i !== at);
     }
-    const older = list.findIndex((other) => BigInt(other.created_wall_ns) < BigInt(run.created_wall_ns));
+    const older = list.findIndex(
+        (other) => BigInt(other.created_wall_ns) < BigInt(run.created_wall_ns),
+    );
     if (!wanted(run) || (older < 0 && more)) {
         return list;
     }

@@ -23,7 +23,11 @@ export class SseParser {
                 continue;
             }
             if (this.data.length > 0) {
-                events.push({ name: this.name || "message", data: this.data.join("\n"), id: this.id });
+                events.push({
+                    name: this.name || "message",
+                    data: this.data.join("\n"),
+                    id: this.id,
+                });
             }
             this.name = "";
             this.data = [];

@@ -12,7 +12,8 @@ export interface Joined {
 export function join(lines: readonly Buckets[]): Joined {
     const widest = Math.max(1, ...lines.map((b) => b.steps));
     const aligned = lines.every((b) => b.steps === widest);
-    const place = (b: Buckets, i: number): number => (aligned ? Math.floor(b.first[i]! / widest) : b.last[i]!);
+    const place = (b: Buckets, i: number): number =>
+        aligned ? Math.floor(b.first[i]! / widest) : b.last[i]!;
     const next = lines.map(() => 0);
     const out: Joined = { x: [], at: lines.map(() => []) };
     for (;;) {

@@ -7,7 +7,14 @@ import type { Column, Int, SeriesReply, StepRows } from "../api/types";
 import { real } from "../api/types";
 import { type Buckets, append, coarsen, fromColumns, lastStep, newBuckets } from "./buckets";
 
-export const METRICS = ["loss", "grad_norm", "clip_threshold", "smoothness", "lr", "step_limit"] as const;
+export const METRICS = [
+    "loss",
+    "grad_norm",
+    "clip_threshold",
+    "smoothness",
+    "lr",
+    "step_limit",
+] as const;
 export type Metric = (typeof METRICS)[number];
 
 /** Asked of the daemon; live rows may double that before buckets are joined. */

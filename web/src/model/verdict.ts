@@ -88,7 +88,13 @@ export interface Curve {
     L1: number;
 }
 
-const DRAWN: readonly { key: Curve["key"]; method: string; tau: number | null; label: string; long: string }[] = [
+const DRAWN: readonly {
+    key: Curve["key"];
+    method: string;
+    tau: number | null;
+    label: string;
+    long: string;
+}[] = [
     {
         key: "relative",
         method: "nnls_relative",
@@ -96,8 +102,20 @@ const DRAWN: readonly { key: Curve["key"]; method: string; tau: number | null; l
         label: "least squares",
         long: "Least squares, relative error",
     },
-    { key: "median", method: "quantile", tau: 0.5, label: "median", long: "Quantile .5: half of the points below" },
-    { key: "q95", method: "quantile", tau: 0.95, label: "95 %", long: "Quantile .95: 95 % of the points below" },
+    {
+        key: "median",
+        method: "quantile",
+        tau: 0.5,
+        label: "median",
+        long: "Quantile .5: half of the points below",
+    },
+    {
+        key: "q95",
+        method: "quantile",
+        tau: 0.95,
+        label: "95 %",
+        long: "Quantile .95: 95 % of the points below",
+    },
     {
         key: "envelope",
         method: "envelope",

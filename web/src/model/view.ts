@@ -25,7 +25,8 @@ export interface RunView {
     theme: ThemeChoice | null;
 }
 
-export type View = ListView | RunView | { page: "unknown"; path: string; theme: ThemeChoice | null };
+export type View =
+    ListView | RunView | { page: "unknown"; path: string; theme: ThemeChoice | null };
 
 export const LOG_DEFAULT: Readonly<Record<PanelKey, boolean>> = {
     loss: false,

@@ -7,7 +7,10 @@ import { counted } from "../draw/format";
 const SIGNS: Record<RunState, { sign: string; means: string }> = {
     live: { sign: "●", means: "the trainer is recording" },
     stalled: { sign: "◐", means: "the trainer is there, but no step has come for a while" },
-    lost: { sign: "✕", means: "nothing has been heard of the trainer, and it did not say that it ended" },
+    lost: {
+        sign: "✕",
+        means: "nothing has been heard of the trainer, and it did not say that it ended",
+    },
     finished: { sign: "✓", means: "the trainer said that it ended well" },
     failed: { sign: "▲", means: "the trainer said that it failed" },
 };
@@ -40,7 +43,10 @@ export function completeBadge(run: Pick<Run, "lost_records" | "dropped_records">
     const text = lossText(run);
     return h(
         "span",
-        { class: `badge ${text === null ? "finished" : "failed"}`, title: "whether every record of the trainer is here" },
+        {
+            class: `badge ${text === null ? "finished" : "failed"}`,
+            title: "whether every record of the trainer is here",
+        },
         h("span", { "aria-hidden": "true" }, text === null ? "✓" : "▲"),
         text === null ? " complete" : ` incomplete: ${text}`,
     );

@@ -8,7 +8,11 @@ import { completeBadge, stateBadge } from "./badge";
 
 export class Facts {
     private readonly list = h("dl", { class: "facts tiles" });
-    private readonly config = h("pre", { tabindex: 0, role: "region", "aria-label": "Configuration" });
+    private readonly config = h("pre", {
+        tabindex: 0,
+        role: "region",
+        "aria-label": "Configuration",
+    });
     private readonly hello = h("pre", { tabindex: 0, role: "region", "aria-label": "Trainer" });
     readonly element: HTMLElement;
 
@@ -16,7 +20,10 @@ export class Facts {
         const link = (kind: string, format: string): HTMLElement =>
             h(
                 "a",
-                { href: address(`${runPath(id)}/export`, { kind, format }), download: `${id}-${kind}.${format}` },
+                {
+                    href: address(`${runPath(id)}/export`, { kind, format }),
+                    download: `${id}-${kind}.${format}`,
+                },
                 format === "csv" ? "CSV" : "NDJSON",
             );
         const kinds = ["step", "probe", "metric", "event"].map((kind) =>
@@ -42,7 +49,12 @@ export class Facts {
             ["state", [stateBadge(run), " ", completeBadge(run)]],
             ["id", [h("code", {}, run.id)]],
             ["project", [run.project]],
-            ["tags", run.tags.length > 0 ? run.tags.map((tag) => h("span", { class: "tag" }, tag)) : ["–"]],
+            [
+                "tags",
+                run.tags.length > 0
+                    ? run.tags.map((tag) => h("span", { class: "tag" }, tag))
+                    : ["–"],
+            ],
             ["started", [moment(created)]],
             ["last record", [`${moment(updated)} (after ${duration(updated - created)})`]],
             ["last step", [run.last_step === null ? "–" : grouped(Number(run.last_step))]],
@@ -55,7 +67,9 @@ export class Facts {
                 ],
             ],
         ];
-        this.list.replaceChildren(...rows.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, ...value))));
+        this.list.replaceChildren(
+            ...rows.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, ...value))),
+        );
         this.config.textContent = JSON.stringify(run.config, null, 2);
         this.hello.textContent = JSON.stringify(run.hello, null, 2);
     }

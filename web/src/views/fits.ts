@@ -21,7 +21,15 @@ export class FitTable {
             h(
                 "table",
                 {},
-                h("thead", {}, h("tr", {}, ...["Method", "L0", "L1"].map((text) => h("th", { scope: "col" }, text)))),
+                h(
+                    "thead",
+                    {},
+                    h(
+                        "tr",
+                        {},
+                        ...["Method", "L0", "L1"].map((text) => h("th", { scope: "col" }, text)),
+                    ),
+                ),
                 this.body,
             ),
         ),
@@ -58,7 +66,17 @@ export class FitTable {
         this.body.replaceChildren(
             ...(drawn.length > 0
                 ? drawn.map(row)
-                : [h("tr", {}, h("td", { colspan: 3, class: "dim" }, `none yet: ${grouped(fits?.n ?? 0)} of ${PAIRS_MIN} pairs`))]),
+                : [
+                      h(
+                          "tr",
+                          {},
+                          h(
+                              "td",
+                              { colspan: 3, class: "dim" },
+                              `none yet: ${grouped(fits?.n ?? 0)} of ${PAIRS_MIN} pairs`,
+                          ),
+                      ),
+                  ]),
         );
         this.facts.replaceChildren(...(fits === null ? [] : factsOf(fits)));
         const texts = fits === null ? [] : warnings(fits);
@@ -76,7 +94,12 @@ function row(curve: Curve): HTMLElement {
     swatch.setAttribute("class", `swatch c-${curve.key}`);
     swatch.setAttribute("aria-hidden", "true");
     const line = document.createElementNS("http://www.w3.org/2000/svg", "line");
-    for (const [name, value] of [["x1", "0"], ["x2", "34"], ["y1", "3"], ["y2", "3"]] as const) {
+    for (const [name, value] of [
+        ["x1", "0"],
+        ["x2", "34"],
+        ["y1", "3"],
+        ["y2", "3"],
+    ] as const) {
         line.setAttribute(name, value);
     }
     line.setAttribute("stroke-dasharray", dashOf(curve.key).join(" "));
@@ -92,10 +115,23 @@ function row(curve: Curve): HTMLElement {
 
 function factsOf(fits: Fits): HTMLElement[] {
     const facts: [string, string][] = [
-        ["pairs used", `${grouped(fits.n)} (${fits.estimator.replace(/_/g, " ")}, x: ${fits.regressor})`],
+        [
+            "pairs used",
+            fits.n === 0
+                ? "0"
+                : `${grouped(fits.n)} (${fits.estimator.replace(/_/g, " ")}, x: ${fits.regressor})`,
+        ],
         ["left out", excludedText(fits)],
-        ["log-log slope", fits.loglog === null ? "–" : `${sig3(fits.loglog.slope)} (Pearson r ${sig3(fits.loglog.pearson_r)})`],
-        ["Spearman", `${sig3(fits.spearman)}; of gradient norm and step ${sig3(fits.spearman_step_x)}`],
+        [
+            "log-log slope",
+            fits.loglog === null
+                ? "–"
+                : `${sig3(fits.loglog.slope)} (Pearson r ${sig3(fits.loglog.pearson_r)})`,
+        ],
+        [
+            "Spearman",
+            `${sig3(fits.spearman)}; of gradient norm and step ${sig3(fits.spearman_step_x)}`,
+        ],
     ];
     return facts.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]);
 }

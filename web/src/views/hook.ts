@@ -25,9 +25,23 @@ export function hookHelp(): HTMLElement {
         "section",
         { class: "hook", "aria-label": "How to record a run" },
         h("h2", {}, "No runs yet"),
-        h("p", {}, "A run appears here with its first record. This daemon takes records at ", endpoint, "."),
-        h("p", {}, "In a trainer written in C (gradient_again computes the gradient of the same batch once more):"),
-        h("pre", { tabindex: 0, role: "region", "aria-label": "The hook in C" }, h("code", {}, HOOK)),
+        h(
+            "p",
+            {},
+            "A run appears here with its first record. This daemon takes records at ",
+            endpoint,
+            ".",
+        ),
+        h(
+            "p",
+            {},
+            "In a trainer written in C (gradient_again computes the gradient of the same batch once more):",
+        ),
+        h(
+            "pre",
+            { tabindex: 0, role: "region", "aria-label": "The hook in C" },
+            h("code", {}, HOOK),
+        ),
         h(
             "p",
             {},

@@ -35,9 +35,17 @@ export class Laws {
             return;
         }
         this.busy = true;
-        for (let run = this.waiting.shift(); run !== undefined && !this.stop.signal.aborted; run = this.waiting.shift()) {
+        for (
+            let run = this.waiting.shift();
+            run !== undefined && !this.stop.signal.aborted;
+            run = this.waiting.shift()
+        ) {
             try {
-                const reply = await get<{ data: Fits }>(`${runPath(run.id)}/fits`, {}, this.stop.signal);
+                const reply = await get<{ data: Fits }>(
+                    `${runPath(run.id)}/fits`,
+                    {},
+                    this.stop.signal,
+                );
                 this.known.set(run.id, reply.data);
                 this.changed();
             } catch {

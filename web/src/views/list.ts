@@ -14,7 +14,17 @@ import { hookHelp } from "./hook";
 import { Laws } from "./laws";
 
 const PAGE = 50;
-const HEADS = ["Run", "Project", "State", "Steps", "Probes", "L1", "Attempts", "Started", "Duration"] as const;
+const HEADS = [
+    "Run",
+    "Project",
+    "State",
+    "Steps",
+    "Probes",
+    "L1",
+    "Attempts",
+    "Started",
+    "Duration",
+] as const;
 
 export class ListPage implements Page {
     readonly element: HTMLElement;
@@ -47,7 +57,11 @@ export class ListPage implements Page {
             oninput: () => this.typed(),
         });
         this.filter.value = view.text;
-        const changed = (): void => this.change({ state: (this.states.value || null) as RunState | null, project: this.project.value || null });
+        const changed = (): void =>
+            this.change({
+                state: (this.states.value || null) as RunState | null,
+                project: this.project.value || null,
+            });
         this.states = h(
             "select",
             { onchange: changed },
@@ -56,7 +70,11 @@ export class ListPage implements Page {
         );
         this.states.value = view.state ?? "";
         this.project = h("select", { onchange: changed }, h("option", { value: "" }, "all"));
-        this.more = h("button", { type: "button", hidden: true, onclick: () => void this.load(this.cursor) }, "Load more");
+        this.more = h(
+            "button",
+            { type: "button", hidden: true, onclick: () => void this.load(this.cursor) },
+            "Load more",
+        );
         this.table = h(
             "div",
             { class: "scroll", hidden: true },
@@ -64,7 +82,17 @@ export class ListPage implements Page {
                 "table",
                 { class: "runs" },
                 h("caption", { class: "unseen" }, "Runs, newest first"),
-                h("thead", {}, h("tr", {}, ...HEADS.map((text) => h("th", { scope: "col", class: columnClass(text) }, text)))),
+                h(
+                    "thead",
+                    {},
+                    h(
+                        "tr",
+                        {},
+                        ...HEADS.map((text) =>
+                            h("th", { scope: "col", class: columnClass(text) }, text),
+                        ),
+                    ),
+                ),
                 this.body,
             ),
         );
@@ -142,8 +170,13 @@ export class ListPage implements Page {
 
     private wanted(run: Run): boolean {
         const { text, state, project } = this.view;
-        const found = text === "" || `${run.name}\n${run.id}`.toLowerCase().includes(text.toLowerCase());
-        return found && (state === null || run.state === state) && (project === null || run.project === project);
+        const found =
+            text === "" || `${run.name}\n${run.id}`.toLowerCase().includes(text.toLowerCase());
+        return (
+            found &&
+            (state === null || run.state === state) &&
+            (project === null || run.project === project)
+        );
     }
 
     private async load(cursor: string | null): Promise<void> {
@@ -153,9 +186,16 @@ export class ListPage implements Page {
         this.request = request;
         const { text, state, project } = this.view;
         try {
-            const page = await get<List<Run>>("/api/v1/runs", { q: text, state, project, limit: PAGE, cursor }, request.signal);
+            const page = await get<List<Run>>(
+                "/api/v1/runs",
+                { q: text, state, project, limit: PAGE, cursor },
+                request.signal,
+            );
             const old = cursor === null ? [] : this.runs;
-            this.runs = [...old, ...page.data.filter(({ id }) => !old.some((run) => run.id === id))];
+            this.runs = [
+                ...old,
+                ...page.data.filter(({ id }) => !old.some((run) => run.id === id)),
+            ];
             this.cursor = page.page.next_cursor;
             this.loaded = true;
             this.paint();
@@ -170,7 +210,9 @@ export class ListPage implements Page {
     private async loadProjects(): Promise<void> {
         try {
             const projects = await get<List<{ name: string }>>("/api/v1/projects");
-            this.project.append(...projects.data.map(({ name }) => h("option", { value: name }, name)));
+            this.project.append(
+                ...projects.data.map(({ name }) => h("option", { value: name }, name)),
+            );
             this.project.value = this.view.project ?? "";
         } catch {
             // Without the list, all projects are shown, which is the default.
@@ -179,7 +221,10 @@ export class ListPage implements Page {
 
     private event(event: ReturnType<typeof readEvent>): void {
         if (event?.type === "run") {
-            this.runs = withRun(this.runs, event.run, { wanted: (run) => this.wanted(run), more: this.cursor !== null });
+            this.runs = withRun(this.runs, event.run, {
+                wanted: (run) => this.wanted(run),
+                more: this.cursor !== null,
+            });
         } else if (event?.type === "fit") {
             this.laws.put(event.run, event.fits);
         } else if (event?.type === "resync") {
@@ -194,43 +239,77 @@ export class ListPage implements Page {
     }
 
     private readonly paint = (): void => {
-        const focused = this.body.contains(document.activeElement) ? document.activeElement?.getAttribute("href") : null;
+        const focused = this.body.contains(document.activeElement)
+            ? document.activeElement?.getAttribute("href")
+            : null;
         this.body.replaceChildren(...this.runs.map((run) => this.row(run)));
         if (focused) {
-            [...this.body.querySelectorAll("a")].find((a) => a.getAttribute("href") === focused)?.focus();
+            [...this.body.querySelectorAll("a")]
+                .find((a) => a.getAttribute("href") === focused)
+                ?.focus();
         }
-        const filtered = this.view.text !== "" || this.view.state !== null || this.view.project !== null;
+        const filtered =
+            this.view.text !== "" || this.view.state !== null || this.view.project !== null;
         const none = this.loaded && this.runs.length === 0;
         this.table.hidden = this.runs.length === 0;
         this.more.hidden = this.cursor === null;
         if (none && !filtered && this.empty.childElementCount === 0) {
             this.empty.append(hookHelp());
         } else if (!none || filtered) {
-            this.empty.replaceChildren(...(none ? [h("p", { class: "nothing" }, "No run matches the filter.")] : []));
+            this.empty.replaceChildren(
+                ...(none ? [h("p", { class: "nothing" }, "No run matches the filter.")] : []),
+            );
         }
         setText(
             this.note,
-            this.runs.length === 0 ? "" : `${counted(this.runs.length, "run")}${this.cursor === null ? "" : ", more below"}`,
+            this.runs.length === 0
+                ? ""
+                : `${counted(this.runs.length, "run")}${this.cursor === null ? "" : ", more below"}`,
         );
     };
 
     private row(run: Run): HTMLElement {
         const created = wallMs(run.created_wall_ns);
-        const end = run.state === "live" || run.state === "stalled" ? Date.now() : wallMs(run.updated_wall_ns);
+        const end =
+            run.state === "live" || run.state === "stalled"
+                ? Date.now()
+                : wallMs(run.updated_wall_ns);
         const lost = lossText(run);
         const law = Number(run.records.probe) > 0 ? this.laws.of(run) : null;
         const cells: [(typeof HEADS)[number], (Node | string)[]][] = [
-            ["Run", [this.link(run), h("span", { class: "id" }, run.name === run.id ? "" : run.id)]],
+            [
+                "Run",
+                [this.link(run), h("span", { class: "id" }, run.name === run.id ? "" : run.id)],
+            ],
             ["Project", [run.project]],
-            ["State", [stateBadge(run), lost === null ? "" : h("span", { class: "lost-note" }, ` ▲ ${lost}`)]],
+            [
+                "State",
+                [
+                    stateBadge(run),
+                    lost === null ? "" : h("span", { class: "lost-note" }, ` ▲ ${lost}`),
+                ],
+            ],
             ["Steps", [grouped(Number(run.records.step))]],
             ["Probes", [grouped(Number(run.records.probe))]],
             ["L1", [lawText(law)]],
             ["Attempts", [grouped(run.attempts)]],
-            ["Started", [h("time", { datetime: new Date(created).toISOString(), title: moment(created) }, ago(Date.now() - created))]],
+            [
+                "Started",
+                [
+                    h(
+                        "time",
+                        { datetime: new Date(created).toISOString(), title: moment(created) },
+                        ago(Date.now() - created),
+                    ),
+                ],
+            ],
             ["Duration", [duration(end - created)]],
         ];
-        return h("tr", {}, ...cells.map(([head, content]) => h("td", { class: columnClass(head) }, ...content)));
+        return h(
+            "tr",
+            {},
+            ...cells.map(([head, content]) => h("td", { class: columnClass(head) }, ...content)),
+        );
     }
 
     private link(run: Run): HTMLElement {

@@ -89,18 +89,42 @@ export class RunPage implements Page {
             smoothness: smoothnessPanel(context("smoothness")),
             lr: stepsizePanel(context("lr")),
         };
-        const reset = h("button", { type: "button", onclick: () => this.change({ range: null }, true) }, "Whole run");
+        const reset = h(
+            "button",
+            { type: "button", onclick: () => this.change({ range: null }, true) },
+            "Whole run",
+        );
         this.rangeBar = h("div", { class: "range", hidden: true }, this.rangeNote, reset);
         this.content.append(
             h("h2", { class: "unseen" }, "Smoothness and its law"),
             h("div", { class: "picture" }, this.scatter.frame.element, this.fitTable.element),
             h("h2", { class: "unseen" }, "Over the steps"),
-            h("div", { class: "panels" }, ...PANEL_KEYS.map((key) => this.panels[key].frame.element)),
-            h("p", { class: "hint" }, "Drag over a chart to look closer, double click to see the whole run again."),
+            h(
+                "div",
+                { class: "panels" },
+                ...PANEL_KEYS.map((key) => this.panels[key].frame.element),
+            ),
+            h(
+                "p",
+                { class: "hint" },
+                "Drag over a chart to look closer, double click to see the whole run again.",
+            ),
             this.facts.element,
         );
         this.element.append(
-            h("div", { class: "run-head" }, h("a", { href: "/", class: "back", onclick: (event) => this.back(event) }, "← Runs"), this.heading, this.state, this.lostNote, this.rangeBar),
+            h(
+                "div",
+                { class: "run-head" },
+                h(
+                    "a",
+                    { href: "/", class: "back", onclick: (event) => this.back(event) },
+                    "← Runs",
+                ),
+                this.heading,
+                this.state,
+                this.lostNote,
+                this.rangeBar,
+            ),
             this.problem,
             this.content,
         );
@@ -147,7 +171,13 @@ export class RunPage implements Page {
         const click = event as MouseEvent;
         if (!click.ctrlKey && !click.metaKey && !click.shiftKey) {
             event.preventDefault();
-            this.app.go({ page: "list", text: "", state: null, project: null, theme: this.view.theme });
+            this.app.go({
+                page: "list",
+                text: "",
+                state: null,
+                project: null,
+                theme: this.view.theme,
+            });
         }
     }
 
@@ -162,7 +192,12 @@ export class RunPage implements Page {
         }
     }
 
-    private showing(): { run: string; attempt: number; regressor: Regressor | null; ranged: boolean } {
+    private showing(): {
+        run: string;
+        attempt: number;
+        regressor: Regressor | null;
+        ranged: boolean;
+    } {
         return {
             run: this.view.id,
             attempt: this.attempt,
@@ -181,8 +216,16 @@ export class RunPage implements Page {
         try {
             const [run, series, scatter, fits] = await Promise.all([
                 get<RunDetail | { data: RunDetail }>(path, {}, signal),
-                get<SeriesReply>(`${path}/series`, { metric: METRICS.join(), buckets: BUCKETS_ASKED, ...window }, signal),
-                get<ScatterReply>(`${path}/scatter`, { x: regressor, max: POINTS_MOST, ...window }, signal),
+                get<SeriesReply>(
+                    `${path}/series`,
+                    { metric: METRICS.join(), buckets: BUCKETS_ASKED, ...window },
+                    signal,
+                ),
+                get<ScatterReply>(
+                    `${path}/scatter`,
+                    { x: regressor, max: POINTS_MOST, ...window },
+                    signal,
+                ),
                 get<{ data: Fits }>(`${path}/fits`, { regressor, ...window }, signal),
             ]);
             this.problem.hidden = true;
@@ -203,7 +246,9 @@ export class RunPage implements Page {
     private async refit(signal: AbortSignal): Promise<void> {
         try {
             const query = { regressor: this.view.regressor };
-            this.fits = (await get<{ data: Fits }>(`${runPath(this.view.id)}/fits`, query, signal)).data;
+            this.fits = (
+                await get<{ data: Fits }>(`${runPath(this.view.id)}/fits`, query, signal)
+            ).data;
             this.app.painter.ask(this.paintPicture);
         } catch {
             // The next fit event asks again; a lost connection is said elsewhere.
@@ -215,14 +260,23 @@ export class RunPage implements Page {
         if (error instanceof ApiError && error.status === 404) {
             this.problem.replaceChildren(
                 h("h2", {}, "No such run"),
-                h("p", {}, "There is no run with the id ", h("code", {}, this.view.id), ". It may have been deleted."),
+                h(
+                    "p",
+                    {},
+                    "There is no run with the id ",
+                    h("code", {}, this.view.id),
+                    ". It may have been deleted.",
+                ),
             );
             this.problem.hidden = false;
             this.content.hidden = true;
             return;
         }
         if (!known) {
-            const why = error instanceof ApiError ? `trajd answered: ${error.message}` : "Cannot reach trajd.";
+            const why =
+                error instanceof ApiError
+                    ? `trajd answered: ${error.message}`
+                    : "Cannot reach trajd.";
             this.problem.replaceChildren(h("p", {}, `${why} Trying again…`));
             this.problem.hidden = false;
         }
@@ -237,7 +291,8 @@ export class RunPage implements Page {
             this.scatter.setDensity(data, excluded, text);
         } else {
             const drawn = data.step.length;
-            const text = sampling.rows_in > drawn + excluded ? ` of ${grouped(sampling.rows_in)}` : "";
+            const text =
+                sampling.rows_in > drawn + excluded ? ` of ${grouped(sampling.rows_in)}` : "";
             this.scatter.setPoints(Points.of(data), excluded, text);
         }
     }
@@ -308,12 +363,15 @@ export class RunPage implements Page {
         this.paintPanels();
         const { range } = this.view;
         this.rangeBar.hidden = range === null;
-        setText(this.rangeNote, range === null ? "" : `steps ${grouped(range[0])} to ${grouped(range[1])} only `);
+        setText(
+            this.rangeNote,
+            range === null ? "" : `steps ${grouped(range[0])} to ${grouped(range[1])} only `,
+        );
     };
 
     private readonly paintPicture = (): void => {
         this.scatter.setRegressor(this.regressor());
-        this.scatter.setLaw({ curves: curves(this.fits), x: this.fits?.x_range ?? null });
+        this.scatter.setLaws({ curves: curves(this.fits), x: this.fits?.x_range ?? null });
         this.fitTable.show(this.fits);
         this.scatter.paint();
     };
@@ -340,4 +398,3 @@ export class RunPage implements Page {
         }
     }
 }
-
