@@ -69,15 +69,21 @@ static void pairs_done(struct pairs *pairs)
     free(pairs->y);
 }
 
+static bool grow(double **array, size_t capacity)
+{
+    double *grown = realloc(*array, capacity * sizeof *grown);
+    if (grown == NULL) {
+        return false;
+    }
+    *array = grown;
+    return true;
+}
+
 static bool pairs_append(struct pairs *pairs, double x, double y)
 {
     if (pairs->n == pairs->capacity) {
         size_t capacity = pairs->capacity > 0 ? 2 * pairs->capacity : 1024;
-        double *xs = realloc(pairs->x, capacity * sizeof *xs);
-        pairs->x = xs != NULL ? xs : pairs->x;
-        double *ys = realloc(pairs->y, capacity * sizeof *ys);
-        pairs->y = ys != NULL ? ys : pairs->y;
-        if (xs == NULL || ys == NULL) {
+        if (!grow(&pairs->x, capacity) || !grow(&pairs->y, capacity)) {
             return false;
         }
         pairs->capacity = capacity;

@@ -11,6 +11,7 @@
 #include "math/held_env.h"
 #include "math/isa.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdbool.h>
 #include <string.h>
@@ -55,23 +56,25 @@ size_t traj_probe_workspace_bytes(enum traj_dtype dtype, size_t n)
     return 2 * stride(dtype, n);
 }
 
+static enum traj_status missing(const char *name)
+{
+    return error_set(
+        TRAJ_ENOGRAD, "probe: %s is NULL (is the array allocated yet?)", name);
+}
+
 static enum traj_status check_arrays(const struct traj_probe_input *input)
 {
-    const struct {
-        const void *array;
-        const char *name;
-    } needed[] = {
-        { input->param, "param" },
-        { input->param_start, "param_start" },
-        { input->grad_start, "grad_start" },
-        { input->workspace, "workspace" },
-    };
-    for (size_t i = 0; i < sizeof needed / sizeof needed[0]; i++) {
-        if (needed[i].array == NULL) {
-            return error_set(TRAJ_ENOGRAD,
-                "probe: %s is NULL (is the array allocated yet?)",
-                needed[i].name);
-        }
+    if (input->param == NULL) {
+        return missing("param");
+    }
+    if (input->param_start == NULL) {
+        return missing("param_start");
+    }
+    if (input->grad_start == NULL) {
+        return missing("grad_start");
+    }
+    if (input->workspace == NULL) {
+        return missing("workspace");
     }
     if (input->param == input->param_start) {
         return error_set(TRAJ_EINVAL,
@@ -145,6 +148,7 @@ static struct traj_moments moments(const struct traj_probe_input *input,
 static void save_params(const struct probe_run *run)
 {
     const struct traj_probe_input *input = run->input;
+    assert(run->saved != NULL && input->param != NULL); /* see check() */
     memcpy(run->saved, input->param, input->n * width(input->dtype));
 }
 
@@ -228,18 +232,24 @@ static enum traj_status check_idempotence(struct probe_run *run)
     return TRAJ_OK;
 }
 
-#define DEFINE_PLACE(type)                                                     \
-    ISA_CLONES HELD_ENV_NOINLINE static void place_##type(                     \
-        type *restrict param, const type *restrict start,                      \
-        const type *restrict end, size_t n, double gamma)                      \
-    {                                                                          \
-        for (size_t i = 0; i < n; i++) {                                       \
-            const double x = (double)start[i];                                 \
-            param[i] = (type)(x + gamma * ((double)end[i] - x));               \
-        }                                                                      \
+ISA_CLONES HELD_ENV_NOINLINE static void place_float(float *restrict param,
+    const float *restrict start, const float *restrict end, size_t n,
+    double gamma)
+{
+    for (size_t i = 0; i < n; i++) {
+        const double x = (double)start[i];
+        param[i] = (float)(x + gamma * ((double)end[i] - x));
     }
-DEFINE_PLACE(float)
-DEFINE_PLACE(double)
+}
+
+ISA_CLONES HELD_ENV_NOINLINE static void place_double(double *restrict param,
+    const double *restrict start, const double *restrict end, size_t n,
+    double gamma)
+{
+    for (size_t i = 0; i < n; i++) {
+        param[i] = start[i] + gamma * (end[i] - start[i]);
+    }
+}
 
 /* param = x + gamma d. At gamma = 1 the trainer's own bits, which x + (p - x)
  * need not give. */
