@@ -31,7 +31,7 @@ enum err_code err_set(struct err *e, enum err_code code, const char *format,
 enum err_code err_prefix(struct err *e, const char *format, ...)
     ERR_PRINTF(2, 3);
 
-/* "nomem", "invalid", ...: stable, for logs and problem+json. */
+/* "out_of_memory", "invalid", ...: stable, for logs and problem+json. */
 const char *err_code_name(enum err_code code);
 
 #endif

@@ -8,6 +8,7 @@
  */
 #include "pure/decode.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "wire/crc32c.h"
@@ -219,6 +220,8 @@ static enum decode_result decode_sections(
         if (result != DECODE_OK) {
             return result;
         }
+        /* Known kinds ascend, so there are no more sections than kinds. */
+        assert(i < sizeof m->sections / sizeof m->sections[0]);
         struct section *s = &m->sections[i];
         lay_out_section(&head, p + sizeof head, s);
         if (!claim_seqs(s, m->count, seen) || !presence_is_sound(s) ||

@@ -48,7 +48,7 @@ struct message {
     uint64_t first_seq;
     uint32_t count;
     uint32_t n_sections;
-    struct section sections[WIRE_SECTIONS_MAX];
+    struct section sections[WIRE_KINDS - 1]; /* a kind appears once */
 };
 
 /* DECODE_UNSUPPORTED: only ret_message->stream holds, for an answer.

@@ -193,13 +193,15 @@ static void seal(struct writer *w, const struct batch *b)
             continue;
         }
         struct err e = { 0 };
+        char text[sizeof e.text];
         bool more = true;
         while (more) {
             more = false;
             if (seal_one(w, t->state.stream, t->ended, &more, &e) != ERR_NONE) {
                 counter_add(COUNTER_COMMIT_ERRORS, 1);
                 log_limited(LOG_ERROR, "writer",
-                    "event=seal_failed error=\"%s\" kept=in_the_log", e.text);
+                    "event=seal_failed error=%s kept=in_the_log",
+                    log_quoted(text, sizeof text, e.text));
             }
         }
         cached->unsealed = 0;
@@ -223,6 +225,7 @@ static void work_on_batch(struct writer *w, struct job **jobs, size_t n)
 {
     struct batch *b = &w->batch;
     struct err e = { 0 };
+    char text[sizeof e.text];
     int64_t start = clock_mono_ns();
     if (batch_commit(b, w->store, &w->cache, jobs, n, &e) == ERR_NONE) {
         gauge_set(GAUGE_COMMIT_LAST_US, (clock_mono_ns() - start) / 1000);
@@ -237,8 +240,8 @@ static void work_on_batch(struct writer *w, struct job **jobs, size_t n)
     stream_cache_clear(&w->cache);
     counter_add(COUNTER_COMMIT_ERRORS, 1);
     log_limited(LOG_ERROR, "writer",
-        "event=commit_failed messages=%zu error=\"%s\" answer=%s", n, e.text,
-        n > 1 ? "one_by_one" : "busy");
+        "event=commit_failed messages=%zu error=%s answer=%s", n,
+        log_quoted(text, sizeof text, e.text), n > 1 ? "one_by_one" : "busy");
     if (n == 1) {
         put_off(w, jobs[0]);
         return;
@@ -348,11 +351,13 @@ static void update_gauges(struct writer *w)
 static void checkpoint(struct writer *w, enum store_checkpoint mode)
 {
     struct err e = { 0 };
+    char text[sizeof e.text];
     enum err_code code = store_checkpoint(w->store, mode, &e);
     w->dirty = false;
     if (code != ERR_NONE && code != ERR_BUSY) {
         log_limited(LOG_WARN, "writer",
-            "event=checkpoint_failed error=\"%s\" kept=in_the_log", e.text);
+            "event=checkpoint_failed error=%s kept=in_the_log",
+            log_quoted(text, sizeof text, e.text));
     }
 }
 
