@@ -145,7 +145,7 @@ format:
 # ---- installing
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(LIBDIR)/pkgconfig \
-	  $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man3 $(DESTDIR)$(PREFIX)/share/man/man8
+	  $(foreach section,1 3 5 8,$(DESTDIR)$(PREFIX)/share/man/man$(section))
 	install -m 755 $(B)/trajd $(B)/traj $(DESTDIR)$(PREFIX)/bin
 	install -m 644 client/traj.h $(DESTDIR)$(PREFIX)/include
 	install -m 644 $(B)/libtraj.a $(DESTDIR)$(LIBDIR)
@@ -155,9 +155,10 @@ install: all
 	  > $(DESTDIR)$(LIBDIR)/pkgconfig/traj.pc
 	install -m 644 client/traj.1 $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 client/traj.3 $(DESTDIR)$(PREFIX)/share/man/man3
+	install -m 644 daemon/trajd.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5
 	install -m 644 daemon/trajd.8 $(DESTDIR)$(PREFIX)/share/man/man8
 uninstall:
-	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,bin/trajd bin/traj include/traj.h share/man/man1/traj.1 share/man/man3/traj.3 share/man/man8/trajd.8) \
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,bin/trajd bin/traj include/traj.h share/man/man1/traj.1 share/man/man3/traj.3 share/man/man5/trajd.conf.5 share/man/man8/trajd.8) \
 	  $(addprefix $(DESTDIR)$(LIBDIR)/,libtraj.a libtraj.so libtraj.so.$(SOVERSION) pkgconfig/traj.pc)
 clean:
 	rm -rf build
