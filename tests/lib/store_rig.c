@@ -141,7 +141,7 @@ struct rig_record rig_step(uint64_t seq, uint64_t step, double loss)
     struct rig_record r = { .seq = seq, .kind = WIRE_STEP };
     r.present = 1u << STEP_step | 1u << STEP_wall_ns | 1u << STEP_loss;
     r.values[STEP_step] = step;
-    r.values[STEP_wall_ns] = (uint64_t)(RIG_NOW_NS + (int64_t)step * 1000000);
+    r.values[STEP_wall_ns] = (uint64_t)RIG_NOW_NS + step * 1000000;
     memcpy(&r.values[STEP_loss], &loss, sizeof loss);
     return r;
 }

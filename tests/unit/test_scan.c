@@ -1,6 +1,7 @@
 /* Reading records: order, ranges, cursors, columns, snapshots, damage. */
 #include "../lib/store_rig.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -222,6 +223,52 @@ static void test_a_scan_sees_one_state_while_the_writer_goes_on(void **state)
     reader_close(reader);
 }
 
+struct reading {
+    const struct rig *rig;
+    struct run_id run;
+    _Atomic bool stop;    /* relaxed: one scan more does no harm */
+    _Atomic size_t scans; /* so */
+};
+
+/* Each scan sees all records from the first on, and never fewer than before. */
+static void *read_on(void *context)
+{
+    struct reading *reading = context;
+    size_t before = 0;
+    while (!reading->stop) {
+        struct rig_records got = { 0 };
+        struct scan_query query = rig_query(reading->run, WIRE_STEP);
+        rig_scan(reading->rig, &query, &got);
+        bool right = got.n >= before;
+        for (size_t i = 0; right && i < got.n; i++) {
+            right = got.v[i].seq == i + 1;
+        }
+        if (!right) {
+            abort(); /* cmocka's assertions are for the main thread */
+        }
+        before = got.n;
+        rig_records_done(&got);
+        reading->scans++;
+    }
+    return NULL;
+}
+
+static void test_readers_miss_nothing_while_another_thread_seals(void **state)
+{
+    struct rig *rig = *state;
+    struct stream_state s = rig_hello(rig, 1, HELLO_R1);
+    struct reading reading = { .rig = rig, .run = s.run };
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, read_on, &reading), 0);
+    for (uint64_t i = 0; i < 200 || (reading.scans < 10 && i < 20000); i++) {
+        rig_steps(rig, &s, 1, s.committed_seq, 30);
+        (void)rig_seal(rig, &s, i % 7 == 0);
+    }
+    reading.stop = true;
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_true(reading.scans >= 1);
+}
+
 /* Scans to the end over errors: the records that could be read. */
 static size_t count_readable(
     const struct rig *rig, struct run_id run, size_t *ret_errors)
@@ -327,6 +374,7 @@ int main(void)
         TEST(test_a_cursor_goes_on_where_it_was_anywhere),
         TEST(test_only_wanted_columns_come),
         TEST(test_a_scan_sees_one_state_while_the_writer_goes_on),
+        TEST(test_readers_miss_nothing_while_another_thread_seals),
         TEST(test_a_damaged_chunk_is_said_and_the_others_are_read),
         TEST(test_a_damaged_log_row_is_said_and_scanning_goes_on),
         TEST(test_a_run_without_records_gives_none),
