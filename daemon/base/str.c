@@ -195,7 +195,7 @@ void buf_double(struct buf *b, double value)
         buf_text(b, value > 0 ? "Infinity" : "-Infinity");
         return;
     }
-    char text[DECIMAL_MAX];
+    char text[DECIMAL_MAX] = { 0 };
     buf_append(b, text, decimal_write(value, text));
 }
 
