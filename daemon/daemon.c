@@ -19,9 +19,10 @@
 #include <unistd.h>
 #include <zmq.h>
 
-#include "base/log.h"
+#include "base/clock.h"
 #include "http/http.h"
 #include "http/run_json.h"
+#include "pure/run_state.h"
 #include "threads/analysis.h"
 #include "threads/ingest.h"
 #include "threads/jobs.h"
@@ -167,6 +168,13 @@ static enum err_code start_all(struct daemon *daemon, struct err *e)
     return code != ERR_NONE ? code : start_http(daemon, e);
 }
 
+static void set_run_limits(const struct config *config)
+{
+    struct run_limits limits = RUN_LIMITS_DEFAULT;
+    limits.lost_after_ns = config->lost_after_s * NS_PER_S;
+    run_limits_set(&limits);
+}
+
 enum err_code daemon_start(
     const struct config *config, struct daemon **ret_daemon, struct err *e)
 {
@@ -176,6 +184,7 @@ enum err_code daemon_start(
     }
     daemon->config = config;
     daemon->lock_fd = -1;
+    set_run_limits(config);
     enum err_code code = start_all(daemon, e);
     if (code != ERR_NONE) {
         daemon_stop(daemon);

@@ -9,7 +9,7 @@
 
 enum run_state run_row_state(const struct run_row *run, int64_t now_wall_ns)
 {
-    return run_state_at(&run->facts, now_wall_ns, &RUN_LIMITS_DEFAULT);
+    return run_state_at(&run->facts, now_wall_ns, run_limits());
 }
 
 /* Texts that the store keeps as JSON; what is none (never, by its own checks)

@@ -1,5 +1,19 @@
-/* run_state.c: pure; any thread. */
+/* run_state.c: owns the daemon's limits, set before any thread starts; any
+ * thread.
+ */
 #include "pure/run_state.h"
+
+static struct run_limits limits_in_use = RUN_LIMITS_DEFAULT;
+
+void run_limits_set(const struct run_limits *limits)
+{
+    limits_in_use = *limits;
+}
+
+const struct run_limits *run_limits(void)
+{
+    return &limits_in_use;
+}
 
 /* Longer than limit_ns ago. A time after now (a clock set back) is recent. */
 static bool older_than(int64_t then_ns, int64_t now_ns, int64_t limit_ns)

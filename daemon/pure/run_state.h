@@ -26,6 +26,11 @@ struct run_limits {
         .stall_least_ns = INT64_C(30000000000),                                \
         .stall_factor = 10 })
 
+/* The daemon's limits: one setting, as the log's level is, because what is lost
+ * must be so in every list, event and count. Set before any thread starts. */
+void run_limits_set(const struct run_limits *limits);
+const struct run_limits *run_limits(void); /* RUN_LIMITS_DEFAULT until set */
+
 enum run_state {
     RUN_LIVE,
     RUN_STALLED,  /* the writer is heard, but makes no step */

@@ -142,9 +142,8 @@ static void tell_run(struct analysis *analysis, const struct analysis_run *run,
 static void take_in(struct analysis *analysis, struct analysis_run *run,
     const struct run_row *row)
 {
-    const struct run_limits limits = RUN_LIMITS_DEFAULT;
     int64_t now = clock_wall_ns();
-    enum run_state state = run_state_at(&row->facts, now, &limits);
+    enum run_state state = run_state_at(&row->facts, now, run_limits());
     if (!run->seen || row->revision != run->revision || state != run->state) {
         tell_run(analysis, run, row, now);
     }
@@ -184,9 +183,8 @@ static bool look(struct analysis *analysis, struct analysis_run *run)
 /* A run that nobody writes to changes too: it stalls, it is lost. */
 static bool has_turned(const struct analysis_run *run)
 {
-    const struct run_limits limits = RUN_LIMITS_DEFAULT;
-    return run->seen &&
-           run_state_at(&run->facts, clock_wall_ns(), &limits) != run->state;
+    return run->seen && run_state_at(&run->facts, clock_wall_ns(),
+                            run_limits()) != run->state;
 }
 
 static void look_at_runs(struct analysis *analysis)
@@ -323,8 +321,8 @@ static enum err_code follow(
     void *context, const struct run_row *row, struct err *e)
 {
     (void)e;
-    const struct run_limits limits = RUN_LIMITS_DEFAULT;
-    enum run_state state = run_state_at(&row->facts, clock_wall_ns(), &limits);
+    enum run_state state =
+        run_state_at(&row->facts, clock_wall_ns(), run_limits());
     if (state == RUN_LIVE || state == RUN_STALLED) {
         note_change(context, row->uid);
     }

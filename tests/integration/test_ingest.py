@@ -301,6 +301,20 @@ def test_a_full_disk_is_survived_and_nothing_is_lost(tmp_path):
     assert trajd.stop() == 0
 
 
+def test_a_silent_run_is_lost_and_live_again_when_heard(tmp_path):
+    trajd = Trajd(tmp_path, "--lost-after", "1").start()
+    peer = Peer(trajd.ingest, "r")
+    steps(peer, 5)
+    peer.deliver()
+    assert trajd.run("r")["state"] == "live"
+    trajd.wait(lambda: trajd.run("r")["state"] == "lost", "lost")
+    assert [run["id"] for run in trajd.json("/api/v1/runs?state=lost")["data"]] == ["r"]
+    steps(peer, 5, first=5)
+    peer.deliver()
+    assert trajd.run("r")["state"] == "live"
+    trajd.end()
+
+
 # ---- starting and ending -----------------------------------------------------
 
 
