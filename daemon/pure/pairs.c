@@ -227,6 +227,7 @@ static bool grow(struct pairs *pairs)
 
 bool pairs_add(struct pairs *pairs, const struct pair *pair)
 {
+    assert(pairs->max >= 2);
     if (pairs->n == pairs->max) {
         thin(pairs);
     }
