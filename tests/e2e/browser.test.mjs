@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { axeViolations, openBrowser, openPage, violations } from "./browser.mjs";
-import { Daemon, Trainer } from "./daemon.mjs";
+import { Daemon, Trainer, startLstm } from "./daemon.mjs";
 import { until } from "./wait.mjs";
 
 let browser;
@@ -128,6 +128,39 @@ test("the page's numbers are the daemon's", async () => {
     const link = await visit.page.locator(".exports a").first().getAttribute("href");
     const rows = (await (await fetch(daemon.url + link)).text()).trimEnd().split("\n");
     assert.equal(rows.length, 1 + 2710);
+    await clean(visit);
+});
+
+test("the points of a language model in training arrive one after the other, all of them", async () => {
+    const visit = await openPage(browser);
+    const { page } = visit;
+    await page.goto(daemon.url);
+    const options = [
+        "--steps",
+        "300",
+        "--hidden",
+        "32",
+        "--probe-every",
+        "1",
+        "--lr",
+        "20",
+        "--clip",
+        "0.25",
+    ];
+    const lstm = startLstm(daemon, "e2e.lstm", options);
+    await shows(page, "e2e.lstm");
+    await page.goto(`${daemon.url}/runs/e2e.lstm`);
+    let seen = await until("the first points", () => points(page).catch(() => 0));
+    for (let i = 0; i < 3 && seen < 300; i++) {
+        seen = await until("more points", async () => {
+            const now = await points(page);
+            return now > seen ? now : null;
+        });
+    }
+    assert.equal(await lstm.done, 0);
+    await shows(page, "300 points");
+    await shows(page, "✓ complete");
+    await page.waitForFunction(() => document.querySelectorAll(".fits tbody tr").length === 4);
     await clean(visit);
 });
 

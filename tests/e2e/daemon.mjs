@@ -86,3 +86,12 @@ export class Trainer {
         await ended(this.child);
     }
 }
+
+/** The example trainer of the demo, on real text; done: when it has ended, with its status. */
+export function startLstm(daemon, run, options) {
+    const child = spawn(join(built, "examples/lstm"), ["--run-id", run, ...options], {
+        stdio: "ignore",
+        env: { ...process.env, TRAJ_URL: daemon.ingest, TRAJ_DIR: join(daemon.folder, "spool") },
+    });
+    return { child, done: ended(child).then(() => child.exitCode) };
+}

@@ -44,7 +44,7 @@ function warningText(warning: FitWarning, fits: Fits): string {
             );
         case "narrow_range":
             return (
-                `The gradient norm varied only from ${sig3(fits.x_range?.[0])} to ${sig3(fits.x_range?.[1])}: ` +
+                "Nine in ten gradient norms lie within a factor of 2 of each other: " +
                 "L0 and L1 cannot be told apart over so narrow a range."
             );
         case "different_data":

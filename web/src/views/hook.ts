@@ -3,16 +3,19 @@
 import { get } from "../api/client";
 import { h } from "../dom";
 
-const HOOK = `traj_run *run = NULL;
-traj_watch *watch = NULL;
-struct traj_watch_options what = { .size = sizeof what, .dtype = TRAJ_F32,
-    .n = n, .param = param, .grad = grad, .gradient = gradient_again };
-int failed = traj_open(NULL, &run) || traj_watch_open(run, &what, &watch);
+/** As client/examples/minimal.c, without its checks. */
+const HOOK = `struct traj_watch_options options = TRAJ_WATCH_INIT;
+options.dtype = TRAJ_F32;
+options.n = n;
+options.param = param;
+options.grad = grad;
+options.gradient = gradient; /* of the same batch, once more */
+int failed = traj_open(NULL, &run) || traj_watch_open(run, &options, &watch);
 
-/* each step, with step, loss, lr and clip_threshold set in s */
-failed |= traj_before_update(watch, &s);
+/* each step, with step, loss, lr and clip_threshold set */
+failed |= traj_before_update(watch, &step);
 clip_and_update(param, grad);
-failed |= traj_after_update(watch, &s);`;
+failed |= traj_after_update(watch, &step);`;
 
 export function hookHelp(): HTMLElement {
     const endpoint = h("code", {}, `tcp://${location.hostname}:7011`);
@@ -32,11 +35,7 @@ export function hookHelp(): HTMLElement {
             endpoint,
             ".",
         ),
-        h(
-            "p",
-            {},
-            "In a trainer written in C (gradient_again computes the gradient of the same batch once more):",
-        ),
+        h("p", {}, "In a trainer written in C:"),
         h(
             "pre",
             { tabindex: 0, role: "region", "aria-label": "The hook in C" },
