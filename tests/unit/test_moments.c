@@ -172,6 +172,24 @@ static void test_error_does_not_grow_with_the_length(void **state)
     free(g);
 }
 
+static void test_what_adding_blocks_rounds_away_is_kept(void **state)
+{
+    (void)state;
+    /* 256 blocks of 2^-44, each below half a unit in the last place of the
+     * 4096 that the first block gives. */
+    const size_t n = 257 * (size_t)KERNEL_BLOCK;
+    float *g = malloc(n * sizeof *g);
+    assert_non_null(g);
+    for (size_t i = 0; i < n; i++) {
+        g[i] = i < KERNEL_BLOCK ? 1 : 0x1p-28f;
+    }
+    struct traj_moments m;
+    assert_int_equal(
+        traj_moments(TRAJ_F32, n, NULL, g, NULL, NULL, &m), TRAJ_OK);
+    assert_true(m.grad_sq == 4096 + 0x1p-36);
+    free(g);
+}
+
 static void test_a_power_of_two_scales_the_sums_exactly(void **state)
 {
     (void)state;
@@ -325,6 +343,7 @@ int main(void)
         TEST(test_sums_are_right_for_every_set_of_arrays_and_length),
         TEST(test_small_integers_are_exact),
         TEST(test_error_does_not_grow_with_the_length),
+        TEST(test_what_adding_blocks_rounds_away_is_kept),
         TEST(test_a_power_of_two_scales_the_sums_exactly),
         TEST(test_nan_and_inf_are_counted_wherever_they_stand),
         TEST(test_inf_alone_gives_inf_and_not_nan),
