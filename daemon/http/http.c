@@ -6,11 +6,13 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "http/connections.h"
 #include "http/dispatch.h"
 #include "http/readers.h"
 #include "http/request.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <errno.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
@@ -22,17 +24,19 @@
 #include <unistd.h>
 
 #define THREADS 2
-/* Event streams take up to LIVE_STREAMS_MAX of these; the rest is the reserve
- * that keeps the API answering when all of them are open. */
-#define CONNECTIONS_MAX (LIVE_STREAMS_MAX + 128)
+/* What event streams leave keeps the API answering when all of them are
+ * open. */
+static_assert(CONNECTIONS_MAX >= LIVE_STREAMS_MAX + 128, "there is a reserve");
 #define CONNECTION_MEMORY_BYTES 32768
 #define IDLE_TIMEOUT_S 30
 #define BACKLOG 128
 #define DRAIN_MS 2000
+#define END_MS 1000
 
 struct http {
     struct http_context context;
     struct MHD_Daemon *daemon;
+    struct connections connections;
     char *texts[4]; /* copies of the options' texts */
 };
 
@@ -135,8 +139,9 @@ __attribute__((format(printf, 2, 0))) static void log_mhd(
         log_quoted(quoted, sizeof quoted, text));
 }
 
-static struct MHD_Daemon *start_daemon(struct http_context *context, int fd)
+static struct MHD_Daemon *start_daemon(struct http *http, int fd)
 {
+    struct http_context *context = &http->context;
     return MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD |
                                 MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG,
         0, NULL, NULL, dispatch_handle, context,
@@ -154,6 +159,7 @@ static struct MHD_Daemon *start_daemon(struct http_context *context, int fd)
 static void http_free(struct http *http)
 {
     readers_free(http->context.readers);
+    connections_done(&http->connections);
     for (size_t i = 0; i < sizeof http->texts / sizeof http->texts[0]; i++) {
         free(http->texts[i]);
     }
@@ -170,7 +176,7 @@ static enum err_code open_server(struct http *http, struct err *e)
         return e->code;
     }
     context->port = bound_port(fd);
-    http->daemon = start_daemon(context, fd);
+    http->daemon = start_daemon(http, fd);
     if (http->daemon == NULL) {
         (void)close(fd);
         return err_set(e, ERR_IO, "the HTTP server does not start");
@@ -185,6 +191,7 @@ enum err_code http_start(
     if (http == NULL) {
         return no_memory(e);
     }
+    connections_init(&http->connections);
     if (!copy_options(http, options)) {
         http_free(http);
         return no_memory(e);
@@ -219,6 +226,14 @@ void http_stop(struct http *http)
         if (left > 0) {
             log_line(LOG_WARN, "http", "streams_cut=%zu", left);
         }
+    }
+    MHD_socket listener = MHD_quiesce_daemon(http->daemon);
+    if (listener != MHD_INVALID_SOCKET) {
+        (void)close(listener);
+    }
+    size_t cut = connections_end(&http->connections, END_MS);
+    if (cut > 0) {
+        log_line(LOG_WARN, "http", "connections_cut=%zu", cut);
     }
     MHD_stop_daemon(http->daemon);
     http_free(http);
