@@ -8,8 +8,12 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <sys/socket.h>
 #include <time.h>
+
+#define SETTLE_MS 50
+#define ROUNDS_MAX 10
 
 void connections_init(struct connections *connections)
 {
@@ -88,10 +92,27 @@ static size_t shut_and_wait(
     return left;
 }
 
+/* One that was being accepted when the last one ended is told of a moment
+ * later: nothing says that there is none, so the quiet must last. */
+static bool stays_quiet(struct connections *connections)
+{
+    const struct timespec settle = { .tv_nsec = SETTLE_MS * NS_PER_MS };
+    (void)nanosleep(&settle, NULL);
+    (void)pthread_mutex_lock(&connections->lock);
+    bool quiet = connections->n == 0;
+    (void)pthread_mutex_unlock(&connections->lock);
+    return quiet;
+}
+
 size_t connections_end(struct connections *connections, int timeout_ms)
 {
-    if (shut_and_wait(connections, SHUT_RD, timeout_ms) == 0) {
-        return 0;
+    for (int round = 0; round < ROUNDS_MAX; round++) {
+        if (shut_and_wait(connections, SHUT_RD, timeout_ms) > 0) {
+            break;
+        }
+        if (stays_quiet(connections)) {
+            return 0;
+        }
     }
     return shut_and_wait(connections, SHUT_RDWR, timeout_ms);
 }

@@ -229,6 +229,7 @@ void http_stop(struct http *http)
     }
     MHD_socket listener = MHD_quiesce_daemon(http->daemon);
     if (listener != MHD_INVALID_SOCKET) {
+        (void)shutdown(listener, SHUT_RDWR); /* what waits to be accepted */
         (void)close(listener);
     }
     size_t cut = connections_end(&http->connections, END_MS);
