@@ -15,7 +15,7 @@
  * traj_open of the run, or `traj sync DIR`, sends the rest.
  *
  * Threads: calls on different runs never interfere. On one run, one thread at
- * a time may record; traj_stats may be called from any thread.
+ * a time may record; traj_get_stats may be called from any thread.
  * Fork: a run belongs to the process that opened it. In a forked child every
  * call returns TRAJ_EFORKED and does nothing; traj_close is safe there and
  * leaves the files alone.
@@ -97,7 +97,8 @@ enum traj_mode {
 
 enum traj_full {
     TRAJ_FULL_DROP = 0,  /* at the spool's limit: drop the record, count it */
-    TRAJ_FULL_BLOCK = 1, /* at the spool's limit: wait for the daemon */
+    TRAJ_FULL_BLOCK = 1, /* at the spool's limit: wait for the daemon; as DROP
+                            when offline or refused: nobody makes room */
 };
 
 /*
@@ -119,7 +120,8 @@ struct traj_options {
     const char *optimizer;   /* "sgd", "adam", ...; free text */
     enum traj_mode mode;
     enum traj_full full;
-    uint64_t spool_bytes; /* limit of this run's spool; 1 GiB */
+    uint64_t spool_bytes; /* limit of this run's spool here, what earlier
+                             attempts left included; 1 GiB, at least 1 MiB */
     uint32_t rank;        /* of this process, 0 .. world-1 */
     uint32_t world;       /* processes of the run; 0 means 1 */
 };
@@ -139,7 +141,8 @@ struct traj_options {
 /*
  * Open a run, or continue one: a run_id whose directory exists starts a new
  * attempt, and what earlier attempts left unsent is sent too. Touches the
- * disk; does not wait for the daemon.
+ * disk; does not wait for the daemon. TRAJ_EBUSY: a living process records
+ * this rank of the run here.
  * On TRAJ_OK *ret_run must be given to traj_finish or traj_close; on failure
  * it is left as it was. options may be NULL.
  */

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,21 +21,33 @@ static enum traj_status io_error(const char *what, const char *name)
     return error_set(TRAJ_EIO, "%s %s: %s", what, name, strerror(errno));
 }
 
+static void stream_name_write(struct stream_name *name)
+{
+    (void)snprintf(name->text, sizeof name->text, "a%04" PRIu32 "-r%05" PRIu32,
+        name->attempt, name->rank);
+}
+
 int rundir_parse_stream_name(const char *text, struct stream_name *ret)
 {
-    unsigned attempt = 0;
-    unsigned rank = 0;
-    char again[STREAM_NAME_BYTES];
-    if (strlen(text) >= sizeof again ||
-        sscanf(text, "a%u-r%u", &attempt, &rank) != 2) {
+    char *end = NULL;
+    if (strlen(text) >= STREAM_NAME_BYTES || text[0] != 'a') {
         return 0;
     }
-    (void)snprintf(again, sizeof again, "a%04u-r%05u", attempt, rank);
-    if (strcmp(again, text) != 0) {
+    unsigned long attempt = strtoul(text + 1, &end, 10);
+    if (end[0] != '-' || end[1] != 'r') {
+        return 0;
+    }
+    unsigned long rank = strtoul(end + 2, &end, 10);
+    if (attempt < 1 || attempt > ATTEMPT_MAX || rank > 65535) {
+        return 0;
+    }
+    struct stream_name name = { .attempt = (uint32_t)attempt,
+        .rank = (uint32_t)rank };
+    stream_name_write(&name);
+    if (strcmp(name.text, text) != 0) {
         return 0; /* a name that we would not have made */
     }
-    *ret = (struct stream_name){ .attempt = attempt, .rank = rank };
-    memcpy(ret->text, again, sizeof again);
+    *ret = name;
     return 1;
 }
 
@@ -250,8 +263,7 @@ enum traj_status rundir_new_stream(int run_fd, const struct lock *lock,
     if (status != TRAJ_OK) {
         return status;
     }
-    (void)snprintf(stream->name.text, sizeof stream->name.text, "a%04u-r%05u",
-        stream->name.attempt, stream->name.rank);
+    stream_name_write(&stream->name);
     char made[STREAM_NAME_BYTES];
     (void)snprintf(made, sizeof made, "new-r%05u", stream->name.rank);
     stream->run_fd = fcntl(run_fd, F_DUPFD_CLOEXEC, 0);

@@ -77,7 +77,7 @@ enum traj_status segment_create(int dir_fd, uint64_t number,
     enum traj_status status = error != 0 ? io_error("allocate", name, error)
                                          : map(fd, name, bytes, &segment);
     (void)close(fd); /* the mapping holds the file */
-    if (status != TRAJ_OK) {
+    if (segment == NULL) {
         (void)unlinkat(dir_fd, name, 0); /* else recovery throws it away */
         return status;
     }
@@ -186,7 +186,7 @@ enum traj_status segment_recover(int dir_fd, uint64_t number,
         status = map(fd, name, bytes, &segment);
     }
     (void)close(fd); /* the mapping holds the file */
-    if (status != TRAJ_OK) {
+    if (segment == NULL) {
         return status;
     }
     segment->number = number;
