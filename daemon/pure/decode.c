@@ -70,7 +70,7 @@ static enum decode_result check_section_head(const struct wire_section *head,
 {
     if (head->length > left || head->reserved != 0 || head->count == 0 ||
         head->count > message_count || head->heap_length > left ||
-        head->heap_length % 8 != 0 || head->kind <= previous_kind) {
+        head->kind <= previous_kind) {
         return DECODE_MALFORMED;
     }
     const struct wire_kind_info *info = wire_kind_info(head->kind);

@@ -257,6 +257,22 @@ def bad():
     data("texts_swapped", names, put(name_slots, "<IIII", 2, 2, 2, 0))
     data("texts_gap", names, put(name_slots, "<IIII", 2, 0, 2, 3))
 
+    # Whole and consistent, but for one thing.
+    data("text_beyond_heap", [event(1, "abcdefgh")], put(text_slot, "<II", 9, 0))
+    data("gammas_40_bytes", [wire.Record(wire.PROBE, 1, {"gammas": bytes(40)})],
+         lambda body: None)
+    body = wire.data_body(uneven, 1)
+    message("section_beyond_message", wire.message(wire.DATA, UID, body[:-8]), "malformed")
+    grown = bytearray(wire.data_body(text, 1) + bytes(8))
+    struct.pack_into("<II", grown, S_LENGTH, len(grown) - 16, 16)
+    message("heap_too_long", wire.message(wire.DATA, UID, bytes(grown)), "malformed")
+    nothing = struct.pack("<BBHIIIQ", wire.EVENT, wire.UNIFORM, 0, 0, 24, 0, 0)
+    message("section_empty", wire.message(
+        wire.DATA, UID, struct.pack("<QII", 1, 1, 2) + wire.section(wire.STEP, one, 1) + nothing),
+        "malformed")
+    tail = struct.pack("<IBBH", 40, wire.VERSION, wire.BYE, 0) + UID + bytes(16)
+    message("length_other", wire.MAGIC + struct.pack("<I", wire.crc32c(tail)) + tail, "malformed")
+
     twice = wire.section(wire.STEP, [step(1)], 1) + wire.section(wire.STEP, [step(2)], 1)
     message("kind_twice", wire.message(wire.DATA, UID, struct.pack("<QII", 1, 2, 2) + twice),
             "malformed")
