@@ -110,5 +110,5 @@ int cmd_ls(int argc, char **argv)
         usage(stderr);
         return CLI_USAGE;
     }
-    return list_runs(url, project, &list);
+    return (int)list_runs(url, project, &list);
 }

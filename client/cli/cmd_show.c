@@ -246,5 +246,5 @@ int cmd_show(int argc, char **argv)
     }
     enum cli_exit result = show(client, argv[optind], format);
     client_free(client);
-    return result;
+    return (int)result;
 }

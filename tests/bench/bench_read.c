@@ -165,7 +165,7 @@ static void bench_series(
     struct reader *reader, struct run_id run, const char *name)
 {
     char what[64];
-    double least = INFINITY;
+    double least = (double)INFINITY;
     for (int i = 0; i < TIMES; i++) {
         least = fmin(least, read_series(reader, run, name));
     }
@@ -176,8 +176,8 @@ static void bench_series(
 static void bench_fits(struct reader *reader, struct run_id run, size_t max)
 {
     char what[64];
-    double least_read = INFINITY;
-    double least_fit = INFINITY;
+    double least_read = (double)INFINITY;
+    double least_fit = (double)INFINITY;
     struct pairs pairs;
     pairs_init(&pairs, max);
     for (int i = 0; i < TIMES; i++) {
