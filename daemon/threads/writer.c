@@ -210,7 +210,8 @@ static void seal(struct writer *w, const struct batch *b)
 
 /* ---- batches ------------------------------------------------------------- */
 
-/* The message could not be stored: say so with what is on disk. */
+/* The message could not be stored: say so with what is on disk, or say nothing
+ * if that cannot be read either. */
 static void put_off(struct writer *w, struct job *job)
 {
     struct err e = { 0 };
@@ -218,7 +219,9 @@ static void put_off(struct writer *w, struct job *job)
     counter_add(COUNTER_FRAMES_BUSY, 1);
     enum err_code code = store_stream(w->store, t.uid, &t.state, &e);
     t.known = code == ERR_NONE;
-    send_ack(w, job, &t, WIRE_ACK_BUSY);
+    if (t.known || code == ERR_NOT_FOUND) {
+        send_ack(w, job, &t, WIRE_ACK_BUSY);
+    }
 }
 
 static void work_on_batch(struct writer *w, struct job **jobs, size_t n)

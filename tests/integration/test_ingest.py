@@ -273,6 +273,18 @@ def test_sigterm_commits_and_acknowledges_what_was_received(trajd):
     assert_exact(trajd, peer)
 
 
+def test_sigterm_says_bye_to_open_pages_and_leaves_one_file(trajd):
+    peer = Peer(trajd.ingest, "r")
+    steps(peer, 10)
+    peer.deliver()
+    with urllib.request.urlopen(f"http://{trajd.http}/api/v1/runs/r/events", timeout=20) as page:
+        trajd.send_signal(signal.SIGTERM)
+        assert b"event: bye\n" in page.read()
+    assert trajd.process.wait(10) == 0
+    left = {path.name for path in trajd.folder.iterdir()}
+    assert left == {"trajd.db", "trajd.db.lock", "trajd.log"}
+
+
 def test_a_full_disk_is_survived_and_nothing_is_lost(tmp_path):
     trajd = Trajd(tmp_path)
     trajd.start()
