@@ -1,6 +1,6 @@
 /*
  * config: what trajd is told: flags before TRAJD_* variables before the file
- * before defaults. One table names every setting (config.c).
+ * before defaults. One table names every setting (settings.c).
  *
  * The file: lines of `[section]`, `key = value`, and comments that start with
  * # or ;. A value is the rest of its line. An unknown section or key, a value
