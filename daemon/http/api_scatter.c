@@ -35,13 +35,11 @@ struct scatter {
 static enum err_code parse(
     struct request *req, struct scatter *ret, struct err *e)
 {
-    static const char *const y_choices[] = { "smoothness", NULL };
     *ret = (struct scatter){ 0 };
     record_query_window(req, WIRE_PROBE, &ret->scan);
     ret->wanted_regressor = pair_query_regressor(req, "x");
     ret->wanted_estimator = pair_query_estimator(req);
     ret->max = request_u64(req, "max", 1, MAX_MOST, MAX_DEFAULT);
-    (void)request_choice(req, "y", y_choices, 0);
     return request_params(req, e);
 }
 
@@ -53,9 +51,9 @@ static bool count(void *context, const struct pair *pair)
     pair_census_add(&s->census, pair);
     s->n++;
     for (unsigned k = 0; k < PAIR_REGRESSORS; k++) {
-        if (scatter_shown(pair->x[k], pair->y)) {
+        if (scatter_shown(pair->x[k], pair->y[k])) {
             scatter_range_add(
-                &s->ranges[pair->estimator][k], pair->x[k], pair->y);
+                &s->ranges[pair->estimator][k], pair->x[k], pair->y[k]);
         }
     }
     return true;
@@ -64,7 +62,7 @@ static bool count(void *context, const struct pair *pair)
 static bool is_shown(const struct scatter *s, const struct pair *pair)
 {
     return pair->estimator == s->estimator &&
-           scatter_shown(pair->x[s->regressor], pair->y);
+           scatter_shown(pair->x[s->regressor], pair->y[s->regressor]);
 }
 
 static bool take_point(void *context, const struct pair *pair)
@@ -78,7 +76,7 @@ static bool take_cell(void *context, const struct pair *pair)
     struct scatter *s = context;
     if (is_shown(s, pair)) {
         const struct scatter_point point = { pair->step, pair->x[s->regressor],
-            pair->y };
+            pair->y[s->regressor] };
         scatter_grid_add(s->grid, &point);
     }
     return true;
@@ -156,13 +154,13 @@ static void write_points(struct buf *out, const struct scatter *s)
     buf_text(out, "],\"y\":[");
     for (size_t i = 0; i < n; i++) {
         comma(out, i);
-        buf_json_double(out, v[i].y);
+        buf_json_double(out, v[i].y[s->regressor]);
     }
     buf_text(out, "],\"ceiling\":[");
     for (size_t i = 0; i < n; i++) {
         comma(out, i);
-        if (pair_has_ceiling(&v[i])) {
-            buf_json_double(out, v[i].ceiling);
+        if (pair_has_ceiling(&v[i], s->regressor)) {
+            buf_json_double(out, v[i].ceiling[s->regressor]);
         } else {
             buf_text(out, "null");
         }
@@ -235,8 +233,10 @@ static void write_density(struct buf *out, const struct scatter_grid *grid)
 static void write_json(struct buf *out, const struct scatter *s)
 {
     uint64_t shown = s->range->n;
-    buf_printf(out, "{\"data\":{\"x_name\":\"%s\",\"estimator\":\"%s\",",
-        pair_regressor_name(s->regressor), pair_estimator_name(s->estimator));
+    buf_printf(out,
+        "{\"data\":{\"x_name\":\"%s\",\"y_name\":\"%s\",\"estimator\":\"%s\",",
+        pair_regressor_name(s->regressor), pair_smoothness_name(s->regressor),
+        pair_estimator_name(s->estimator));
     if (s->grid != NULL) {
         write_density(out, s->grid);
     } else {

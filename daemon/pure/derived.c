@@ -16,7 +16,8 @@ enum how {
     HOW_TRAPEZOID,
     HOW_SIMPSON,
     HOW_STEP_LIMIT, /* 2 / smoothness: beyond it gradient descent climbs */
-    HOW_CEILING,    /* (G + G') / ||d|| */
+    HOW_SECANT,     /* ||g(x + d) - g(x)|| / ||d|| */
+    HOW_CEILING,    /* of the secant: (G + G') / ||d|| */
 };
 
 #define BIT(field) (UINT64_C(1) << (field))
@@ -45,6 +46,8 @@ static const struct {
         BIT(PROBE_grad_sq) | BIT(PROBE_grad_mid_sq) | BIT(PROBE_grad_end_sq) },
     { "step_limit", WIRE_PROBE, HOW_STEP_LIMIT, PROBE_smoothness,
         BIT(PROBE_smoothness) },
+    { "secant", WIRE_PROBE, HOW_SECANT, 0,
+        BIT(PROBE_dgrad_sq) | BIT(PROBE_delta_sq) },
     { "ceiling", WIRE_PROBE, HOW_CEILING, 0,
         BIT(PROBE_grad_sq) | BIT(PROBE_grad_end_sq) | BIT(PROBE_delta_sq) },
 };
@@ -162,6 +165,9 @@ double metric_value(const struct metric *metric,
         return segment_norm(FIT_REGRESSOR_SIMPSON, columns, i);
     case HOW_STEP_LIMIT:
         return 2 / f64(column, i);
+    case HOW_SECANT:
+        return sqrt(f64(columns[PROBE_dgrad_sq], i)) /
+               sqrt(f64(columns[PROBE_delta_sq], i));
     case HOW_CEILING:
         return (sqrt(f64(columns[PROBE_grad_sq], i)) +
                    sqrt(f64(columns[PROBE_grad_end_sq], i))) /

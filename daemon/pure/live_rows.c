@@ -176,7 +176,7 @@ static void put_steps(struct buf *out, const struct live_rows *rows)
     buf_text(out, "]}");
 }
 
-static void put_probe_doubles(struct buf *out, const struct live_rows *rows)
+static void put_probe_regressors(struct buf *out, const struct live_rows *rows)
 {
     for (unsigned k = 0; k < PAIR_REGRESSORS; k++) {
         buf_printf(
@@ -188,17 +188,24 @@ static void put_probe_doubles(struct buf *out, const struct live_rows *rows)
                 out, pair_has_x(pair, (enum fit_regressor)k), pair->x[k]);
         }
     }
-    buf_text(out, "],\"smoothness\":[");
+}
+
+/* y and its ceiling, of the regressors that share them. */
+static void put_probe_smoothness(
+    struct buf *out, const struct live_rows *rows, enum fit_regressor r)
+{
+    const char *name = pair_smoothness_name(r);
+    buf_printf(out, "],\"%s\":[", name);
     for (size_t i = 0; i < rows->n_probes; i++) {
         const struct pair *pair = &rows->probes[i].pair;
         comma(out, i);
-        put_optional(out, pair_has_y(pair), pair->y);
+        put_optional(out, pair_has_y(pair, r), pair->y[r]);
     }
-    buf_text(out, "],\"ceiling\":[");
+    buf_printf(out, "],\"%s_ceiling\":[", name);
     for (size_t i = 0; i < rows->n_probes; i++) {
         const struct pair *pair = &rows->probes[i].pair;
         comma(out, i);
-        put_optional(out, pair_has_ceiling(pair), pair->ceiling);
+        put_optional(out, pair_has_ceiling(pair, r), pair->ceiling[r]);
     }
 }
 
@@ -214,7 +221,9 @@ static void put_probes(struct buf *out, const struct live_rows *rows)
         comma(out, i);
         buf_json_u64(out, rows->probes[i].pair.step);
     }
-    put_probe_doubles(out, rows);
+    put_probe_regressors(out, rows);
+    put_probe_smoothness(out, rows, FIT_REGRESSOR_START);
+    put_probe_smoothness(out, rows, FIT_REGRESSOR_TRAPEZOID);
     buf_text(out, "],\"flags\":[");
     for (size_t i = 0; i < rows->n_probes; i++) {
         comma(out, i);

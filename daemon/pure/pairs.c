@@ -35,6 +35,11 @@ const char *pair_regressor_name(enum fit_regressor regressor)
     return names[regressor];
 }
 
+const char *pair_smoothness_name(enum fit_regressor regressor)
+{
+    return regressor == FIT_REGRESSOR_START ? "smoothness" : "secant";
+}
+
 const char *pair_estimator_name(unsigned estimator)
 {
     static const char *const names[PAIR_ESTIMATORS] = {
@@ -75,18 +80,85 @@ static double double_of(const struct record *r, unsigned field)
     return value;
 }
 
-/* pair.measured of the record. */
-static unsigned what_is_measured(const struct record *r)
+/* The norms at the two ends of the step, its middle and its length. */
+struct norms {
+    double start, middle, end, delta;
+    bool has_start, has_middle, has_end, has_delta;
+};
+
+static struct norms norms_of(const struct record *r)
 {
-    bool start = has(r, PROBE_grad_sq);
-    bool end = has(r, PROBE_grad_end_sq);
-    bool middle = has(r, PROBE_grad_mid_sq);
-    return (start ? 1u << FIT_REGRESSOR_START : 0) |
-           (start && end ? 1u << FIT_REGRESSOR_TRAPEZOID : 0) |
-           (start && middle && end ? 1u << FIT_REGRESSOR_SIMPSON : 0) |
-           (start && end && has(r, PROBE_delta_sq) ? PAIR_MEASURED_CEILING
-                                                   : 0) |
-           (has(r, PROBE_smoothness) ? PAIR_MEASURED_Y : 0);
+    return (struct norms){
+        .start = sqrt(double_of(r, PROBE_grad_sq)),
+        .middle = sqrt(double_of(r, PROBE_grad_mid_sq)),
+        .end = sqrt(double_of(r, PROBE_grad_end_sq)),
+        .delta = sqrt(double_of(r, PROBE_delta_sq)),
+        .has_start = has(r, PROBE_grad_sq),
+        .has_middle = has(r, PROBE_grad_mid_sq),
+        .has_end = has(r, PROBE_grad_end_sq),
+        .has_delta = has(r, PROBE_delta_sq),
+    };
+}
+
+static void read_x(struct pair *pair, const struct record *r)
+{
+    const struct norms n = norms_of(r);
+    for (unsigned k = 0; k < PAIR_REGRESSORS; k++) {
+        pair->x[k] = fit_regressor((enum fit_regressor)k,
+            double_of(r, PROBE_grad_sq), double_of(r, PROBE_grad_mid_sq),
+            double_of(r, PROBE_grad_end_sq));
+    }
+    bool both = n.has_start && n.has_end;
+    pair->measured |= (uint16_t)((n.has_start ? PAIR_X_BIT(0) : 0) |
+                                 (both ? PAIR_X_BIT(1) : 0) |
+                                 (both && n.has_middle ? PAIR_X_BIT(2) : 0));
+}
+
+static void put_y(struct pair *pair, unsigned k, double y)
+{
+    pair->y[k] = y;
+    pair->measured |= (uint16_t)PAIR_Y_BIT(k);
+}
+
+static void put_ceiling(struct pair *pair, unsigned k, double ceiling)
+{
+    pair->ceiling[k] = ceiling;
+    pair->measured |= (uint16_t)PAIR_CEILING_BIT(k);
+}
+
+/* The largest over gamma. Of that gamma only 1/2 and 1 have their gradient
+ * norm in a field of its own, hence a ceiling. */
+static void read_smoothness(struct pair *pair, const struct record *r)
+{
+    const struct norms n = norms_of(r);
+    double gamma = double_of(r, PROBE_smoothness_gamma);
+    bool whole = gamma >= 1;
+    bool half = gamma >= 0.5 && gamma <= 0.5;
+    if (has(r, PROBE_smoothness)) {
+        put_y(pair, FIT_REGRESSOR_START, double_of(r, PROBE_smoothness));
+    }
+    if (!n.has_start || !n.has_delta) {
+        return;
+    }
+    if (whole && n.has_end) {
+        put_ceiling(pair, FIT_REGRESSOR_START, (n.start + n.end) / n.delta);
+    } else if (half && n.has_middle) {
+        put_ceiling(
+            pair, FIT_REGRESSOR_START, (n.start + n.middle) / (n.delta / 2));
+    }
+}
+
+static void read_secant(struct pair *pair, const struct record *r)
+{
+    const struct norms n = norms_of(r);
+    for (unsigned k = FIT_REGRESSOR_TRAPEZOID; k < PAIR_REGRESSORS; k++) {
+        if (has(r, PROBE_dgrad_sq) && n.has_delta) {
+            put_y(pair, k, sqrt(double_of(r, PROBE_dgrad_sq)) / n.delta);
+        }
+        if (n.has_start && n.has_end && n.has_delta) {
+            put_ceiling(pair, k, (n.start + n.end) / n.delta);
+        }
+    }
 }
 
 bool pair_read(const uint64_t *const columns[static PROBE_FIELDS],
@@ -98,29 +170,25 @@ bool pair_read(const uint64_t *const columns[static PROBE_FIELDS],
         count_of(&r, PROBE_group) != 0 || count_of(&r, PROBE_norm) != 0) {
         return false;
     }
-
-    double start = double_of(&r, PROBE_grad_sq);
-    double middle = double_of(&r, PROBE_grad_mid_sq);
-    double end = double_of(&r, PROBE_grad_end_sq);
-    *ret_pair = (struct pair){
+    struct pair pair = {
         .step = count_of(&r, PROBE_step),
-        .y = double_of(&r, PROBE_smoothness),
-        .ceiling =
-            (sqrt(start) + sqrt(end)) / sqrt(double_of(&r, PROBE_delta_sq)),
         .flags = (uint8_t)count_of(&r, PROBE_flags),
         .estimator = (uint8_t)estimator,
-        .measured = (uint8_t)what_is_measured(&r),
     };
     for (unsigned k = 0; k < PAIR_REGRESSORS; k++) {
-        ret_pair->x[k] =
-            fit_regressor((enum fit_regressor)k, start, middle, end);
+        pair.y[k] = pair.ceiling[k] = (double)NAN;
     }
+    read_x(&pair, &r);
+    read_smoothness(&pair, &r);
+    read_secant(&pair, &r);
+    *ret_pair = pair;
     return true;
 }
 
 enum pair_use pair_use(const struct pair *pair, enum fit_regressor regressor)
 {
     double x = pair->x[regressor];
+    double y = pair->y[regressor];
     if ((pair->flags & TRAJ_PROBE_TINY_STEP) != 0) {
         return PAIR_TINY_STEP;
     }
@@ -130,13 +198,13 @@ enum pair_use pair_use(const struct pair *pair, enum fit_regressor regressor)
     if ((pair->flags & TRAJ_PROBE_ROUNDING) != 0) {
         return PAIR_ROUNDING;
     }
-    if (!pair_has_x(pair, regressor) || !pair_has_y(pair)) {
+    if (!pair_has_x(pair, regressor) || !pair_has_y(pair, regressor)) {
         return PAIR_NOT_MEASURED;
     }
-    if (!isfinite(x) || !isfinite(pair->y)) {
+    if (!isfinite(x) || !isfinite(y)) {
         return PAIR_NONFINITE;
     }
-    return x > 0 && pair->y > 0 ? PAIR_USED : PAIR_NOT_POSITIVE;
+    return x > 0 && y > 0 ? PAIR_USED : PAIR_NOT_POSITIVE;
 }
 
 void pair_census_add(struct pair_census *census, const struct pair *pair)

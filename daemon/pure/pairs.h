@@ -25,9 +25,11 @@
 #define PAIR_FIELDS                                                            \
     (UINT64_C(1) << PROBE_step | UINT64_C(1) << PROBE_estimator |              \
         UINT64_C(1) << PROBE_group | UINT64_C(1) << PROBE_norm |               \
-        UINT64_C(1) << PROBE_smoothness | UINT64_C(1) << PROBE_grad_sq |       \
-        UINT64_C(1) << PROBE_grad_mid_sq | UINT64_C(1) << PROBE_grad_end_sq |  \
-        UINT64_C(1) << PROBE_delta_sq | UINT64_C(1) << PROBE_flags)
+        UINT64_C(1) << PROBE_smoothness |                                      \
+        UINT64_C(1) << PROBE_smoothness_gamma | UINT64_C(1) << PROBE_grad_sq | \
+        UINT64_C(1) << PROBE_dgrad_sq | UINT64_C(1) << PROBE_grad_mid_sq |     \
+        UINT64_C(1) << PROBE_grad_end_sq | UINT64_C(1) << PROBE_delta_sq |     \
+        UINT64_C(1) << PROBE_flags)
 
 /* Why a pair is left out of a fit. */
 enum pair_use {
@@ -44,32 +46,44 @@ enum pair_use {
 const char *pair_use_name(enum pair_use use);
 /* "start", "trapezoid", "simpson" */
 const char *pair_regressor_name(enum fit_regressor regressor);
+/* What y is for it: "smoothness" or "secant". */
+const char *pair_smoothness_name(enum fit_regressor regressor);
 /* "unspecified", "full", "subset", "same_batch", "microbatch", "different" */
 const char *pair_estimator_name(unsigned estimator);
 
+/*
+ * Each regressor has the smoothness that belongs to it (theory.md 4.2). The
+ * gradient norm at the start goes with the paper's estimator, the maximum over
+ * gamma; the means over the whole step go with the secant over the whole step,
+ * ||g(x + d) - g(x)|| / ||d||. Mixed, they do not give back the law of a
+ * function that has one.
+ */
 struct pair {
     uint64_t step;
-    double x[PAIR_REGRESSORS]; /* NaN: not measured */
-    double y;                  /* smoothness; NaN: not measured, or a NaN */
-    double ceiling;            /* (G + G') / ||d||: no function exceeds it */
-    uint8_t flags;             /* TRAJ_PROBE_* */
-    uint8_t estimator;         /* below PAIR_ESTIMATORS */
-    uint8_t measured;          /* see pair_has_x, pair_has_y, ... */
+    double x[PAIR_REGRESSORS]; /* NaN: not measured, or a NaN; so all three */
+    double y[PAIR_REGRESSORS];
+    /* (G + G_gamma) / ||x_gamma - x||, of the gamma of y: by the triangle
+     * inequality no function at all exceeds it. */
+    double ceiling[PAIR_REGRESSORS];
+    uint16_t measured; /* see pair_has_x, pair_has_y, pair_has_ceiling */
+    uint8_t flags;     /* TRAJ_PROBE_* */
+    uint8_t estimator; /* below PAIR_ESTIMATORS */
 };
-
-#define PAIR_MEASURED_Y 0x80u
-#define PAIR_MEASURED_CEILING 0x40u /* bits below: x[r] */
+#define PAIR_X_BIT(r) (1u << (r))
+#define PAIR_Y_BIT(r) (8u << (r))
+#define PAIR_CEILING_BIT(r) (64u << (r))
 static inline bool pair_has_x(const struct pair *pair, enum fit_regressor r)
 {
-    return (pair->measured >> r & 1) != 0;
+    return (pair->measured & PAIR_X_BIT(r)) != 0;
 }
-static inline bool pair_has_y(const struct pair *pair)
+static inline bool pair_has_y(const struct pair *pair, enum fit_regressor r)
 {
-    return (pair->measured & PAIR_MEASURED_Y) != 0;
+    return (pair->measured & PAIR_Y_BIT(r)) != 0;
 }
-static inline bool pair_has_ceiling(const struct pair *pair)
+static inline bool pair_has_ceiling(
+    const struct pair *pair, enum fit_regressor r)
 {
-    return (pair->measured & PAIR_MEASURED_CEILING) != 0;
+    return (pair->measured & PAIR_CEILING_BIT(r)) != 0;
 }
 
 /* Record i of PROBE columns as scan.h and decode.h give them: columns[f] may

@@ -81,10 +81,11 @@ static void take(
 {
     size_t i = sample->n++;
     sample->x[i] = pair->x[fit->regressor];
-    sample->y[i] = pair->y;
+    sample->y[i] = pair->y[fit->regressor];
     sample->step[i] = (double)pair->step;
-    if (pair->ceiling > 0 && isfinite(pair->ceiling)) {
-        sample->ratio[sample->n_ratio++] = pair->y / pair->ceiling;
+    double ceiling = pair->ceiling[fit->regressor];
+    if (ceiling > 0 && isfinite(ceiling)) {
+        sample->ratio[sample->n_ratio++] = sample->y[i] / ceiling;
     }
     if (i == 0 || pair->step < fit->first_step) {
         fit->first_step = pair->step;

@@ -92,7 +92,9 @@ export function addStep(made) {
             trapezoid: x,
             simpson: x,
             smoothness: y,
-            ceiling: (2 * g) / r + y,
+            smoothness_ceiling: (2 * g) / r + y,
+            secant: y,
+            secant_ceiling: (2 * g) / r + y,
             flags: random() < 0.01 ? 1 : 0,
         });
     }
@@ -191,8 +193,9 @@ export function scatterOf(made, x, most, from, to) {
             x_name: x,
             step: column(rows, "step"),
             x: column(rows, x),
-            y: column(rows, "smoothness"),
-            ceiling: column(rows, "ceiling"),
+            y_name: x === "start" ? "smoothness" : "secant",
+            y: column(rows, "secant"),
+            ceiling: column(rows, "secant_ceiling"),
             flags: column(rows, "flags"),
         },
         sampling: { method: "none", rows_in: rows.length, rows_out: rows.length },
@@ -226,6 +229,7 @@ function densityOf(rows, x) {
         data: {
             mode: "density",
             x_name: x,
+            y_name: x === "start" ? "smoothness" : "secant",
             x_log10: xe,
             y_log10: ye,
             w,
@@ -373,7 +377,7 @@ export class Mock {
                     param_norm: steps.map(() => null),
                 },
                 probe: Object.fromEntries(
-                    ["step", "start", "trapezoid", "simpson", "smoothness", "ceiling", "flags"].map(
+                    ["step", "start", "trapezoid", "simpson", "smoothness", "smoothness_ceiling", "secant", "secant_ceiling", "flags"].map(
                         (name) => [name, words(probes, name)],
                     ),
                 ),

@@ -30,7 +30,7 @@ def probe(k):
         "step": k, "wall_ns": 1_700_000_000_000_000_000 + k, "estimator": 3,
         "smoothness": wire.f64(1.0 + 8.0 * g), "grad_sq": wire.f64(g * g),
         "grad_mid_sq": wire.f64(g * g * 0.9), "grad_end_sq": wire.f64(g * g * 0.8),
-        "delta_sq": wire.f64(1e-4), "flags": 0,
+        "delta_sq": wire.f64(1e-4), "dgrad_sq": wire.f64(1e-4 * (1.0 + 8.0 * g) ** 2), "flags": 0,
         "gammas": b"".join(wire.struct.pack("<d", p) for p in points)}
 
 

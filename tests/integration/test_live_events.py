@@ -29,7 +29,7 @@ def test_committed_rows_come_with_their_values(trajd):
     step(peer, 1, loss=math.nan, grad_sq=9.0, lr=0.1)
     step(peer, 2, loss=1 / 3, grad_sq=math.inf)
     peer.record(wire.PROBE, step=2, smoothness=wire.f64(8.0), grad_sq=wire.f64(4.0),
-                grad_end_sq=wire.f64(16.0), delta_sq=wire.f64(0.25), flags=4)
+                grad_end_sq=wire.f64(16.0), delta_sq=wire.f64(0.25), dgrad_sq=wire.f64(9.0), flags=4)
     peer.deliver()
     stream.read_until(lambda s: s.rows("step")[-1:] == [2] and
                       s.of("rows")[-1]["probe"]["step"] == [2], "the rows")
@@ -41,7 +41,8 @@ def test_committed_rows_come_with_their_values(trajd):
     assert stream.rows("lr") == [0.1, None]
     probe = stream.of("rows")[-1]["probe"]
     assert probe == {"attempt": [1], "step": [2], "start": [2], "trapezoid": [3],
-                     "simpson": [None], "smoothness": [8], "ceiling": [12], "flags": [4]}
+                     "simpson": [None], "smoothness": [8], "smoothness_ceiling": [None],
+                     "secant": [6], "secant_ceiling": [12], "flags": [4]}
     stream.close()
 
 

@@ -14,11 +14,13 @@ SAME_BATCH, DIFFERENT = 3, 5
 
 
 def probe(peer, step, g, y, estimator=SAME_BATCH, flags=0, **more):
-    """g: (start, middle, end) norms; None = not measured."""
+    """g: (start, middle, end) norms; None = not measured. y: the smoothness of
+    the whole step; the largest over gamma is 1.25 times that, at gamma 1/2."""
     names = "grad_sq", "grad_mid_sq", "grad_end_sq"
     norms = {name: wire.f64(norm * norm) for name, norm in zip(names, g) if norm is not None}
     peer.record(wire.PROBE, step=step, estimator=estimator, flags=flags,
-                smoothness=wire.f64(y), delta_sq=wire.f64(1e-8), **norms, **more)
+                smoothness=wire.f64(1.25 * y), smoothness_gamma=wire.f64(0.5),
+                dgrad_sq=wire.f64(y * y * 2.0 ** -26), delta_sq=wire.f64(2.0 ** -26), **norms, **more)
 
 
 def simpson(g):
@@ -55,13 +57,15 @@ def test_points_are_exact(trajd, cloud):
     assert data["x_name"] == "simpson"
     assert data["estimator"] == "same_batch"
     assert data["step"] == steps
-    assert data["y"] == y
+    assert data["y"] == pytest.approx(y, rel=1e-15) and data["y_name"] == "secant"
     assert data["x"] == pytest.approx([simpson(g) for g in norms], rel=1e-15)
-    assert data["ceiling"] == pytest.approx([(g[0] + g[2]) / 1e-4 for g in norms], rel=1e-12)
+    assert data["ceiling"] == pytest.approx([(g[0] + g[2]) * 2.0 ** 13 for g in norms], rel=1e-15)
     assert reply["excluded"] == 0
     assert reply["sampling"] == {"method": "none", "rows_in": 500, "rows_out": 500}
     data = trajd.json(f"{RUN}/scatter?x=start&from=10&to=12")["data"]
     assert data["x"] == pytest.approx([g[0] for g in norms[10:13]], rel=1e-15)
+    assert data["y"] == [1.25 * value for value in y[10:13]] and data["y_name"] == "smoothness"
+    assert data["ceiling"] == pytest.approx([(g[0] + g[1]) * 2.0 ** 14 for g in norms[10:13]], rel=1e-15)
 
 
 def test_too_many_points_are_a_density_that_loses_none(trajd, cloud):
@@ -118,10 +122,10 @@ def test_fits_equal_scipy(trajd, cloud):
     loglog = stats.linregress(np.log(x), np.log(y))
     assert data["loglog"]["slope"] == pytest.approx(loglog.slope, rel=1e-9)
     assert data["loglog"]["pearson_r"] == pytest.approx(loglog.rvalue, rel=1e-9)
-    ceiling = np.array([(g[0] + g[2]) / 1e-4 for g in norms])
+    ceiling = np.array([(g[0] + g[2]) * 2.0 ** 13 for g in norms])
     assert data["ceiling_ratio"] == pytest.approx(np.median(np.array(y) / ceiling), rel=1e-9)
     assert data["x_range"] == pytest.approx([x.min(), x.max()], rel=1e-15)
-    assert data["y_range"] == [min(y), max(y)]
+    assert data["y_range"] == pytest.approx([min(y), max(y)], rel=1e-15)
     assert data["step_range"] == [0, 499]
     assert data["reason"] is None and data["warnings"] == []
 
@@ -129,7 +133,7 @@ def test_fits_equal_scipy(trajd, cloud):
 def test_a_window_and_a_regressor_are_fitted_on_demand(trajd, cloud):
     _, _, norms, y = cloud
     data = fits(trajd, "?regressor=start&from=100&to=299")
-    ols = stats.linregress([g[0] for g in norms[100:300]], y[100:300])
+    ols = stats.linregress([g[0] for g in norms[100:300]], [1.25 * value for value in y[100:300]])
     assert data["n"] == 200 and data["regressor"] == "start"
     assert line(data, "ols")["L1"] == pytest.approx(ols.slope, rel=1e-9)
     data = fits(trajd, "?from=100&to=110")
@@ -177,7 +181,7 @@ def test_noise_that_hugs_the_ceiling_is_named(trajd):
     peer = Peer(trajd.ingest, "r")
     for step in range(200):
         g = float(rng.uniform(1, 10))
-        probe(peer, step, (g, g, g), math.sqrt(2) * g / 1e-4)
+        probe(peer, step, (g, g, g), math.sqrt(2) * g * 2.0 ** 13)
     peer.deliver()
     data = fits(trajd)
     assert data["ceiling_ratio"] == pytest.approx(math.sqrt(2) / 2, rel=1e-9)
@@ -196,7 +200,7 @@ def test_a_run_without_probes_says_so(trajd):
 
 @pytest.mark.parametrize("path", ["fits?regressor=x", "fits?estimator=any", "fits?metric=loss",
                                   "scatter?x=end", "scatter?max=0", "scatter?max=200001",
-                                  "scatter?y=loss", "scatter?from=2&to=1"])
+                                  "scatter?y=smoothness", "scatter?from=2&to=1"])
 def test_what_is_asked_wrongly_is_refused(trajd, cloud, path):
     status, _, body = trajd.get(f"{RUN}/{path}")
     assert status == 400, body

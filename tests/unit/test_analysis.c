@@ -156,7 +156,7 @@ static struct rig_record probe(
     set(&r, PROBE_grad_mid_sq, x * x);
     set(&r, PROBE_grad_end_sq, x * x);
     set(&r, PROBE_delta_sq, 1e-12);
-    set(&r, PROBE_smoothness, L0 + L1 * x);
+    set(&r, PROBE_dgrad_sq, 1e-12 * (L0 + L1 * x) * (L0 + L1 * x));
     return r;
 }
 

@@ -77,6 +77,7 @@ static struct record probe_record(void)
     set(&r, PROBE_grad_mid_sq, 4);
     set(&r, PROBE_grad_end_sq, 9);
     set(&r, PROBE_delta_sq, 0.25);
+    set(&r, PROBE_dgrad_sq, 2.25);
     return r;
 }
 
@@ -112,6 +113,7 @@ static void test_probe_metrics_follow_the_paper(void **state)
     assert_true(value_of(&r, "simpson") == 2);       /* (1 + 8 + 3) / 6 */
     assert_true(value_of(&r, "step_limit") == 0.25); /* 2 / 8 */
     assert_true(value_of(&r, "ceiling") == 8);       /* (1 + 3) / 0.5 */
+    assert_true(value_of(&r, "secant") == 3);        /* 1.5 / 0.5 */
 }
 
 static void test_a_metric_needs_all_its_fields(void **state)

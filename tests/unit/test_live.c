@@ -185,12 +185,13 @@ static void publish_probe(struct live *live, const char *run_uid)
     values[PROBE_grad_sq] = bits_of(4);
     values[PROBE_grad_end_sq] = bits_of(16);
     values[PROBE_delta_sq] = bits_of(0.25);
+    values[PROBE_dgrad_sq] = bits_of(9);
     struct wire_record record = {
         .seq = 1,
         .kind = WIRE_PROBE,
         .present = 1u << PROBE_step | 1u << PROBE_smoothness |
                    1u << PROBE_grad_sq | 1u << PROBE_grad_end_sq |
-                   1u << PROBE_delta_sq,
+                   1u << PROBE_delta_sq | 1u << PROBE_dgrad_sq,
         .values = values,
     };
     uint8_t bytes[4096];
@@ -254,7 +255,8 @@ static void test_a_probe_row_has_its_regressors_and_its_ceiling(void **state)
     assert_true(client_reads(&client,
         "\"probe\":{\"attempt\":[1],\"step\":[7],\"start\":[2],"
         "\"trapezoid\":[3],\"simpson\":[null],\"smoothness\":[\"Infinity\"],"
-        "\"ceiling\":[12],\"flags\":[0]}}\n\n"));
+        "\"smoothness_ceiling\":[null],\"secant\":[6],"
+        "\"secant_ceiling\":[12],\"flags\":[0]}}\n\n"));
     client_close(&client);
     live_free(live);
 }

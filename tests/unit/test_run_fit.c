@@ -24,10 +24,10 @@ static struct pair whole_pair(uint64_t step, double x, double y)
     return (struct pair){
         .step = step,
         .x = { x * 1.5, x * 1.2, x },
-        .y = y,
-        .ceiling = 100 * y,
+        .y = { y * 1.25, y, y },
+        .ceiling = { 100 * y, 100 * y, 100 * y },
         .estimator = TRAJ_ESTIMATOR_SAME_BATCH,
-        .measured = 7 | PAIR_MEASURED_Y | PAIR_MEASURED_CEILING,
+        .measured = 0x1ff,
     };
 }
 
@@ -105,11 +105,11 @@ static void test_doubtful_pairs_are_left_out_and_counted(void **state)
     bad.flags = TRAJ_PROBE_NONFINITE;
     add(&pairs, bad);
     bad.flags = 0;
-    bad.y = (double)INFINITY;
+    bad.y[FIT_REGRESSOR_SIMPSON] = (double)INFINITY;
     add(&pairs, bad);
-    bad.y = 0;
+    bad.y[FIT_REGRESSOR_SIMPSON] = 0;
     add(&pairs, bad);
-    bad.y = 1e9;
+    bad.y[FIT_REGRESSOR_SIMPSON] = 1e9;
     bad.measured = 0;
     add(&pairs, bad);
     struct run_fit found = fit(&pairs, &everything);
@@ -237,7 +237,8 @@ static void test_smoothness_that_hugs_its_ceiling_is_doubted(void **state)
     pairs_init(&pairs, 1000);
     for (uint64_t i = 0; i < 100; i++) {
         struct pair pair = whole_pair(i, x_at(i), 2 + 3 * x_at(i));
-        pair.ceiling = pair.y / (i % 3 == 0 ? 0.1 : 0.7);
+        pair.ceiling[FIT_REGRESSOR_SIMPSON] =
+            pair.y[FIT_REGRESSOR_SIMPSON] / (i % 3 == 0 ? 0.1 : 0.7);
         add(&pairs, pair);
     }
     struct run_fit found = fit(&pairs, &everything);
@@ -319,6 +320,8 @@ static struct record probe_record(void)
     set(&r, PROBE_grad_mid_sq, 4);
     set(&r, PROBE_grad_end_sq, 9);
     set(&r, PROBE_delta_sq, 0.25);
+    set(&r, PROBE_dgrad_sq, 2.25);
+    set(&r, PROBE_smoothness_gamma, 0.5);
     return r;
 }
 
@@ -332,9 +335,47 @@ static void test_a_probe_record_is_read_as_a_pair(void **state)
     assert_true(pair.x[FIT_REGRESSOR_START] == 1);
     assert_true(pair.x[FIT_REGRESSOR_TRAPEZOID] == 2);
     assert_true(pair.x[FIT_REGRESSOR_SIMPSON] == 2);
-    assert_true(pair.y == 8);
-    assert_true(pair.ceiling == 8);
     assert_int_equal(pair_use(&pair, FIT_REGRESSOR_SIMPSON), PAIR_USED);
+}
+
+static void test_each_regressor_has_the_smoothness_of_its_segment(void **state)
+{
+    (void)state;
+    struct record r = probe_record();
+    struct pair pair;
+    assert_true(read_pair(&r, &pair));
+    /* The maximum was at gamma 1/2: between g(x) and g(x + d/2). */
+    assert_true(pair.y[FIT_REGRESSOR_START] == 8);
+    assert_true(pair.ceiling[FIT_REGRESSOR_START] == 12); /* (1+2)/0.25 */
+    /* The whole step: ||g(x + d) - g(x)|| / ||d|| = 1.5 / 0.5. */
+    assert_true(pair.y[FIT_REGRESSOR_TRAPEZOID] == 3);
+    assert_true(pair.y[FIT_REGRESSOR_SIMPSON] == 3);
+    assert_true(pair.ceiling[FIT_REGRESSOR_SIMPSON] == 8); /* (1+3)/0.5 */
+}
+
+static void test_a_ceiling_belongs_to_the_gamma_of_its_smoothness(void **state)
+{
+    (void)state;
+    struct record r = probe_record();
+    struct pair pair;
+    set(&r, PROBE_smoothness_gamma, 1);
+    assert_true(read_pair(&r, &pair));
+    assert_true(pair.ceiling[FIT_REGRESSOR_START] == 8);
+    set(&r, PROBE_smoothness_gamma, 0.25); /* its norm is in no field */
+    assert_true(read_pair(&r, &pair));
+    assert_false(pair_has_ceiling(&pair, FIT_REGRESSOR_START));
+    assert_true(pair_has_ceiling(&pair, FIT_REGRESSOR_SIMPSON));
+}
+
+static void test_without_the_whole_step_there_is_no_secant(void **state)
+{
+    (void)state;
+    struct record r = probe_record();
+    r.present &= ~(UINT64_C(1) << PROBE_dgrad_sq);
+    struct pair pair;
+    assert_true(read_pair(&r, &pair));
+    assert_int_equal(pair_use(&pair, FIT_REGRESSOR_SIMPSON), PAIR_NOT_MEASURED);
+    assert_int_equal(pair_use(&pair, FIT_REGRESSOR_START), PAIR_USED);
 }
 
 static void test_what_was_not_measured_is_no_nan(void **state)
@@ -386,6 +427,9 @@ int main(void)
             test_a_narrow_range_and_a_changing_callback_are_doubted),
         cmocka_unit_test(test_too_many_pairs_are_thinned_evenly_and_said),
         cmocka_unit_test(test_a_probe_record_is_read_as_a_pair),
+        cmocka_unit_test(test_each_regressor_has_the_smoothness_of_its_segment),
+        cmocka_unit_test(test_a_ceiling_belongs_to_the_gamma_of_its_smoothness),
+        cmocka_unit_test(test_without_the_whole_step_there_is_no_secant),
         cmocka_unit_test(test_what_was_not_measured_is_no_nan),
         cmocka_unit_test(
             test_layers_other_norms_and_unknown_classes_are_no_pairs),

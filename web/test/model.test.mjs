@@ -60,7 +60,9 @@ const probes = {
     trapezoid: [2],
     simpson: [3],
     smoothness: [4],
-    ceiling: [5],
+    smoothness_ceiling: [5],
+    secant: [3.5],
+    secant_ceiling: [6],
     flags: [0],
 };
 
@@ -136,7 +138,7 @@ test("points known already are not drawn twice, and what has no logarithm is cou
         step,
         start: y,
         smoothness: y,
-        ceiling: y,
+        smoothness_ceiling: y,
         flags: y.map(() => 0),
     });
     points.append(rows([1, 2, 3], [1, 2, 3]), "start");
@@ -145,6 +147,14 @@ test("points known already are not drawn twice, and what has no logarithm is cou
     assert.deepEqual([points.n, points.excluded, points.lastStep], [4, 5, 9]);
     assert.deepEqual([...points.step.slice(0, 4)], [1, 2, 3, 4]);
     assert.ok(Math.abs(points.extentX[1] - Math.log10(8)) < 1e-6);
+});
+
+test("each regressor is drawn against the smoothness of its segment", () => {
+    for (const [regressor, x, y] of [["start", 1, 4], ["trapezoid", 2, 3.5], ["simpson", 3, 3.5]]) {
+        const points = new Points();
+        points.append(probes, regressor);
+        assert.deepEqual([points.x[0], points.y[0]], [x, y]);
+    }
 });
 
 test("points keep their values when their columns grow", () => {
@@ -156,7 +166,7 @@ test("points keep their values when their columns grow", () => {
                 step: [i],
                 start: [i + 1],
                 smoothness: [i + 2],
-                ceiling: [null],
+                smoothness_ceiling: [null],
                 flags: [i % 2],
             },
             "start",

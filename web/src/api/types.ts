@@ -80,6 +80,8 @@ export const REGRESSORS: readonly Regressor[] = ["start", "trapezoid", "simpson"
 export interface PointsData {
     mode: "points";
     x_name: Regressor;
+    /** smoothness: the largest over gamma, with start; secant: over the whole step. */
+    y_name: "smoothness" | "secant";
     step: Int[];
     x: Column;
     y: Column;
@@ -90,6 +92,7 @@ export interface PointsData {
 export interface DensityData {
     mode: "density";
     x_name: Regressor;
+    y_name: "smoothness" | "secant";
     x_log10: [number, number];
     y_log10: [number, number];
     w: number;
@@ -160,8 +163,12 @@ export interface ProbeRows {
     start: Column;
     trapezoid: Column;
     simpson: Column;
+    /** The largest over gamma, which belongs to start, and its ceiling. */
     smoothness: Column;
-    ceiling: Column;
+    smoothness_ceiling: Column;
+    /** Over the whole step, which belongs to trapezoid and simpson. */
+    secant: Column;
+    secant_ceiling: Column;
     flags: (Int | null)[];
 }
 

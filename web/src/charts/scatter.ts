@@ -116,21 +116,7 @@ export class Scatter {
 
     setDensity(density: DensityData, excluded: number, sampling: string): void {
         this.density = density;
-        this.points = new Points();
-        density.extremes.step.forEach((step, i) => {
-            this.points.append(
-                {
-                    step: [step],
-                    start: [density.extremes.x[i] ?? null],
-                    trapezoid: [],
-                    simpson: [],
-                    smoothness: [density.extremes.y[i] ?? null],
-                    ceiling: [null],
-                    flags: [0],
-                },
-                "start",
-            );
-        });
+        this.points = Points.ofExtremes(density.extremes);
         this.excluded = excluded;
         this.sampling = sampling;
     }

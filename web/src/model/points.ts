@@ -3,7 +3,7 @@
  * beside the values, because they are needed for every point at every paint.
  */
 
-import type { PointsData, ProbeRows, Regressor } from "../api/types";
+import type { DensityData, PointsData, ProbeRows, Regressor } from "../api/types";
 import { real } from "../api/types";
 
 /** Probe flags of traj.h that make a point one not to trust. */
@@ -44,15 +44,26 @@ export class Points {
         return points;
     }
 
+    static ofExtremes(extremes: DensityData["extremes"]): Points {
+        const points = new Points();
+        extremes.step.forEach((step, i) => {
+            points.add(Number(step), real(extremes.x[i]), real(extremes.y[i]), NaN, 0);
+        });
+        return points;
+    }
+
     /** Rows of a live event that are behind all others; how many were added. */
     append(rows: ProbeRows, regressor: Regressor): number {
         const before = this.n;
         const x = rows[regressor];
+        const whole = regressor !== "start";
+        const y = whole ? rows.secant : rows.smoothness;
+        const ceiling = whole ? rows.secant_ceiling : rows.smoothness_ceiling;
         for (let i = 0; i < rows.step.length; i++) {
             const step = Number(rows.step[i]);
             if (step > this.lastStep) {
                 const flags = Number(rows.flags[i] ?? 0);
-                this.add(step, real(x[i]), real(rows.smoothness[i]), real(rows.ceiling[i]), flags);
+                this.add(step, real(x[i]), real(y[i]), real(ceiling[i]), flags);
             }
         }
         return this.n - before;
