@@ -179,6 +179,21 @@ test("rows that come while the page fetches are not lost", async () => {
     });
 });
 
+test("rows between the first answer and the opening of the stream are not lost", async () => {
+    await visit("/", [madeUpRun("r", { steps: 100 })], async (page, mock) => {
+        const open = mock.stream.bind(mock);
+        mock.stream = async (...request) => {
+            await until("the page has asked", () =>
+                mock.requests.some((r) => r.includes("/scatter")),
+            );
+            mock.push("r", 7);
+            open(...request);
+        };
+        await page.goto(`${mock.url}/runs/r`);
+        await shows(page, "107 points");
+    });
+});
+
 test("a point is picked by pointer and by keys, and told", async () => {
     await visit("/runs/r", [madeUpRun("r", { steps: 60 })], async (page) => {
         await shows(page, "60 points");
@@ -413,6 +428,6 @@ test("the page is one small script under hashed names", () => {
     assert.ok(gzipSync(readFileSync(join(folder, scripts[0])), { level: 9 }).length <= 60 * 1024);
     const page = readFileSync(join(folder, "index.html"), "utf8");
     names
-        .filter((name) => name !== "index.html")
+        .filter((name) => /\.(js|css|svg)$/.test(name))
         .forEach((name) => assert.ok(page.includes(`/${name}`), name));
 });

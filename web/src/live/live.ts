@@ -24,7 +24,11 @@ export interface LiveStatus {
 export interface LiveHandlers {
     event(event: RawEvent): void;
     status(status: LiveStatus): void;
-    /** Events may have been missed: fetch everything again. */
+    /**
+     * Fetch everything: what comes after that comes as events. Called first
+     * when the stream is open, because rows between an answer and the opening
+     * of the stream would be in neither; and whenever events may be missing.
+     */
     resync(): void;
 }
 
@@ -36,6 +40,8 @@ type Notice =
 const BACKOFF_MS = [250, 500, 1000, 2000, 4000, 8000];
 /** A glance at another tab does not cost the connection. */
 const HIDDEN_GRACE_MS = 3000;
+/** A page does not stay empty for longer, even if the stream does not open. */
+const BEGIN_MS = 500;
 
 export class Live {
     private readonly channel: BroadcastChannel | null;
@@ -47,6 +53,8 @@ export class Live {
     private failures = 0;
     private missed = false;
     private hideTimer = 0;
+    private begun = false;
+    private readonly beginTimer: number;
     private state: LiveStatus = { state: "connecting", heardAt: null, retryAt: null };
 
     constructor(
@@ -56,6 +64,7 @@ export class Live {
         this.lock = `trajd ${url}`;
         this.channel = "BroadcastChannel" in window ? new BroadcastChannel(this.lock) : null;
         this.channel?.addEventListener("message", this.noticed);
+        this.beginTimer = window.setTimeout(() => this.begin(), BEGIN_MS);
         document.addEventListener("visibilitychange", this.visibility);
         window.addEventListener("online", this.retry);
         if (document.visibilityState === "visible") {
@@ -69,6 +78,7 @@ export class Live {
     close(): void {
         this.stop.abort();
         window.clearTimeout(this.hideTimer);
+        window.clearTimeout(this.beginTimer);
         this.channel?.close();
         document.removeEventListener("visibilitychange", this.visibility);
         window.removeEventListener("online", this.retry);
@@ -133,13 +143,20 @@ export class Live {
         this.leading = false;
     }
 
-    private opened(): void {
-        const again = this.failures > 0;
-        this.failures = 0;
-        this.set({ state: "live", heardAt: Date.now(), retryAt: null }, again);
-        if (again) {
+    private begin(): void {
+        if (!this.begun) {
+            this.begun = true;
+            window.clearTimeout(this.beginTimer);
             this.on.resync();
         }
+    }
+
+    private opened(): void {
+        this.failures = 0;
+        this.set({ state: "live", heardAt: Date.now(), retryAt: null }, true);
+        this.begun = true;
+        window.clearTimeout(this.beginTimer);
+        this.on.resync();
     }
 
     private got(event: RawEvent): void {
@@ -195,6 +212,8 @@ export class Live {
         this.on.status(this.state);
         if (notice.resync) {
             this.on.resync();
+        } else if (this.state.state === "live") {
+            this.begin();
         }
     };
 }

@@ -117,7 +117,6 @@ export class ListPage implements Page {
             status: (status) => app.status(status),
             resync: () => void this.load(null),
         });
-        void this.load(null);
         void this.loadProjects();
         this.tick = window.setInterval(() => this.app.painter.ask(this.paint), 10_000);
     }

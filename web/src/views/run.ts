@@ -139,7 +139,6 @@ export class RunPage implements Page {
             status: (status) => app.status(status),
             resync: () => this.loader.soon(),
         });
-        this.loader.now();
     }
 
     close(): void {
