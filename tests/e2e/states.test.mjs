@@ -325,7 +325,9 @@ test("every chart has its numbers as a table, a page at a time", async () => {
         for (const summary of await page.locator(".table-view summary").all()) {
             await summary.click();
         }
-        assert.equal(await page.locator(".table-body table").count(), 5);
+        await page.waitForFunction(
+            () => document.querySelectorAll(".table-body table").length === 5,
+        );
         const first = page.locator(".scatter .table-body");
         assert.match(await first.locator("tbody tr").first().innerText(), /^0\t/);
         await first.getByText("Next").click();
