@@ -376,6 +376,10 @@ struct traj_probe {
      * rounding when mantissas are spread as 1/m. A lower bound: what is
      * rounded on the way to a gradient comes on top. */
     double rounding_floor;
+    /* (||g|| + ||g_gamma||) / ||x_gamma - x|| at smoothness_gamma: by the
+     * triangle inequality the smoothness of no function exceeds it, and
+     * unrelated gradients come near it. */
+    double ceiling;
     double idempotence; /* ||g(x) again - g(x)|| / ||g(x)|| */
     double micro_grad_sq, micro_dgrad_sq;
     double subset_fraction;

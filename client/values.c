@@ -90,6 +90,7 @@ void traj_probe_init_sized(struct traj_probe *probe, size_t size)
         .micro_grad_sq = unset,
         .micro_dgrad_sq = unset,
         .subset_fraction = unset,
+        .ceiling = unset,
         .cost_ns = TRAJ_UNSET_COUNT,
         .grad_evals = TRAJ_UNSET_COUNT,
         .micro_batches = TRAJ_UNSET_COUNT,

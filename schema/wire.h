@@ -226,7 +226,9 @@ enum wire_field_type {
     X(31, gammas, BLOB)                                                        \
     X(32, precond_delta_sq, F64) /* ||d||_P^2 */                               \
     X(33, precond_dgrad_sq, F64) /* ||dg||_{P*}^2 */                           \
-    X(34, subset_fraction, F64)  /* of the training data behind g */
+    X(34, subset_fraction, F64)  /* of the training data behind g */           \
+    X(35, ceiling, F64)          /* (||g|| + ||g_gamma||) / ||x_gamma-x||, at  \
+                                    smoothness_gamma */
 
 /* METRIC: any other named scalar. */
 #define WIRE_METRIC_FIELDS(X)                                                  \

@@ -301,6 +301,7 @@ static void keep_maximum(
     result->smoothness_gamma = gamma;
     result->rounding_floor =
         u * sqrt((result->grad_sq + m->grad_sq) / (8 * log(2))) / delta;
+    result->ceiling = (sqrt(result->grad_sq) + sqrt(m->grad_sq)) / delta;
     result->flags &= ~(uint64_t)TRAJ_PROBE_ROUNDING;
     if (dgrad < ROUNDING_FACTOR * u * sqrt(result->grad_sq)) {
         result->flags |= TRAJ_PROBE_ROUNDING;
@@ -377,7 +378,7 @@ static struct traj_probe empty_result(
     result.delta_sq = result.dgrad_sq = unset;
     result.grad_delta = result.dgrad_delta = result.grad_grad_end = unset;
     result.param_sq = result.loss_end = unset;
-    result.rounding_floor = result.idempotence = unset;
+    result.rounding_floor = result.ceiling = result.idempotence = unset;
     result.loss = input->loss_start;
     result.grad_evals = 0;
     result.flags = 0;

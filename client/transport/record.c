@@ -146,6 +146,7 @@ static void pack_probe(
     pack_f64(p, PROBE_micro_dgrad_sq, s->micro_dgrad_sq);
     pack_u64(p, PROBE_flags, s->flags);
     pack_f64(p, PROBE_subset_fraction, s->subset_fraction);
+    pack_f64(p, PROBE_ceiling, s->ceiling);
 }
 
 /* traj_probe_point is the blob's layout: four doubles a point. */

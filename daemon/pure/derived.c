@@ -15,9 +15,9 @@ enum how {
     HOW_UPDATE_RATIO, /* ||d|| / ||x|| */
     HOW_TRAPEZOID,
     HOW_SIMPSON,
-    HOW_STEP_LIMIT, /* 2 / smoothness: beyond it gradient descent climbs */
-    HOW_SECANT,     /* ||g(x + d) - g(x)|| / ||d|| */
-    HOW_CEILING,    /* of the secant: (G + G') / ||d|| */
+    HOW_STEP_LIMIT,     /* 2 / smoothness: beyond it gradient descent climbs */
+    HOW_SECANT,         /* ||g(x + d) - g(x)|| / ||d|| */
+    HOW_SECANT_CEILING, /* (G + G') / ||d|| */
 };
 
 #define BIT(field) (UINT64_C(1) << (field))
@@ -48,7 +48,8 @@ static const struct {
         BIT(PROBE_smoothness) },
     { "secant", WIRE_PROBE, HOW_SECANT, 0,
         BIT(PROBE_dgrad_sq) | BIT(PROBE_delta_sq) },
-    { "ceiling", WIRE_PROBE, HOW_CEILING, 0,
+    { "ceiling", WIRE_PROBE, HOW_F64, PROBE_ceiling, BIT(PROBE_ceiling) },
+    { "secant_ceiling", WIRE_PROBE, HOW_SECANT_CEILING, 0,
         BIT(PROBE_grad_sq) | BIT(PROBE_grad_end_sq) | BIT(PROBE_delta_sq) },
 };
 
@@ -168,7 +169,7 @@ double metric_value(const struct metric *metric,
     case HOW_SECANT:
         return sqrt(f64(columns[PROBE_dgrad_sq], i)) /
                sqrt(f64(columns[PROBE_delta_sq], i));
-    case HOW_CEILING:
+    case HOW_SECANT_CEILING:
         return (sqrt(f64(columns[PROBE_grad_sq], i)) +
                    sqrt(f64(columns[PROBE_grad_end_sq], i))) /
                sqrt(f64(columns[PROBE_delta_sq], i));

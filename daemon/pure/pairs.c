@@ -82,7 +82,7 @@ static double double_of(const struct record *r, unsigned field)
 
 /* The norms at the two ends of the step, its middle and its length. */
 struct norms {
-    double start, middle, end, delta;
+    double start, end, delta;
     bool has_start, has_middle, has_end, has_delta;
 };
 
@@ -90,7 +90,6 @@ static struct norms norms_of(const struct record *r)
 {
     return (struct norms){
         .start = sqrt(double_of(r, PROBE_grad_sq)),
-        .middle = sqrt(double_of(r, PROBE_grad_mid_sq)),
         .end = sqrt(double_of(r, PROBE_grad_end_sq)),
         .delta = sqrt(double_of(r, PROBE_delta_sq)),
         .has_start = has(r, PROBE_grad_sq),
@@ -126,25 +125,14 @@ static void put_ceiling(struct pair *pair, unsigned k, double ceiling)
     pair->measured |= (uint16_t)PAIR_CEILING_BIT(k);
 }
 
-/* The largest over gamma. Of that gamma only 1/2 and 1 have their gradient
- * norm in a field of its own, hence a ceiling. */
+/* The largest over gamma, and the ceiling of that gamma. */
 static void read_smoothness(struct pair *pair, const struct record *r)
 {
-    const struct norms n = norms_of(r);
-    double gamma = double_of(r, PROBE_smoothness_gamma);
-    bool whole = gamma >= 1;
-    bool half = gamma >= 0.5 && gamma <= 0.5;
     if (has(r, PROBE_smoothness)) {
         put_y(pair, FIT_REGRESSOR_START, double_of(r, PROBE_smoothness));
     }
-    if (!n.has_start || !n.has_delta) {
-        return;
-    }
-    if (whole && n.has_end) {
-        put_ceiling(pair, FIT_REGRESSOR_START, (n.start + n.end) / n.delta);
-    } else if (half && n.has_middle) {
-        put_ceiling(
-            pair, FIT_REGRESSOR_START, (n.start + n.middle) / (n.delta / 2));
+    if (has(r, PROBE_ceiling)) {
+        put_ceiling(pair, FIT_REGRESSOR_START, double_of(r, PROBE_ceiling));
     }
 }
 

@@ -25,11 +25,10 @@
 #define PAIR_FIELDS                                                            \
     (UINT64_C(1) << PROBE_step | UINT64_C(1) << PROBE_estimator |              \
         UINT64_C(1) << PROBE_group | UINT64_C(1) << PROBE_norm |               \
-        UINT64_C(1) << PROBE_smoothness |                                      \
-        UINT64_C(1) << PROBE_smoothness_gamma | UINT64_C(1) << PROBE_grad_sq | \
-        UINT64_C(1) << PROBE_dgrad_sq | UINT64_C(1) << PROBE_grad_mid_sq |     \
-        UINT64_C(1) << PROBE_grad_end_sq | UINT64_C(1) << PROBE_delta_sq |     \
-        UINT64_C(1) << PROBE_flags)
+        UINT64_C(1) << PROBE_smoothness | UINT64_C(1) << PROBE_ceiling |       \
+        UINT64_C(1) << PROBE_grad_sq | UINT64_C(1) << PROBE_dgrad_sq |         \
+        UINT64_C(1) << PROBE_grad_mid_sq | UINT64_C(1) << PROBE_grad_end_sq |  \
+        UINT64_C(1) << PROBE_delta_sq | UINT64_C(1) << PROBE_flags)
 
 /* Why a pair is left out of a fit. */
 enum pair_use {

@@ -198,6 +198,7 @@ static const struct field probe_fields[] = {
     DOUBLE(traj_probe, micro_grad_sq),
     DOUBLE(traj_probe, micro_dgrad_sq),
     DOUBLE(traj_probe, subset_fraction),
+    DOUBLE(traj_probe, ceiling),
     COUNT(traj_probe, cost_ns),
     COUNT(traj_probe, grad_evals),
     COUNT(traj_probe, micro_batches),

@@ -19,7 +19,7 @@ def probe(peer, step, g, y, estimator=SAME_BATCH, flags=0, **more):
     names = "grad_sq", "grad_mid_sq", "grad_end_sq"
     norms = {name: wire.f64(norm * norm) for name, norm in zip(names, g) if norm is not None}
     peer.record(wire.PROBE, step=step, estimator=estimator, flags=flags,
-                smoothness=wire.f64(1.25 * y), smoothness_gamma=wire.f64(0.5),
+                smoothness=wire.f64(1.25 * y), smoothness_gamma=wire.f64(0.5), ceiling=wire.f64(9 * y),
                 dgrad_sq=wire.f64(y * y * 2.0 ** -26), delta_sq=wire.f64(2.0 ** -26), **norms, **more)
 
 
@@ -65,7 +65,7 @@ def test_points_are_exact(trajd, cloud):
     data = trajd.json(f"{RUN}/scatter?x=start&from=10&to=12")["data"]
     assert data["x"] == pytest.approx([g[0] for g in norms[10:13]], rel=1e-15)
     assert data["y"] == [1.25 * value for value in y[10:13]] and data["y_name"] == "smoothness"
-    assert data["ceiling"] == pytest.approx([(g[0] + g[1]) * 2.0 ** 14 for g in norms[10:13]], rel=1e-15)
+    assert data["ceiling"] == [9 * value for value in y[10:13]]
 
 
 def test_too_many_points_are_a_density_that_loses_none(trajd, cloud):

@@ -138,7 +138,7 @@ def test_derived_metrics(trajd):
     peer.deliver()
     expected = {"delta_norm": 0.5, "param_norm": 10, "update_ratio": 0.05, "grad_clipped_norm": 2,
                 "clip_threshold": 0.5, "smoothness": 8, "step_limit": 0.25, "probe_grad_norm": 1,
-                "trapezoid": 2, "simpson": 2, "ceiling": 8}
+                "trapezoid": 2, "simpson": 2, "secant_ceiling": 8}
     series = ask(trajd, ",".join(expected))["data"]["metrics"]
     assert {name: series[name]["last"] for name in expected} == {k: [v] for k, v in expected.items()}
 

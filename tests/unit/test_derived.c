@@ -78,6 +78,7 @@ static struct record probe_record(void)
     set(&r, PROBE_grad_end_sq, 9);
     set(&r, PROBE_delta_sq, 0.25);
     set(&r, PROBE_dgrad_sq, 2.25);
+    set(&r, PROBE_ceiling, 12);
     return r;
 }
 
@@ -109,11 +110,12 @@ static void test_probe_metrics_follow_the_paper(void **state)
     struct record r = probe_record();
     assert_true(value_of(&r, "smoothness") == 8);
     assert_true(value_of(&r, "probe_grad_norm") == 1);
-    assert_true(value_of(&r, "trapezoid") == 2);     /* (1 + 3) / 2 */
-    assert_true(value_of(&r, "simpson") == 2);       /* (1 + 8 + 3) / 6 */
-    assert_true(value_of(&r, "step_limit") == 0.25); /* 2 / 8 */
-    assert_true(value_of(&r, "ceiling") == 8);       /* (1 + 3) / 0.5 */
-    assert_true(value_of(&r, "secant") == 3);        /* 1.5 / 0.5 */
+    assert_true(value_of(&r, "trapezoid") == 2);      /* (1 + 3) / 2 */
+    assert_true(value_of(&r, "simpson") == 2);        /* (1 + 8 + 3) / 6 */
+    assert_true(value_of(&r, "step_limit") == 0.25);  /* 2 / 8 */
+    assert_true(value_of(&r, "secant_ceiling") == 8); /* (1 + 3) / 0.5 */
+    assert_true(value_of(&r, "ceiling") == 12);
+    assert_true(value_of(&r, "secant") == 3); /* 1.5 / 0.5 */
 }
 
 static void test_a_metric_needs_all_its_fields(void **state)

@@ -290,6 +290,23 @@ static void test_named_fields_are_those_of_their_points(void **state)
         1e-12);
 }
 
+static void test_the_ceiling_is_that_of_the_gamma_of_the_maximum(void **state)
+{
+    (void)state;
+    struct bench b;
+    const double x[1] = { 3 };
+    static const double gammas[] = { 0.5, 1 };
+    /* g = e^x, downwards: the maximum is at gamma 1/2, where x is 2. */
+    prepare(
+        &b, (struct function){ .gradient = exponential, .n = 1, .L1 = 1 }, x);
+    b.param[0] = 1;
+    b.input.gammas = gammas;
+    b.input.n_gammas = 2;
+    probe(&b);
+    assert_true(b.probe.smoothness_gamma == 0.5);
+    assert_close(b.probe.ceiling, (b.grad[0] + b.grad[0] / exp(1)) / 1, 1e-12);
+}
+
 static void test_loss_and_parameter_units_scale_the_result(void **state)
 {
     (void)state;
@@ -615,6 +632,7 @@ int main(void)
         cmocka_unit_test(
             test_simpson_recovers_the_law_and_the_start_point_is_biased),
         cmocka_unit_test(test_named_fields_are_those_of_their_points),
+        cmocka_unit_test(test_the_ceiling_is_that_of_the_gamma_of_the_maximum),
         cmocka_unit_test(test_loss_and_parameter_units_scale_the_result),
         cmocka_unit_test(test_parameters_come_back_bit_for_bit_on_every_path),
         cmocka_unit_test(test_gamma_1_is_the_trainers_own_point),

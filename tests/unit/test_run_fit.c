@@ -321,7 +321,7 @@ static struct record probe_record(void)
     set(&r, PROBE_grad_end_sq, 9);
     set(&r, PROBE_delta_sq, 0.25);
     set(&r, PROBE_dgrad_sq, 2.25);
-    set(&r, PROBE_smoothness_gamma, 0.5);
+    set(&r, PROBE_ceiling, 12);
     return r;
 }
 
@@ -344,27 +344,12 @@ static void test_each_regressor_has_the_smoothness_of_its_segment(void **state)
     struct record r = probe_record();
     struct pair pair;
     assert_true(read_pair(&r, &pair));
-    /* The maximum was at gamma 1/2: between g(x) and g(x + d/2). */
     assert_true(pair.y[FIT_REGRESSOR_START] == 8);
-    assert_true(pair.ceiling[FIT_REGRESSOR_START] == 12); /* (1+2)/0.25 */
+    assert_true(pair.ceiling[FIT_REGRESSOR_START] == 12);
     /* The whole step: ||g(x + d) - g(x)|| / ||d|| = 1.5 / 0.5. */
     assert_true(pair.y[FIT_REGRESSOR_TRAPEZOID] == 3);
     assert_true(pair.y[FIT_REGRESSOR_SIMPSON] == 3);
     assert_true(pair.ceiling[FIT_REGRESSOR_SIMPSON] == 8); /* (1+3)/0.5 */
-}
-
-static void test_a_ceiling_belongs_to_the_gamma_of_its_smoothness(void **state)
-{
-    (void)state;
-    struct record r = probe_record();
-    struct pair pair;
-    set(&r, PROBE_smoothness_gamma, 1);
-    assert_true(read_pair(&r, &pair));
-    assert_true(pair.ceiling[FIT_REGRESSOR_START] == 8);
-    set(&r, PROBE_smoothness_gamma, 0.25); /* its norm is in no field */
-    assert_true(read_pair(&r, &pair));
-    assert_false(pair_has_ceiling(&pair, FIT_REGRESSOR_START));
-    assert_true(pair_has_ceiling(&pair, FIT_REGRESSOR_SIMPSON));
 }
 
 static void test_without_the_whole_step_there_is_no_secant(void **state)
@@ -428,7 +413,6 @@ int main(void)
         cmocka_unit_test(test_too_many_pairs_are_thinned_evenly_and_said),
         cmocka_unit_test(test_a_probe_record_is_read_as_a_pair),
         cmocka_unit_test(test_each_regressor_has_the_smoothness_of_its_segment),
-        cmocka_unit_test(test_a_ceiling_belongs_to_the_gamma_of_its_smoothness),
         cmocka_unit_test(test_without_the_whole_step_there_is_no_secant),
         cmocka_unit_test(test_what_was_not_measured_is_no_nan),
         cmocka_unit_test(
