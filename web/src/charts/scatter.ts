@@ -92,7 +92,7 @@ export class Scatter {
         this.ceilingBox.checked = this.ceiling;
         this.frame.tools.append(
             h("label", {}, "x: ", this.select),
-            h("label", { class: "check" }, this.ceilingBox, "ceiling (G+G′)/r"),
+            h("label", { class: "check" }, this.ceilingBox, "ceiling"),
         );
         this.frame.element.insertBefore(
             h("div", { class: "legend" }, "step ", this.first, this.legend, this.last),

@@ -33,7 +33,7 @@ function warningText(warning: FitWarning, fits: Fits): string {
     switch (warning) {
         case "near_ceiling":
             return (
-                `The smoothness hugs its ceiling (G+G′)/r (median ratio ${sig3(fits.ceiling_ratio)}): ` +
+                `The smoothness hugs its ceiling (median ratio ${sig3(fits.ceiling_ratio)}): ` +
                 "noise or a fixed step length alone would give this picture."
             );
         case "monotone_in_time":

@@ -49,9 +49,9 @@ export class FitTable {
                 "p",
                 {},
                 "It is no proof. Along the update the measured smoothness rises with the gradient norm even on some " +
-                    "quadratics, where the true L1 is 0. Grey ticks are (G+G′)/r: what two unrelated gradients " +
-                    "at the ends of the step would give at most. Points that hug them, or lie above them because " +
-                    "half of the step was probed, say nothing about the function.",
+                    "quadratics, where the true L1 is 0. Grey ticks are the ceiling (‖g‖+‖g′‖)/‖d‖, which no " +
+                    "function exceeds and unrelated gradients come near: points that hug it say how long the " +
+                    "step was, and nothing about the function.",
             ),
         ),
     );

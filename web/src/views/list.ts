@@ -343,8 +343,8 @@ function columnClass(head: string): string {
     return `col-${head.toLowerCase()}`;
 }
 
-/** The median law's L1: the one that says least about extremes. */
+/** L1 of the law that the run's page and `traj show` name first. */
 function lawText(fits: Fits | null): string {
-    const median = curves(fits).find((curve) => curve.key === "median");
-    return median === undefined ? "–" : sig3(median.L1);
+    const law = curves(fits).find((curve) => curve.key === "relative");
+    return law === undefined ? "–" : sig3(law.L1);
 }
