@@ -115,7 +115,7 @@ struct traj_options {
     const char *run_id;      /* $TRAJ_RUN_ID or a new ULID; 1..64 of A-Z a-z
                                 0-9 . _ -; ranks of one run share it, and an
                                 id seen before continues that run */
-    const char *config_json; /* a JSON object; at most 128 KiB */
+    const char *config_json; /* a JSON object; at most 128 KiB, 31 deep */
     const char *tags;        /* comma-separated; $TRAJ_TAGS */
     const char *optimizer;   /* "sgd", "adam", ...; free text */
     enum traj_mode mode;

@@ -92,7 +92,7 @@ static bool digits(struct json *j)
     return j->at > from;
 }
 
-static bool number(struct json *j)
+static bool number_of_any_length(struct json *j)
 {
     (void)accept(j, '-');
     if (!accept(j, '0') && !digits(j)) {
@@ -110,24 +110,49 @@ static bool number(struct json *j)
     return true;
 }
 
-static bool hex4(struct json *j)
+static bool number(struct json *j)
 {
+    size_t from = j->at;
+    return number_of_any_length(j) && j->at - from <= TEXT_JSON_NUMBER;
+}
+
+/* Four hexadecimal digits; the code unit, or -1. */
+static int hex4(struct json *j)
+{
+    int unit = 0;
     for (int i = 0; i < 4; i++) {
         int c = peek(j);
-        bool hex = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') ||
-                   (c >= 'A' && c <= 'F');
-        if (!hex) {
-            return false;
+        int letter = c | 0x20;
+        if (c >= '0' && c <= '9') {
+            unit = unit * 16 + c - '0';
+        } else if (letter >= 'a' && letter <= 'f') {
+            unit = unit * 16 + letter - 'a' + 10;
+        } else {
+            return -1;
         }
         j->at++;
     }
-    return true;
+    return unit;
+}
+
+/* A character that is not NUL: one code unit, or two surrogates in order. */
+static bool character(struct json *j)
+{
+    int unit = hex4(j);
+    if (unit < 0xd800 || unit > 0xdfff) {
+        return unit > 0;
+    }
+    if (unit > 0xdbff || !word(j, "\\u")) {
+        return false;
+    }
+    unit = hex4(j);
+    return unit >= 0xdc00 && unit <= 0xdfff;
 }
 
 static bool escape(struct json *j)
 {
     if (accept(j, 'u')) {
-        return hex4(j);
+        return character(j);
     }
     int c = peek(j);
     if (c <= 0 || strchr("\"\\/bfnrt", c) == NULL) {
@@ -179,9 +204,6 @@ static bool list(struct json *j, unsigned depth, char closing)
     if (accept(j, closing)) {
         return true;
     }
-    if (depth >= TEXT_JSON_DEPTH) {
-        return false;
-    }
     do {
         bool good = closing == '}' ? member(j, depth + 1) : value(j, depth + 1);
         if (!good) {
@@ -197,6 +219,9 @@ static bool value(struct json *j, unsigned depth)
     skip_space(j);
     bool good = false;
     int c = peek(j);
+    if (depth > TEXT_JSON_DEPTH && (c == '{' || c == '[')) {
+        return false;
+    }
     if (accept(j, '{')) {
         good = list(j, depth, '}');
     } else if (accept(j, '[')) {

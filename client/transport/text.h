@@ -10,10 +10,12 @@ bool text_is_utf8(const char *p, size_t n);
 
 /*
  * Exactly one JSON object (RFC 8259) and nothing but white space around it,
- * nested at most TEXT_JSON_DEPTH deep. On false *ret_at is the offset of the
- * byte at which it stops being one.
+ * within what schema/wire.md takes as a member of a HELLO: a daemon that
+ * refused it would refuse all that follows. On false *ret_at is the offset of
+ * the byte at which it stops being one.
  */
-#define TEXT_JSON_DEPTH 64
+#define TEXT_JSON_DEPTH 31  /* objects and arrays; the HELLO is one more */
+#define TEXT_JSON_NUMBER 60 /* bytes of a number */
 bool text_is_json_object(const char *p, size_t n, size_t *ret_at);
 
 /* A growing text. Zero-initialised is empty; after running out of memory it
