@@ -227,6 +227,16 @@ static void fill(void *record, const struct field *fields, size_t n)
     }
 }
 
+/* One of n values of an enum whose 0 says nothing. */
+static unsigned any_enum(const char *name, unsigned n)
+{
+    unsigned value = (unsigned)(next() % n);
+    if (value != 0) {
+        say(" %s=%x", name, value);
+    }
+    return value;
+}
+
 static void record_step(traj_run *run, uint64_t number)
 {
     struct traj_step step;
@@ -234,6 +244,9 @@ static void record_step(traj_run *run, uint64_t number)
     step.step = number;
     say("1 step=%" PRIx64, number);
     fill(&step, step_fields, sizeof step_fields / sizeof step_fields[0]);
+    step.stage = (enum traj_stage)any_enum("stage", TRAJ_STAGE_LOCAL + 1);
+    step.combine =
+        (enum traj_combine)any_enum("combine", TRAJ_COMBINE_REPLICA + 1);
     write_line(traj_step(run, &step));
 }
 
@@ -242,9 +255,10 @@ static void record_probe(traj_run *run, uint64_t number)
     struct traj_probe probe;
     traj_probe_init(&probe);
     probe.step = number;
-    probe.estimator = TRAJ_ESTIMATOR_SAME_BATCH;
-    probe.dtype = TRAJ_F32;
-    say("2 step=%" PRIx64 " estimator=3 dtype=1", number);
+    say("2 step=%" PRIx64, number);
+    probe.estimator = (enum traj_estimator)any_enum(
+        "estimator", TRAJ_ESTIMATOR_DIFFERENT + 1);
+    probe.dtype = (enum traj_dtype)any_enum("dtype", TRAJ_F64 + 1);
     fill(&probe, probe_fields, sizeof probe_fields / sizeof probe_fields[0]);
     probe.n_points = (uint32_t)(next() % (TRAJ_GAMMAS_MAX + 1));
     for (uint32_t i = 0; i < probe.n_points; i++) {

@@ -285,6 +285,48 @@ def test_sigterm_says_bye_to_open_pages_and_leaves_one_file(trajd):
     assert left == {"trajd.db", "trajd.db.lock", "trajd.log"}
 
 
+@pytest.fixture
+def held_up(trajd):
+    """Stopping, and still writing down: another process has the database."""
+    peer = Peer(trajd.ingest, "r")
+    steps(peer, 100)
+    peer.ask(peer.send_hello)
+    lock = sqlite3.connect(trajd.db, isolation_level=None)
+    lock.execute("BEGIN IMMEDIATE")
+    peer.send_records(1, 100)
+    trajd.wait(lambda: trajd.metrics()["ingest_frames_total"] >= 2, "the frame")
+    trajd.send_signal(signal.SIGTERM)
+    trajd.wait(lambda: "event=stopping" in trajd.log(), "stopping")
+    yield trajd, peer, lock
+    lock.close()
+
+
+def test_while_it_drains_it_lives_and_is_not_ready(held_up):
+    trajd, peer, lock = held_up
+    trajd.wait(lambda: trajd.get("/readyz")[0] == 503, "not ready")
+    status, headers, body = trajd.get("/readyz")
+    assert (status, json.loads(body)["code"]) == (503, "not_ready")
+    assert headers["Content-Type"] == "application/problem+json"
+    assert trajd.get("/healthz")[0] == 200
+    assert trajd.process.poll() is None
+    lock.execute("ROLLBACK")
+    assert peer.receive_until(lambda ack: True)["committed_seq"] == 100
+    assert trajd.process.wait(10) == 0
+
+
+def test_a_second_sigterm_ends_it_at_once_and_costs_nothing_acknowledged(held_up):
+    trajd, peer, lock = held_up
+    begin = time.monotonic()
+    trajd.send_signal(signal.SIGTERM)
+    assert trajd.process.wait(10) == -signal.SIGTERM
+    assert time.monotonic() - begin < 2
+    trajd.process.stdout.close()
+    lock.execute("ROLLBACK")
+    trajd.start()
+    peer.deliver()
+    assert_exact(trajd, peer)
+
+
 def test_a_full_disk_is_survived_and_nothing_is_lost(tmp_path):
     trajd = Trajd(tmp_path)
     trajd.start()
