@@ -9,9 +9,9 @@
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/clock.h"
+#include "base/cond.h"
 
 struct queue {
     pthread_mutex_t lock; /* guards all below; a leaf: no lock is taken in it */
@@ -22,22 +22,6 @@ struct queue {
     bool closed;
     void *items[];
 };
-
-/* Deadlines are of the monotonic clock: the other one jumps. */
-static int init_condition(pthread_cond_t *condition)
-{
-    pthread_condattr_t attributes;
-    int error = pthread_condattr_init(&attributes);
-    if (error != 0) {
-        return error;
-    }
-    error = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    if (error == 0) {
-        error = pthread_cond_init(condition, &attributes);
-    }
-    (void)pthread_condattr_destroy(&attributes); /* cannot fail */
-    return error;
-}
 
 enum err_code queue_new(
     size_t capacity, struct queue **ret_queue, struct err *e)
@@ -51,7 +35,7 @@ enum err_code queue_new(
     if (pthread_mutex_init(&queue->lock, NULL) != 0) {
         goto err_free;
     }
-    if (init_condition(&queue->changed) != 0) {
+    if (!cond_init(&queue->changed)) {
         goto err_lock;
     }
     *ret_queue = queue;
@@ -98,25 +82,15 @@ bool queue_push(struct queue *queue, void *item)
     return fits;
 }
 
-static struct timespec deadline_after(int timeout_ms)
-{
-    int64_t at = clock_mono_ns() + timeout_ms * NS_PER_MS;
-    return (struct timespec){
-        .tv_sec = (time_t)(at / NS_PER_S),
-        .tv_nsec = (long)(at % NS_PER_S),
-    };
-}
-
 size_t queue_pop(
     struct queue *queue, void **ret_items, size_t max, int timeout_ms)
 {
-    struct timespec deadline = deadline_after(timeout_ms);
-    int error = 0;
+    int64_t until = clock_mono_ns() + timeout_ms * NS_PER_MS;
+    bool in_time = timeout_ms > 0;
 
     lock(queue);
-    while (queue->n == 0 && !queue->closed && timeout_ms > 0 && error == 0) {
-        error =
-            pthread_cond_timedwait(&queue->changed, &queue->lock, &deadline);
+    while (queue->n == 0 && !queue->closed && in_time) {
+        in_time = cond_wait_until(&queue->changed, &queue->lock, until);
     }
     size_t n = queue->n < max ? queue->n : max;
     for (size_t i = 0; i < n; i++) {

@@ -14,11 +14,11 @@
 #include "threads/analysis.h"
 
 #include "base/clock.h"
+#include "base/cond.h"
 #include "base/counters.h"
 #include "base/log.h"
 #include "pure/fit_json.h"
 #include "threads/analysis_run.h"
-#include "threads/live_intake.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -345,12 +345,11 @@ static void follow_the_newest(struct analysis *analysis)
 /* Until the next pass. false: stop. */
 static bool rest(struct analysis *analysis, int64_t until_mono_ns)
 {
-    struct timespec until = { (time_t)(until_mono_ns / NS_PER_S),
-        (long)(until_mono_ns % NS_PER_S) };
     lock(analysis);
-    int rc = 0;
-    while (!analysis->stopping && rc == 0) {
-        rc = pthread_cond_timedwait(&analysis->stop, &analysis->lock, &until);
+    bool in_time = true;
+    while (!analysis->stopping && in_time) {
+        in_time =
+            cond_wait_until(&analysis->stop, &analysis->lock, until_mono_ns);
     }
     bool go_on = !analysis->stopping;
     unlock(analysis);
@@ -388,7 +387,7 @@ static enum err_code init_locks(struct analysis *analysis, struct err *e)
     if (pthread_mutex_init(&analysis->lock, NULL) != 0) {
         return err_set(e, ERR_NOMEM, "no memory for a lock");
     }
-    if (!live_cond_init(&analysis->stop)) {
+    if (!cond_init(&analysis->stop)) {
         (void)pthread_mutex_destroy(&analysis->lock);
         return err_set(e, ERR_NOMEM, "no memory for a condition");
     }

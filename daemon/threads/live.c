@@ -19,6 +19,7 @@
 #include "threads/live.h"
 
 #include "base/clock.h"
+#include "base/cond.h"
 #include "base/counters.h"
 #include "pure/ring.h"
 #include "threads/live_history.h"
@@ -30,7 +31,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* How often live's thread looks after heartbeats and idle runs. */
 #define CARE_NS NS_PER_S
@@ -236,7 +236,7 @@ static enum err_code init_locks(struct live *live, struct err *e)
     if (pthread_mutex_init(&live->lock, NULL) != 0) {
         return err_set(e, ERR_NOMEM, "no memory for a lock");
     }
-    if (!live_cond_init(&live->closed)) {
+    if (!cond_init(&live->closed)) {
         (void)pthread_mutex_destroy(&live->lock);
         return err_set(e, ERR_NOMEM, "no memory for a condition");
     }
@@ -484,16 +484,15 @@ long live_read(struct live_stream *stream, char *out, size_t size)
 
 size_t live_drain(struct live *live, int timeout_ms)
 {
-    int64_t at = clock_mono_ns() + timeout_ms * NS_PER_MS;
-    struct timespec until = { (time_t)(at / NS_PER_S), (long)(at % NS_PER_S) };
+    int64_t until = clock_mono_ns() + timeout_ms * NS_PER_MS;
     lock(live);
     live->draining = true;
     for (struct live_stream *s = live->streams; s != NULL; s = s->next) {
         wake_up(s);
     }
-    int rc = 0;
-    while (live->n_streams > 0 && rc == 0) {
-        rc = pthread_cond_timedwait(&live->closed, &live->lock, &until);
+    bool in_time = true;
+    while (live->n_streams > 0 && in_time) {
+        in_time = cond_wait_until(&live->closed, &live->lock, until);
     }
     size_t left = live->n_streams;
     unlock(live);

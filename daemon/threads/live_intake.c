@@ -9,12 +9,11 @@
 #include "threads/live_intake.h"
 
 #include "base/clock.h"
+#include "base/cond.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* FNV-1a: so that a look-up compares texts only where they are equal. */
 static uint32_t hash_of(const char *text)
@@ -26,28 +25,15 @@ static uint32_t hash_of(const char *text)
     return hash;
 }
 
-bool live_cond_init(pthread_cond_t *cond)
-{
-    pthread_condattr_t attributes;
-    if (pthread_condattr_init(&attributes) != 0) {
-        return false;
-    }
-    /* Waits must not follow a wall clock that is set back. */
-    bool ok = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0 &&
-              pthread_cond_init(cond, &attributes) == 0;
-    (void)pthread_condattr_destroy(&attributes);
-    return ok;
-}
-
 enum err_code intake_init(struct intake *intake, struct err *e)
 {
     if (pthread_mutex_init(&intake->lock, NULL) != 0) {
         return err_set(e, ERR_NOMEM, "no memory for a lock");
     }
-    if (!live_cond_init(&intake->work)) {
+    if (!cond_init(&intake->work)) {
         goto err_lock;
     }
-    if (!live_cond_init(&intake->changes)) {
+    if (!cond_init(&intake->changes)) {
         goto err_work;
     }
     return ERR_NONE;
@@ -79,11 +65,6 @@ static void lock(struct intake *intake)
 static void unlock(struct intake *intake)
 {
     (void)pthread_mutex_unlock(&intake->lock);
-}
-
-static struct timespec timespec_of(int64_t at)
-{
-    return (struct timespec){ (time_t)(at / NS_PER_S), (long)(at % NS_PER_S) };
 }
 
 static struct watched *find(
@@ -150,11 +131,11 @@ void intake_touch(struct intake *intake, const char *run_uid)
 void intake_changed(
     struct intake *intake, int64_t timeout_ns, struct live_changed *ret)
 {
-    struct timespec until = timespec_of(clock_mono_ns() + timeout_ns);
+    int64_t until = clock_mono_ns() + timeout_ns;
     lock(intake);
-    int rc = 0;
-    while (intake->changed.n == 0 && !intake->interrupted && rc == 0) {
-        rc = pthread_cond_timedwait(&intake->changes, &intake->lock, &until);
+    bool in_time = true;
+    while (intake->changed.n == 0 && !intake->interrupted && in_time) {
+        in_time = cond_wait_until(&intake->changes, &intake->lock, until);
     }
     intake->interrupted = false;
     ret->n = intake->changed.n;
@@ -228,11 +209,11 @@ struct watched *intake_at(struct intake *intake, size_t i)
 
 bool intake_wait(struct intake *intake, int64_t timeout_ns)
 {
-    struct timespec until = timespec_of(clock_mono_ns() + timeout_ns);
+    int64_t until = clock_mono_ns() + timeout_ns;
     lock(intake);
-    int rc = 0;
-    while (!intake->pending && !intake->stopping && rc == 0) {
-        rc = pthread_cond_timedwait(&intake->work, &intake->lock, &until);
+    bool in_time = true;
+    while (!intake->pending && !intake->stopping && in_time) {
+        in_time = cond_wait_until(&intake->work, &intake->lock, until);
     }
     intake->pending = false;
     bool go_on = !intake->stopping;
@@ -257,11 +238,10 @@ const struct live_rows *intake_take(
 
 void intake_rest(struct intake *intake, int64_t until_mono_ns)
 {
-    struct timespec until = timespec_of(until_mono_ns);
     lock(intake);
-    int rc = 0;
-    while (!intake->stopping && rc == 0) {
-        rc = pthread_cond_timedwait(&intake->work, &intake->lock, &until);
+    bool in_time = true;
+    while (!intake->stopping && in_time) {
+        in_time = cond_wait_until(&intake->work, &intake->lock, until_mono_ns);
     }
     unlock(intake);
 }

@@ -76,7 +76,4 @@ const struct live_rows *intake_take(
 void intake_rest(struct intake *intake, int64_t until_mono_ns);
 void intake_stop(struct intake *intake);
 
-/* A condition whose deadlines are of clock_mono_ns. false: out of memory. */
-bool live_cond_init(pthread_cond_t *cond);
-
 #endif
