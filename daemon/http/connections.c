@@ -5,34 +5,38 @@
 #include "http/connections.h"
 
 #include "base/clock.h"
+#include "base/cond.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <stdbool.h>
 #include <sys/socket.h>
-#include <time.h>
 
-#define SETTLE_MS 50
-#define ROUNDS_MAX 10
+/* A connection that was being accepted when the listener was closed is told of
+ * a moment later, and nothing says that there is none: so that none is left
+ * must last this long. */
+#define QUIET_NS (50 * NS_PER_MS)
 
 void connections_init(struct connections *connections)
 {
     *connections = (struct connections){ .n = 0 };
-    int bad = pthread_mutex_init(&connections->lock, NULL);
-    bad |= pthread_cond_init(&connections->none, NULL);
-    assert(bad == 0); /* Linux allocates nothing for either */
+    bool bad = pthread_mutex_init(&connections->lock, NULL) != 0;
+    bad = !cond_init(&connections->changed) || bad;
+    assert(!bad); /* Linux allocates nothing for either */
+    (void)bad;
 }
 
 void connections_done(struct connections *connections)
 {
-    (void)pthread_cond_destroy(&connections->none);
+    (void)pthread_cond_destroy(&connections->changed);
     (void)pthread_mutex_destroy(&connections->lock);
 }
 
 static void add(struct connections *connections, int fd)
 {
-    if (connections->n < CONNECTIONS_MAX) {
+    if (connections->n < CONNECTIONS_MAX) { /* libmicrohttpd's limit too */
         connections->fds[connections->n++] = fd;
+    }
+    if (connections->ending) {
+        (void)shutdown(fd, SHUT_RD); /* gone is as good */
     }
 }
 
@@ -41,11 +45,8 @@ static void take_out(struct connections *connections, int fd)
     for (size_t i = 0; i < connections->n; i++) {
         if (connections->fds[i] == fd) {
             connections->fds[i] = connections->fds[--connections->n];
-            break;
+            return;
         }
-    }
-    if (connections->n == 0) {
-        (void)pthread_cond_broadcast(&connections->none);
     }
 }
 
@@ -65,54 +66,48 @@ void connections_notify(void *cls, struct MHD_Connection *connection,
     } else {
         take_out(connections, info->connect_fd);
     }
+    (void)pthread_cond_broadcast(&connections->changed);
     (void)pthread_mutex_unlock(&connections->lock);
 }
 
-/* Shuts all down in that direction, then waits until none is left. */
-static size_t shut_and_wait(
-    struct connections *connections, int how, int timeout_ms)
+/* The lock is held. */
+static void shut_all(struct connections *connections, int how)
 {
-    struct timespec until = { 0 };
-    (void)clock_gettime(CLOCK_REALTIME, &until);
-    int64_t ns = until.tv_nsec + timeout_ms * NS_PER_MS;
-    until.tv_sec += (time_t)(ns / NS_PER_S);
-    until.tv_nsec = (long)(ns % NS_PER_S);
-
-    (void)pthread_mutex_lock(&connections->lock);
     for (size_t i = 0; i < connections->n; i++) {
         (void)shutdown(connections->fds[i], how); /* gone is as good */
     }
-    int waited = 0;
-    while (connections->n > 0 && waited != ETIMEDOUT) {
-        waited = pthread_cond_timedwait(
-            &connections->none, &connections->lock, &until);
-    }
-    size_t left = connections->n;
-    (void)pthread_mutex_unlock(&connections->lock);
-    return left;
 }
 
-/* One that was being accepted when the last one ended is told of a moment
- * later: nothing says that there is none, so the quiet must last. */
-static bool stays_quiet(struct connections *connections)
+/* Until none is left, and for QUIET_NS none comes; the lock is held. false:
+ * the time is up. */
+static bool wait_until_quiet(
+    struct connections *connections, int64_t until_mono_ns)
 {
-    const struct timespec settle = { .tv_nsec = SETTLE_MS * NS_PER_MS };
-    (void)nanosleep(&settle, NULL);
-    (void)pthread_mutex_lock(&connections->lock);
-    bool quiet = connections->n == 0;
-    (void)pthread_mutex_unlock(&connections->lock);
-    return quiet;
+    for (;;) {
+        bool none = connections->n == 0;
+        int64_t now = clock_mono_ns();
+        if (!none && now >= until_mono_ns) {
+            return false;
+        }
+        bool changed = cond_wait_until(&connections->changed,
+            &connections->lock, none ? now + QUIET_NS : until_mono_ns);
+        if (none && !changed && connections->n == 0) {
+            return true;
+        }
+    }
 }
 
 size_t connections_end(struct connections *connections, int timeout_ms)
 {
-    for (int round = 0; round < ROUNDS_MAX; round++) {
-        if (shut_and_wait(connections, SHUT_RD, timeout_ms) > 0) {
-            break;
-        }
-        if (stays_quiet(connections)) {
-            return 0;
-        }
+    int64_t timeout_ns = timeout_ms * NS_PER_MS;
+    (void)pthread_mutex_lock(&connections->lock);
+    connections->ending = true;
+    shut_all(connections, SHUT_RD);
+    if (!wait_until_quiet(connections, clock_mono_ns() + timeout_ns)) {
+        shut_all(connections, SHUT_RDWR);
+        (void)wait_until_quiet(connections, clock_mono_ns() + timeout_ns);
     }
-    return shut_and_wait(connections, SHUT_RDWR, timeout_ms);
+    size_t left = connections->n;
+    (void)pthread_mutex_unlock(&connections->lock);
+    return left;
 }

@@ -10,6 +10,7 @@
 
 #include <microhttpd.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 /* At most so many; event streams take up to LIVE_STREAMS_MAX of them. */
@@ -17,7 +18,8 @@
 
 struct connections {
     pthread_mutex_t lock; /* guards the rest; nothing is locked under it */
-    pthread_cond_t none;  /* n has become 0 */
+    pthread_cond_t changed;
+    bool ending; /* what comes now is shut down at once */
     size_t n;
     int fds[CONNECTIONS_MAX];
 };

@@ -153,7 +153,8 @@ static struct MHD_Daemon *start_daemon(struct http *http, int fd)
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S,
         MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_URI_LOG_CALLBACK,
         dispatch_target, context, MHD_OPTION_NOTIFY_COMPLETED,
-        dispatch_completed, context, MHD_OPTION_END);
+        dispatch_completed, context, MHD_OPTION_NOTIFY_CONNECTION,
+        connections_notify, &http->connections, MHD_OPTION_END);
 }
 
 static void http_free(struct http *http)
@@ -198,7 +199,7 @@ enum err_code http_start(
     }
     if (open_server(http, e) != ERR_NONE) {
         http_free(http);
-        return err_prefix(e, "http: ");
+        return err_prefix(e, "http");
     }
     *ret_http = http;
     return ERR_NONE;

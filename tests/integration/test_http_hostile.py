@@ -2,6 +2,7 @@
 contract says or loses its connection, and the others are served."""
 import random
 import re
+import signal
 import socket
 import time
 
@@ -48,6 +49,14 @@ def get(target, *headers, host=("Host: localhost",), method="GET"):
 
 def code(reply):
     return re.search(rb'"code":"(\w+)"', reply)[1].decode()
+
+
+def is_refused(trajd):
+    try:
+        connect(trajd).close()
+    except ConnectionRefusedError:
+        return True
+    return False
 
 
 def is_well(trajd):
@@ -179,6 +188,21 @@ def test_exports_that_nobody_reads_leave_readers_for_the_others(full):
     for client in stalled:
         client.close()
     full.wait(lambda: status(ask(full, raw)) == 200, "an export after the others have gone")
+
+
+def test_what_is_being_read_when_trajd_stops_comes_whole(full):
+    with connect(full) as client:
+        client.sendall(get("/api/v1/runs/big/steps?format=csv&limit=15000"))
+        reply = client.recv(1000)
+        full.send_signal(signal.SIGTERM)
+        full.wait(lambda: is_refused(full), "the listener to be closed")
+        time.sleep(0.3)  # a server that ends connections at once has by now
+        while block := client.recv(1 << 20):
+            reply += block
+    head, body = reply.split(b"\r\n\r\n", 1)
+    assert f"\r\nContent-Length: {len(body)}\r\n" in head.decode() + "\r\n"
+    assert len(body) > 5_000_000  # more than the kernel holds for a client
+    assert full.process.wait(20) == 0
 
 
 def test_exports_cut_short_by_the_client_give_back_what_they_held(full):
