@@ -18,7 +18,7 @@
 
 struct gauge_row {
     char uid[RUN_UID_MAX + 1];
-    struct str project; /* owned, malloc */
+    char *project; /* owned, malloc */
     struct run_id run;
     uint64_t last_step;
     int64_t last_step_wall_ns;
@@ -103,7 +103,7 @@ static void write_run_gauge(
 {
     buf_printf(out, "trajd_%s{run=\"%s\",project=\"", run_gauges[gauge].name,
         row->uid);
-    write_label(out, row->project);
+    write_label(out, str_of(row->project));
     buf_text(out, "\"} ");
     switch (gauge) {
     case LAST_STEP:
@@ -148,7 +148,7 @@ static enum err_code visit_run(
     }
     struct gauge_row *row = &rows->rows[rows->n++];
     *row = (struct gauge_row){ .run = run->id,
-        .project = str_of(project),
+        .project = project,
         .last_step = run->last_step,
         .last_step_wall_ns = run->facts.last_step_wall_ns,
         .loss = (double)NAN,
@@ -210,9 +210,7 @@ static enum err_code read_runs(
 static void rows_free(struct gauge_rows *rows)
 {
     for (size_t i = 0; i < rows->n; i++) {
-        void *project = NULL;
-        memcpy(&project, &rows->rows[i].project.p, sizeof project);
-        free(project);
+        free(rows->rows[i].project);
     }
     free(rows);
 }

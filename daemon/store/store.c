@@ -15,7 +15,7 @@
 #define SEAL_RECORDS_DEFAULT 2048
 #define SEAL_RECORDS_MAX 16384
 
-#define STORE_STATEMENT_SQL(id, sql) [STMT_##id] = sql,
+#define STORE_STATEMENT_SQL(id, sql) [STMT_##id] = (sql),
 static const char *const statement_sql[STMT_COUNT] = { STORE_STATEMENTS(
     STORE_STATEMENT_SQL) };
 
@@ -199,6 +199,8 @@ enum err_code store_checkpoint(
 
 struct stream_state store_state_of(const struct touched *touched)
 {
+    assert(touched != NULL);
+
     struct stream_state state = touched->state;
     state.committed_seq = touched->progress.committed_seq;
     state.closed = touched->progress.closed;

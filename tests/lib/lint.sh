@@ -49,9 +49,13 @@ cppcheck --quiet --std=c11 --enable=warning,portability,performance --inline-sup
     --suppress=missingIncludeSystem --suppress=internalAstError --error-exitcode=1 -j 2 \
     -Ischema -Iclient -Idaemon -D_POSIX_C_SOURCE=200809L $sources || say cppcheck
 
-clang-tidy --quiet --warnings-as-errors='*' \
-    --checks='-*,bugprone-infinite-loop,bugprone-macro-parentheses,bugprone-misplaced-widening-cast,bugprone-sizeof-expression,bugprone-suspicious-memset-usage,bugprone-suspicious-string-compare,bugprone-use-after-move,cert-err34-c,clang-analyzer-core.*,clang-analyzer-unix.*,clang-analyzer-deadcode.*,misc-redundant-expression' \
-    $sources -- -std=c17 -Ischema -Iclient -Idaemon -D_POSIX_C_SOURCE=200809L -DTRAJ_BUILD_VERSION='""' \
-    2>build/lint-tidy.txt || { cat build/lint-tidy.txt; say clang-tidy; }
+# On every processor: the analyzer takes a second for a file. What it counts in
+# the headers of the system is no finding.
+printf '%s\n' $sources | xargs -n 4 -P "$(nproc)" sh -c '
+    clang-tidy --quiet --warnings-as-errors="*" --checks="$0" "$@" -- \
+        -std=c17 -Ischema -Iclient -Idaemon -D_POSIX_C_SOURCE=200809L \
+        -DTRAJ_BUILD_VERSION=\"\" 2>&1' \
+    '-*,bugprone-infinite-loop,bugprone-macro-parentheses,bugprone-misplaced-widening-cast,bugprone-sizeof-expression,bugprone-suspicious-memset-usage,bugprone-suspicious-string-compare,bugprone-use-after-move,cert-err34-c,clang-analyzer-core.*,clang-analyzer-unix.*,clang-analyzer-deadcode.*,misc-redundant-expression' \
+    > build/lint-tidy.txt || { grep -v 'warnings generated' build/lint-tidy.txt; say clang-tidy; }
 
 exit $status
