@@ -75,7 +75,7 @@ test("the list tells states apart by sign and word, and shows L1 of the runs tha
         assert.deepEqual(badges, ["▲ failed", "✓ finished", "✕ lost", "◐ stalled", "● live"]);
         await page.waitForFunction(() =>
             [...document.querySelectorAll("td.col-l1")].every(
-                (cell) => cell.textContent === "7.84",
+                (cell) => cell.textContent === "8.16",
             ),
         );
         assert.deepEqual(await axeViolations(page), []);
