@@ -1,6 +1,7 @@
 """A run is complete and exact: what the trainer recorded is in the export, bit
 for bit, none lost, none twice, whatever was killed or stopped in between."""
 import os
+import re
 import signal
 import threading
 
@@ -16,6 +17,20 @@ from trajd import Trajd
 @pytest.fixture(scope="module", autouse=True)
 def emitter_is_built():
     build_emitter()
+
+
+@pytest.mark.parametrize("struct", ["traj_step", "traj_probe"])
+def test_every_field_of_the_api_is_among_what_is_recorded(struct):
+    header = (wire.ROOT / "client/traj.h").read_text()
+    body = re.search(rf"struct {struct} \{{\n(.*?)\n\}};", header, re.S)[1]
+    body = re.sub(r"/\*.*?\*/", "", body, flags=re.S)
+    fields = {re.match(r"\w+", name.split()[-1])[0] for line in body.split(";") if line.strip()
+              for name in line.split(",")} - {"size"}
+    emitter = (wire.ROOT / "tests/integration/emitter.c").read_text()
+    recorded = set(re.findall(rf"\({struct}, (\w+)\)", emitter))
+    variable = struct.removeprefix("traj_")
+    recorded |= set(re.findall(rf"\b{variable}\.(\w+)(?:\[i\])? =", emitter))
+    assert len(fields) > 25 and recorded == fields
 
 
 def test_a_normal_run(trajd, tmp_path):
