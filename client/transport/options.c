@@ -259,8 +259,12 @@ enum traj_status options_init(
     struct options *options, const struct traj_options *given)
 {
     struct traj_options full;
-    copy_given(&full, given);
     *options = (struct options){ 0 };
+    if (given != NULL && given->size < sizeof given->size) {
+        return error_set_static(TRAJ_EINVAL,
+            "options->size is not set: start from TRAJ_OPTIONS_INIT");
+    }
+    copy_given(&full, given);
     enum traj_status status = choose_numbers(options, &full);
     if (status == TRAJ_OK) {
         status = choose_texts(options, &full);

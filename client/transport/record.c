@@ -197,8 +197,11 @@ enum traj_status record_event(
     struct spool *spool, const struct event *event, struct times now)
 {
     /* That there is room again is told when there is room for a step too:
-     * else the last bytes of a segment would go to the first drop alone. */
-    size_t behind = event->kind == TRAJ_EVENT_DROPPED ? 64 * 8 : 0;
+     * else the last bytes of a segment would go to the first drop alone. At
+     * the end of a run (urgent) those bytes are the last chance to tell. */
+    bool again =
+        event->kind == TRAJ_EVENT_DROPPED && event->urgency == SPOOL_ORDINARY;
+    size_t behind = again ? 64 * 8 : 0;
     enum traj_status status = TRAJ_OK;
     struct packer p = { .values = spool_reserve(spool,
                             (EVENT_FIELDS + 1) * 8 + event->text_bytes + behind,

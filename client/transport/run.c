@@ -197,7 +197,7 @@ static bool wait_for_room(traj_run *run, struct times *now, int64_t *pause_ns)
 }
 
 /* Tell of drops as soon as there is room again. */
-static void report_drops(
+static enum traj_status report_drops(
     traj_run *run, struct times now, enum spool_urgency urgency)
 {
     char text[80];
@@ -211,9 +211,16 @@ static void report_drops(
         .text = text,
         .text_bytes = (uint32_t)n,
         .dropped = run->drops_to_report };
-    if (record_event(&run->stream.spool, &event, now) == TRAJ_OK) {
+    enum traj_status status = record_event(&run->stream.spool, &event, now);
+    if (status != TRAJ_OK && urgency == SPOOL_URGENT) {
+        event.text = NULL; /* the count alone takes less room */
+        event.text_bytes = 0;
+        status = record_event(&run->stream.spool, &event, now);
+    }
+    if (status == TRAJ_OK) {
         run->drops_to_report = 0;
     }
+    return status;
 }
 
 /* What a recording call returns, with drops counted. */
@@ -236,7 +243,7 @@ static enum traj_status settle(traj_run *run, enum traj_status status)
 static inline void prologue(traj_run *run, struct times now)
 {
     if (run->drops_to_report > 0) {
-        report_drops(run, now, SPOOL_ORDINARY);
+        (void)report_drops(run, now, SPOOL_ORDINARY);
     }
 }
 
@@ -358,12 +365,17 @@ enum traj_status traj_event(
 
 /* ---- close -------------------------------------------------------------- */
 
-/* The last two records there are; room for them is kept beyond the limit. */
+/* The last two records there are; room for them is kept beyond the limit.
+ * Without the first there is no second: a run must not look finished and
+ * complete when nobody has been told of its drops. */
 static enum traj_status record_finish(traj_run *run, int exit_code)
 {
     struct times now = times_now();
     if (run->drops_to_report > 0) {
-        report_drops(run, now, SPOOL_URGENT);
+        enum traj_status status = report_drops(run, now, SPOOL_URGENT);
+        if (status != TRAJ_OK) {
+            return settle(run, status);
+        }
     }
     struct event event = { .kind = TRAJ_EVENT_FINISH,
         .severity = exit_code == 0 ? TRAJ_INFO : TRAJ_ERROR,
@@ -421,6 +433,9 @@ void traj_close(traj_run *run)
         return;
     }
     if (!is_inert(run)) {
+        if (run->drops_to_report > 0) {
+            (void)report_drops(run, times_now(), SPOOL_URGENT);
+        }
         (void)close_transport(run, CLOSE_MS); /* the rest is spooled */
     }
     release(run);

@@ -294,6 +294,84 @@ static void test_a_segment_that_gets_no_room_is_an_error_and_drops_are_told(
     spool_rig_close(&rig);
 }
 
+/* Fill run's segment, and drop what comes when the disk gives no other. */
+static void drop_some(traj_run *run)
+{
+    struct traj_step step = rig_traj_step(0);
+    int dropped = 0;
+    while (dropped < 100) {
+        enum traj_status status = traj_step(run, &step);
+        assert_true(status == TRAJ_OK || status == TRAJ_EIO);
+        dropped += status == TRAJ_EIO;
+    }
+}
+
+/* Bits of what the records of a stream tell. */
+enum { TELLS_DROPS = 1, TELLS_FINISH = 2 };
+
+static int what_is_told(const struct spool *spool)
+{
+    int told = 0;
+    struct cursor cursor = cursor_at_front(spool, 1);
+    const struct record_head *record = NULL;
+    while ((record = cursor_peek(&cursor)) != NULL) {
+        uint64_t values[WIRE_FIELDS_MAX];
+        struct wire_record r;
+        cursor_unpack(record, values, &r);
+        bool event = r.kind == WIRE_EVENT;
+        if (event && r.values[EVENT_event] == TRAJ_EVENT_DROPPED) {
+            double value = 0;
+            memcpy(&value, &r.values[EVENT_value], sizeof value);
+            assert_true(value >= 100);
+            told |= TELLS_DROPS;
+        } else if (event && r.values[EVENT_event] == TRAJ_EVENT_FINISH) {
+            assert_true(told & TELLS_DROPS);
+            told |= TELLS_FINISH;
+        }
+        cursor_advance(&cursor, record);
+    }
+    return told;
+}
+
+/* A run that looks finished and complete although records were dropped would
+ * be a lie. Its last bytes of room vary with what was recorded first. */
+static void test_a_run_that_ends_on_a_full_disk_tells_its_drops(void **state)
+{
+    (void)state;
+    int told_all = 0;
+    for (int before = 0; before < 12; before++) {
+        struct spool_rig rig;
+        spool_rig_open(&rig, 8u << 20);
+        struct traj_options options = TRAJ_OPTIONS_INIT;
+        options.dir = rig.dir;
+        options.run_id = "r";
+        options.rank = 1;
+        options.world = 2;
+        options.mode = TRAJ_MODE_OFFLINE;
+        options.spool_bytes = 8u << 20;
+        traj_run *run = NULL;
+        assert_int_equal(traj_open(&options, &run), TRAJ_OK);
+        limit_files_to(100000);
+        for (int i = 0; i < before; i++) {
+            assert_int_equal(traj_log(run, "a/b", 0, 0), TRAJ_OK);
+        }
+        drop_some(run);
+        enum traj_status status = traj_finish(run, 0, 0);
+        limit_files_to(RLIM_INFINITY);
+        struct stream_name name;
+        struct stream stream;
+        assert_int_equal(rundir_parse_stream_name("a0001-r00001", &name), 1);
+        assert_int_equal(
+            stream_recover(rig.run_fd, &name, &rig.quota, &stream), TRAJ_OK);
+        int told = what_is_told(&stream.spool);
+        assert_int_equal(status == TRAJ_OK, (told & TELLS_FINISH) != 0);
+        told_all += told == (TELLS_DROPS | TELLS_FINISH);
+        stream_close(&stream);
+        spool_rig_close(&rig);
+    }
+    assert_true(told_all > 0);
+}
+
 static void test_open_without_room_fails_and_leaves_no_stream(void **state)
 {
     (void)state;
@@ -329,6 +407,7 @@ int main(void)
         cmocka_unit_test(test_a_segment_that_is_no_segment_is_a_gap),
         cmocka_unit_test(
             test_a_segment_that_gets_no_room_is_an_error_and_drops_are_told),
+        cmocka_unit_test(test_a_run_that_ends_on_a_full_disk_tells_its_drops),
         cmocka_unit_test(test_open_without_room_fails_and_leaves_no_stream),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -437,6 +437,10 @@ static void test_null_runs_and_unset_structs_are_errors_not_crashes(
     assert_int_equal(traj_step(NULL, &raw), TRAJ_EINVAL);
     assert_int_equal(traj_finish(NULL, 0, 0), TRAJ_OK);
     traj_close(NULL);
+    struct traj_options no_size = { .run_id = "mine" };
+    assert_int_equal(traj_open(&no_size, &w->run), TRAJ_EINVAL);
+    assert_non_null(strstr(traj_last_error(), "TRAJ_OPTIONS_INIT"));
+    assert_null(w->run);
     open_run(w);
     assert_int_equal(traj_step(w->run, &raw), TRAJ_EINVAL);
     assert_int_equal(traj_step(w->run, NULL), TRAJ_EINVAL);
