@@ -20,23 +20,6 @@ void config_init(struct config *config)
 
 /* ---- the file ------------------------------------------------------------ */
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r';
-}
-
-static struct str trimmed(struct str s)
-{
-    while (s.n > 0 && is_blank(s.p[0])) {
-        s.p++;
-        s.n--;
-    }
-    while (s.n > 0 && is_blank(s.p[s.n - 1])) {
-        s.n--;
-    }
-    return s;
-}
-
 /* The next line of *rest, trimmed, without its end. */
 static struct str next_line(struct str *rest)
 {
@@ -46,7 +29,7 @@ static struct str next_line(struct str *rest)
     size_t used = end == NULL ? n : n + 1;
     rest->p += used;
     rest->n -= used;
-    return trimmed(line);
+    return str_trimmed(line);
 }
 
 static int find_setting(struct str section, struct str key)
@@ -82,7 +65,7 @@ static enum err_code parse_section(
 {
     struct str name = { 0 };
     if (line.n >= 2 && line.p[line.n - 1] == ']') {
-        name = trimmed((struct str){ line.p + 1, line.n - 2 });
+        name = str_trimmed((struct str){ line.p + 1, line.n - 2 });
     }
     if (!section_exists(name)) {
         return err_set(
@@ -101,8 +84,8 @@ static enum err_code parse_pair(struct config *config, struct file_state *file,
             "%s:%u: neither [section] nor key = value", file->name, file->line);
     }
     size_t n = (size_t)(equals - line.p);
-    struct str key = trimmed((struct str){ line.p, n });
-    struct str value = trimmed((struct str){ equals + 1, line.n - n - 1 });
+    struct str key = str_trimmed((struct str){ line.p, n });
+    struct str value = str_trimmed((struct str){ equals + 1, line.n - n - 1 });
     int setting = find_setting(file->section, key);
     if (setting < 0) {
         return err_set(e, ERR_INVALID, "%s:%u: no such key in this section",

@@ -35,18 +35,3 @@ enum err_code err_prefix(struct err *e, const char *format, ...)
     }
     return e->code;
 }
-
-const char *err_code_name(enum err_code code)
-{
-    static const char *const names[] = {
-        [ERR_NONE] = "none",
-        [ERR_NOMEM] = "out_of_memory",
-        [ERR_INVALID] = "invalid",
-        [ERR_NOT_FOUND] = "not_found",
-        [ERR_FULL] = "full",
-        [ERR_BUSY] = "busy",
-        [ERR_STORE] = "store",
-        [ERR_IO] = "io",
-    };
-    return names[code];
-}

@@ -17,9 +17,9 @@ void log_set_level(enum log_level least)
     least_level = least;
 }
 
-__attribute__((format(printf, 3, 0))) static void write_line(
-    enum log_level level, const char *area, const char *format, va_list args,
-    unsigned held)
+PRINTF_LIKE(3, 0)
+static void write_line(enum log_level level, const char *area,
+    const char *format, va_list args, unsigned held)
 {
     static const char *const names[] = { "debug", "info", "warn", "error" };
     char line[1024];

@@ -5,6 +5,8 @@
 #ifndef TRAJD_LOG_H
 #define TRAJD_LOG_H
 
+#include "base/compiler.h"
+
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 
 /* Before any thread starts. */
@@ -15,7 +17,7 @@ void log_set_level(enum log_level least);
  * goes through log_quoted. Any thread; a line is written in one call.
  */
 void log_line(enum log_level level, const char *area, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+    PRINTF_LIKE(3, 4);
 
 /*
  * As log_line, at most one line a second from each call site, with the number
@@ -32,8 +34,7 @@ struct log_limit {
     _Atomic unsigned held;
 };
 void log_line_limited(struct log_limit *limit, enum log_level level,
-    const char *area, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
+    const char *area, const char *format, ...) PRINTF_LIKE(4, 5);
 
 /* Foreign text as a quoted value: quotes, backslashes and control bytes
  * escaped, cut to fit. Returns out. */

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 struct str str_of(const char *terminated)
 {
@@ -20,6 +21,27 @@ struct str str_of(const char *terminated)
 bool str_equal(struct str a, struct str b)
 {
     return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+}
+
+bool str_equal_nocase(struct str a, struct str b)
+{
+    return a.n == b.n && (a.n == 0 || strncasecmp(a.p, b.p, a.n) == 0);
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r';
+}
+
+struct str str_trimmed(struct str s)
+{
+    while (s.n > 0 && is_blank(s.p[0])) {
+        s = (struct str){ s.p + 1, s.n - 1 };
+    }
+    while (s.n > 0 && is_blank(s.p[s.n - 1])) {
+        s.n--;
+    }
+    return s;
 }
 
 /* Bytes of the well-formed sequence at p, 0 if there is none. RFC 3629. */
@@ -216,6 +238,22 @@ void buf_json_double(struct buf *b, double value)
     buf_char(b, '"');
     buf_double(b, value);
     buf_char(b, '"');
+}
+
+void buf_json_optional(struct buf *b, bool has, double value)
+{
+    if (has) {
+        buf_json_double(b, value);
+    } else {
+        buf_text(b, "null");
+    }
+}
+
+void buf_comma(struct buf *b, size_t i)
+{
+    if (i > 0) {
+        buf_char(b, ',');
+    }
 }
 
 void buf_json_text(struct buf *b, struct str s)

@@ -2,6 +2,8 @@
 #ifndef TRAJD_STR_H
 #define TRAJD_STR_H
 
+#include "base/compiler.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -16,7 +18,9 @@ struct str {
 
 struct str str_of(const char *terminated); /* NULL gives the empty text */
 bool str_equal(struct str a, struct str b);
-bool str_is_utf8(struct str s); /* well-formed, no NUL */
+bool str_equal_nocase(struct str a, struct str b); /* letters of ASCII */
+struct str str_trimmed(struct str s); /* without blanks, tabs, CRs around it */
+bool str_is_utf8(struct str s);       /* well-formed, no NUL */
 
 /* Whole-text numbers with a range; false leaves *ret as it was. */
 bool str_to_u64(struct str s, uint64_t max, uint64_t *ret);
@@ -40,8 +44,7 @@ void buf_clear(struct buf *b); /* empty, keeps its memory, not failed */
 void buf_append(struct buf *b, const void *bytes, size_t n);
 void buf_text(struct buf *b, const char *terminated);
 void buf_char(struct buf *b, char c);
-void buf_printf(struct buf *b, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+void buf_printf(struct buf *b, const char *format, ...) PRINTF_LIKE(2, 3);
 void buf_u64(struct buf *b, uint64_t value);
 void buf_i64(struct buf *b, int64_t value);
 /* The shortest decimal that reads back to the same bits (decimal.h); NaN,
@@ -51,6 +54,10 @@ void buf_double(struct buf *b, double value);
 void buf_json_u64(struct buf *b, uint64_t value);
 /* As buf_double, the three words in quotes: a JSON value. */
 void buf_json_double(struct buf *b, double value);
+/* null unless `has`. */
+void buf_json_optional(struct buf *b, bool has, double value);
+/* Between the elements of a list: nothing before the first, i = 0. */
+void buf_comma(struct buf *b, size_t i);
 /* In quotes, escaped; bytes that are no UTF-8 become U+FFFD. */
 void buf_json_text(struct buf *b, struct str s);
 

@@ -5,22 +5,6 @@
 #include <string.h>
 #include <strings.h>
 
-static bool is_space(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
-static struct str trimmed(struct str s)
-{
-    while (s.n > 0 && is_space(s.p[0])) {
-        s = (struct str){ s.p + 1, s.n - 1 };
-    }
-    while (s.n > 0 && is_space(s.p[s.n - 1])) {
-        s.n--;
-    }
-    return s;
-}
-
 /* Cuts off and returns what stands before the separator. */
 static struct str take_until(struct str *rest, char separator)
 {
@@ -30,12 +14,7 @@ static struct str take_until(struct str *rest, char separator)
     size_t skip = at == NULL ? n : n + 1;
     *rest =
         (struct str){ rest->n == 0 ? rest->p : rest->p + skip, rest->n - skip };
-    return trimmed(piece);
-}
-
-static bool equal_nocase(struct str a, struct str b)
-{
-    return a.n == b.n && (a.n == 0 || strncasecmp(a.p, b.p, a.n) == 0);
+    return str_trimmed(piece);
 }
 
 /* The q of a range's parameters; 1 if there is none, 0 if it is no number. */
@@ -57,10 +36,10 @@ static double quality(struct str params)
 /* How closely a range names the type: 3 itself, 2 its family, 1 anything. */
 static int closeness(struct str range, struct str type)
 {
-    if (equal_nocase(range, type)) {
+    if (str_equal_nocase(range, type)) {
         return 3;
     }
-    if (equal_nocase(range, STR("*/*"))) {
+    if (str_equal_nocase(range, STR("*/*"))) {
         return 1;
     }
     const char *slash = memchr(type.p, '/', type.n);
@@ -88,7 +67,7 @@ static double quality_of(struct str header, struct str type)
 
 int accept_best(struct str header, const char *const *types, size_t n)
 {
-    if (trimmed(header).n == 0) {
+    if (str_trimmed(header).n == 0) {
         return 0;
     }
     int best = -1;
@@ -109,10 +88,11 @@ bool accept_gzip(struct str header)
     while (header.n > 0) {
         struct str params = take_until(&header, ',');
         struct str coding = take_until(&params, ';');
-        if (equal_nocase(coding, STR("gzip"))) {
+        if (str_equal_nocase(coding, STR("gzip"))) {
             return quality(params) > 0;
         }
-        any = any || (equal_nocase(coding, STR("*")) && quality(params) > 0);
+        any =
+            any || (str_equal_nocase(coding, STR("*")) && quality(params) > 0);
     }
     return any;
 }

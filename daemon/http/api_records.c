@@ -5,6 +5,7 @@
  */
 #include "http/routes.h"
 
+#include "base/hash.h"
 #include "http/accept.h"
 #include "http/columns.h"
 #include "http/cursor.h"
@@ -73,13 +74,13 @@ static void parse_cursor(struct request *req, struct records *r)
 static uint64_t filters_of(const struct request *req, const struct records *r)
 {
     const struct scan_query *q = &r->query;
-    uint64_t hash = cursor_hash_text(0, req->run_uid);
+    uint64_t hash = hash_text(HASH_START, req->run_uid);
     const uint64_t numbers[] = { q->kind, q->attempts, q->attempt, q->rank,
         q->from_step, q->to_step };
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
-        hash = cursor_hash_u64(hash, numbers[i]);
+        hash = hash_u64(hash, numbers[i]);
     }
-    return cursor_hash_text(hash, r->name);
+    return hash_text(hash, r->name);
 }
 
 static enum err_code parse(

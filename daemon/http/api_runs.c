@@ -2,6 +2,7 @@
 #include "http/routes.h"
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "http/cursor.h"
 #include "http/json.h"
 #include "http/reply.h"
@@ -169,11 +170,11 @@ static enum err_code parse_runs(
     page->state = request_choice(req, "state", state_names, STATE_ANY);
     page->limit =
         request_u64(req, "limit", 1, RUNS_LIMIT_MAX, RUNS_LIMIT_DEFAULT);
-    uint64_t hash = cursor_hash_text(0, "runs");
-    hash = cursor_hash_text(hash, query->project);
-    hash = cursor_hash_text(hash, query->tag);
-    hash = cursor_hash_text(hash, query->text);
-    page->filter_hash = cursor_hash_u64(hash, page->state);
+    uint64_t hash = hash_text(HASH_START, "runs");
+    hash = hash_text(hash, query->project);
+    hash = hash_text(hash, query->tag);
+    hash = hash_text(hash, query->text);
+    page->filter_hash = hash_u64(hash, page->state);
     parse_cursor(req, page);
     return request_params(req, e);
 }

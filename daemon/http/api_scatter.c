@@ -130,44 +130,34 @@ static enum err_code collect_in_one_snapshot(
 
 /* ---- writing ------------------------------------------------------------ */
 
-static void comma(struct buf *out, size_t i)
-{
-    if (i > 0) {
-        buf_char(out, ',');
-    }
-}
-
 static void write_points(struct buf *out, const struct scatter *s)
 {
     const struct pair *v = s->points.v;
     size_t n = s->points.n;
     buf_text(out, "\"mode\":\"points\",\"step\":[");
     for (size_t i = 0; i < n; i++) {
-        comma(out, i);
+        buf_comma(out, i);
         buf_json_u64(out, v[i].step);
     }
     buf_text(out, "],\"x\":[");
     for (size_t i = 0; i < n; i++) {
-        comma(out, i);
+        buf_comma(out, i);
         buf_json_double(out, v[i].x[s->regressor]);
     }
     buf_text(out, "],\"y\":[");
     for (size_t i = 0; i < n; i++) {
-        comma(out, i);
+        buf_comma(out, i);
         buf_json_double(out, v[i].y[s->regressor]);
     }
     buf_text(out, "],\"ceiling\":[");
     for (size_t i = 0; i < n; i++) {
-        comma(out, i);
-        if (pair_has_ceiling(&v[i], s->regressor)) {
-            buf_json_double(out, v[i].ceiling[s->regressor]);
-        } else {
-            buf_text(out, "null");
-        }
+        buf_comma(out, i);
+        buf_json_optional(out, pair_has_ceiling(&v[i], s->regressor),
+            v[i].ceiling[s->regressor]);
     }
     buf_text(out, "],\"flags\":[");
     for (size_t i = 0; i < n; i++) {
-        comma(out, i);
+        buf_comma(out, i);
         buf_u64(out, v[i].flags);
     }
     buf_char(out, ']');
@@ -179,17 +169,17 @@ static void write_extremes(struct buf *out, const struct scatter_grid *grid)
     size_t n = scatter_grid_extremes(grid, points);
     buf_text(out, "\"extremes\":{\"step\":[");
     for (size_t i = 0; i < n; i++) {
-        comma(out, i);
+        buf_comma(out, i);
         buf_json_u64(out, points[i].step);
     }
     buf_text(out, "],\"x\":[");
     for (size_t i = 0; i < n; i++) {
-        comma(out, i);
+        buf_comma(out, i);
         buf_json_double(out, points[i].x);
     }
     buf_text(out, "],\"y\":[");
     for (size_t i = 0; i < n; i++) {
-        comma(out, i);
+        buf_comma(out, i);
         buf_json_double(out, points[i].y);
     }
     buf_text(out, "]}");
@@ -213,12 +203,12 @@ static void write_density(struct buf *out, const struct scatter_grid *grid)
     buf_printf(
         out, "\"w\":%d,\"h\":%d,\"counts\":[", SCATTER_WIDTH, SCATTER_HEIGHT);
     for (size_t i = 0; i < SCATTER_CELLS; i++) {
-        comma(out, i);
+        buf_comma(out, i);
         buf_u64(out, grid->counts[i]);
     }
     buf_text(out, "],\"mean_step\":[");
     for (size_t i = 0; i < SCATTER_CELLS; i++) {
-        comma(out, i);
+        buf_comma(out, i);
         if (grid->counts[i] == 0) {
             buf_text(out, "null");
         } else {

@@ -202,7 +202,7 @@ static void write_counts(
     for (size_t i = 0; i < b->n; i++) {
         uint64_t value = 0;
         memcpy(&value, (const char *)&b->v[i] + offset, sizeof value);
-        buf_text(out, i > 0 ? "," : "");
+        buf_comma(out, i);
         buf_json_u64(out, value);
     }
     buf_char(out, ']');
@@ -221,12 +221,8 @@ static void write_extremes(
     for (size_t i = 0; i < b->n; i++) {
         double value = 0;
         memcpy(&value, (const char *)&b->v[i] + offset, sizeof value);
-        buf_text(out, i > 0 ? "," : "");
-        if (has_extremes(&b->v[i])) {
-            buf_json_double(out, value);
-        } else {
-            buf_text(out, "null");
-        }
+        buf_comma(out, i);
+        buf_json_optional(out, has_extremes(&b->v[i]), value);
     }
     buf_char(out, ']');
 }
@@ -238,7 +234,7 @@ static void write_places(
     for (size_t i = 0; i < b->n; i++) {
         uint64_t step = 0;
         memcpy(&step, (const char *)&b->v[i] + offset, sizeof step);
-        buf_text(out, i > 0 ? "," : "");
+        buf_comma(out, i);
         if (has_extremes(&b->v[i])) {
             buf_json_u64(out, step);
         } else {
@@ -252,7 +248,7 @@ static void write_last(struct buf *out, const struct buckets *b)
 {
     begin_column(out, "last");
     for (size_t i = 0; i < b->n; i++) {
-        buf_text(out, i > 0 ? "," : "");
+        buf_comma(out, i);
         buf_json_double(out, b->v[i].last);
     }
     buf_char(out, ']');
@@ -281,7 +277,7 @@ static void write_json(struct buf *out, const struct series *s, unsigned shift)
     buf_json_u64(out, UINT64_C(1) << shift);
     buf_text(out, ",\"metrics\":{");
     for (size_t m = 0; m < s->n; m++) {
-        buf_text(out, m > 0 ? "," : "");
+        buf_comma(out, m);
         buf_json_text(out, s->metrics[m].name);
         buf_char(out, ':');
         write_metric(out, &s->buckets[m]);

@@ -21,39 +21,18 @@ static double double_of(uint64_t bits)
     return value;
 }
 
-static void quoted(struct buf *out, int64_t value)
-{
-    buf_char(out, '"');
-    buf_i64(out, value);
-    buf_char(out, '"');
-}
-
 /* Clocks count nanoseconds and are texts whatever their size, so that a
  * column has one type; an exit code is a number. */
 static void i64_json(struct buf *out, const char *name, int64_t value)
 {
     size_t n = strlen(name);
-    if (n > 3 && strcmp(name + n - 3, "_ns") == 0) {
-        quoted(out, value);
-        return;
-    }
-    if (value > (int64_t)JSON_INTEGER_MAX ||
-        value < -(int64_t)JSON_INTEGER_MAX) {
-        quoted(out, value);
-        return;
-    }
+    bool clock = n > 3 && strcmp(name + n - 3, "_ns") == 0;
+    bool exact = value <= (int64_t)JSON_INTEGER_MAX &&
+                 value >= -(int64_t)JSON_INTEGER_MAX;
+    const char *quote = clock || !exact ? "\"" : "";
+    buf_text(out, quote);
     buf_i64(out, value);
-}
-
-static void u64_json(struct buf *out, uint64_t value)
-{
-    if (value <= JSON_INTEGER_MAX) {
-        buf_u64(out, value);
-        return;
-    }
-    buf_char(out, '"');
-    buf_u64(out, value);
-    buf_char(out, '"');
+    buf_text(out, quote);
 }
 
 /* Blobs are little-endian doubles, four a point (schema/wire.md). */
@@ -79,7 +58,7 @@ void value_json(struct buf *out, enum wire_kind kind, unsigned field,
         buf_json_double(out, double_of(bits));
         break;
     case WIRE_U64:
-        u64_json(out, bits);
+        buf_json_u64(out, bits);
         break;
     case WIRE_I64:
         i64_json(out, f->name, (int64_t)bits);
@@ -137,11 +116,16 @@ void value_csv(struct buf *out, enum wire_kind kind, unsigned field,
     }
 }
 
-/* The fields of a mask, lowest first: for each_field(f, mask). */
-#define each_field(f, mask)                                                    \
-    (uint64_t left_ = (mask);                                                  \
-        left_ != 0 && (((f) = (unsigned)__builtin_ctzll(left_)), true);        \
-        left_ &= left_ - 1)
+/* The lowest field of the mask, which it leaves; false: it is empty. */
+static bool next_field(uint64_t *mask, unsigned *ret_field)
+{
+    if (*mask == 0) {
+        return false;
+    }
+    *ret_field = (unsigned)__builtin_ctzll(*mask);
+    *mask &= *mask - 1;
+    return true;
+}
 
 static bool is_text(enum wire_kind kind, unsigned field)
 {
@@ -171,12 +155,11 @@ void rows_csv_header(struct buf *out, enum wire_kind kind, uint64_t fields)
 {
     unsigned f = 0;
     buf_text(out, "attempt,rank,seq");
-    for
-        each_field(f, fields)
-        {
-            buf_char(out, ',');
-            buf_text(out, field_of(kind, f)->name);
-        }
+    uint64_t left = fields;
+    while (next_field(&left, &f)) {
+        buf_char(out, ',');
+        buf_text(out, field_of(kind, f)->name);
+    }
     buf_char(out, '\n');
 }
 
@@ -189,15 +172,13 @@ void rows_csv(struct buf *out, enum wire_kind kind, uint64_t fields,
     buf_u64(out, batch->rank);
     buf_char(out, ',');
     buf_u64(out, batch->seq[i]);
-    for
-        each_field(f, fields)
-        {
-            buf_char(out, ',');
-            if (has(kind, batch, i, f)) {
-                value_csv(
-                    out, kind, f, bits_of(batch, i, f), text_of(batch, i));
-            }
+    uint64_t left = fields;
+    while (next_field(&left, &f)) {
+        buf_char(out, ',');
+        if (has(kind, batch, i, f)) {
+            value_csv(out, kind, f, bits_of(batch, i, f), text_of(batch, i));
         }
+    }
     buf_char(out, '\n');
 }
 
@@ -210,18 +191,17 @@ void rows_ndjson(struct buf *out, enum wire_kind kind, uint64_t fields,
     buf_text(out, ",\"rank\":");
     buf_u64(out, batch->rank);
     buf_text(out, ",\"seq\":");
-    u64_json(out, batch->seq[i]);
-    for
-        each_field(f, fields & batch->present[i])
-        {
-            if (!has(kind, batch, i, f)) {
-                continue;
-            }
-            buf_text(out, ",\"");
-            buf_text(out, field_of(kind, f)->name);
-            buf_text(out, "\":");
-            value_json(out, kind, f, bits_of(batch, i, f), text_of(batch, i));
+    buf_json_u64(out, batch->seq[i]);
+    uint64_t left = fields & batch->present[i];
+    while (next_field(&left, &f)) {
+        if (!has(kind, batch, i, f)) {
+            continue;
         }
+        buf_text(out, ",\"");
+        buf_text(out, field_of(kind, f)->name);
+        buf_text(out, "\":");
+        value_json(out, kind, f, bits_of(batch, i, f), text_of(batch, i));
+    }
     buf_text(out, "}\n");
 }
 
@@ -250,30 +230,28 @@ void columns_add(
     buf_text(&columns->rank, comma);
     buf_u64(&columns->rank, batch->rank);
     buf_text(&columns->seq, comma);
-    u64_json(&columns->seq, batch->seq[i]);
-    for
-        each_field(f, columns->fields)
-        {
-            struct buf *out = &columns->values[f];
-            buf_text(out, comma);
-            if (!has(columns->kind, batch, i, f)) {
-                buf_text(out, "null");
-                continue;
-            }
-            value_json(
-                out, columns->kind, f, bits_of(batch, i, f), text_of(batch, i));
+    buf_json_u64(&columns->seq, batch->seq[i]);
+    uint64_t left = columns->fields;
+    while (next_field(&left, &f)) {
+        struct buf *out = &columns->values[f];
+        buf_text(out, comma);
+        if (!has(columns->kind, batch, i, f)) {
+            buf_text(out, "null");
+            continue;
         }
+        value_json(
+            out, columns->kind, f, bits_of(batch, i, f), text_of(batch, i));
+    }
 }
 
 size_t columns_bytes(const struct columns *columns)
 {
     unsigned f = 0;
     size_t n = columns->attempt.n + columns->rank.n + columns->seq.n;
-    for
-        each_field(f, columns->fields)
-        {
-            n += columns->values[f].n;
-        }
+    uint64_t left = columns->fields;
+    while (next_field(&left, &f)) {
+        n += columns->values[f].n;
+    }
     return n;
 }
 
@@ -297,12 +275,11 @@ void columns_write(const struct columns *columns, struct buf *out)
     write_column(out, "rank", &columns->rank);
     buf_char(out, ',');
     write_column(out, "seq", &columns->seq);
-    for
-        each_field(f, columns->fields)
-        {
-            buf_char(out, ',');
-            write_column(
-                out, field_of(columns->kind, f)->name, &columns->values[f]);
-        }
+    uint64_t left = columns->fields;
+    while (next_field(&left, &f)) {
+        buf_char(out, ',');
+        write_column(
+            out, field_of(columns->kind, f)->name, &columns->values[f]);
+    }
     buf_char(out, '}');
 }

@@ -93,26 +93,3 @@ bool cursor_decode(
     }
     return true;
 }
-
-/* FNV-1a. */
-static uint64_t fold(uint64_t hash, uint8_t byte)
-{
-    return (hash ^ byte) * UINT64_C(0x100000001b3);
-}
-
-uint64_t cursor_hash_text(uint64_t hash, const char *text)
-{
-    hash = fold(hash ^ UINT64_C(0xcbf29ce484222325), text != NULL);
-    for (const char *p = text == NULL ? "" : text; *p != '\0'; p++) {
-        hash = fold(hash, (uint8_t)*p);
-    }
-    return fold(hash, 0);
-}
-
-uint64_t cursor_hash_u64(uint64_t hash, uint64_t value)
-{
-    for (unsigned i = 0; i < 64; i += 8) {
-        hash = fold(hash, (uint8_t)(value >> i));
-    }
-    return hash;
-}

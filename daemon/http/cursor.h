@@ -25,8 +25,4 @@ void cursor_encode(const struct cursor *cursor, uint64_t filter_hash,
 bool cursor_decode(
     struct str text, uint64_t filter_hash, struct cursor *ret_cursor);
 
-/* Hashes of filters: start with 0, fold in each value. NULL differs from "". */
-uint64_t cursor_hash_text(uint64_t hash, const char *text);
-uint64_t cursor_hash_u64(uint64_t hash, uint64_t value);
-
 #endif

@@ -128,8 +128,8 @@ static enum err_code listen_on(
     return ERR_NONE;
 }
 
-__attribute__((format(printf, 2, 0))) static void log_mhd(
-    void *cls, const char *format, va_list args)
+PRINTF_LIKE(2, 0)
+static void log_mhd(void *cls, const char *format, va_list args)
 {
     (void)cls;
     char text[200];

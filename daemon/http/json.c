@@ -1,8 +1,6 @@
 /* json.c: pure; any thread. */
 #include "http/json.h"
 
-#include "base/str.h"
-
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -32,16 +30,6 @@ bool json_add_wall_ns(cJSON *object, const char *name, int64_t value)
     char text[24];
     (void)snprintf(text, sizeof text, "%" PRId64, value);
     return cJSON_AddStringToObject(object, name, text) != NULL;
-}
-
-bool json_add_double(cJSON *object, const char *name, double value)
-{
-    struct buf text = { 0 };
-    buf_json_double(&text, value);
-    bool ok =
-        !text.failed && cJSON_AddRawToObject(object, name, text.p) != NULL;
-    buf_done(&text);
-    return ok;
 }
 
 bool json_add_text(cJSON *object, const char *name, const char *value)

@@ -17,8 +17,6 @@ bool json_add_u64(cJSON *object, const char *name, uint64_t value);
 bool json_add_i64(cJSON *object, const char *name, int64_t value);
 /* Always a text: nanoseconds since 1970 are beyond 2^53. */
 bool json_add_wall_ns(cJSON *object, const char *name, int64_t value);
-/* Exact; NaN, Infinity and -Infinity are texts. */
-bool json_add_double(cJSON *object, const char *name, double value);
 bool json_add_text(cJSON *object, const char *name, const char *value);
 bool json_add_bool(cJSON *object, const char *name, bool value);
 bool json_add_null(cJSON *object, const char *name);

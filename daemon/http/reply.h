@@ -50,7 +50,7 @@ CHECK_RESULT enum err_code reply_stream(struct request *req,
 /* An error: application/problem+json {type,title,status,detail,code}. code is
  * stable and lower_case; a 503 says when to come back. */
 enum err_code reply_problem(struct request *req, unsigned status,
-    const char *code, const char *format, ...) ERR_PRINTF(4, 5);
+    const char *code, const char *format, ...) PRINTF_LIKE(4, 5);
 
 /* 304, after request_is_fresh. */
 CHECK_RESULT enum err_code reply_not_modified(

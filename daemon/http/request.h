@@ -70,7 +70,8 @@ const char *request_text(
 size_t request_choice(struct request *req, const char *name,
     const char *const *choices, size_t fallback);
 /* A bad combination that only the route can see: "from is beyond to". */
-void request_bad(struct request *req, const char *format, ...) ERR_PRINTF(2, 3);
+void request_bad(struct request *req, const char *format, ...)
+    PRINTF_LIKE(2, 3);
 
 /* ERR_INVALID if a getter met a bad value or a parameter is unknown. */
 CHECK_RESULT enum err_code request_params(struct request *req, struct err *e);

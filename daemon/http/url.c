@@ -1,8 +1,9 @@
 /* url.c: pure; any thread. */
 #include "http/url.h"
 
+#include "base/hash.h"
+
 #include <string.h>
-#include <strings.h>
 
 static int hex_digit(char c)
 {
@@ -140,19 +141,9 @@ static enum err_code parse_query(struct url *url, char *query, struct err *e)
     return ERR_NONE;
 }
 
-/* FNV-1a. */
-static uint64_t hash_of(const char *text)
-{
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-    for (const char *p = text; *p != '\0'; p++) {
-        hash = (hash ^ (unsigned char)*p) * UINT64_C(0x100000001b3);
-    }
-    return hash;
-}
-
 enum err_code url_parse(char *target, struct url *ret_url, struct err *e)
 {
-    *ret_url = (struct url){ .hash = hash_of(target) };
+    *ret_url = (struct url){ .hash = hash_text(HASH_START, target) };
     if (strlen(target) > URL_TARGET_MAX) {
         return err_set(
             e, ERR_FULL, "the URL has more than %u bytes", URL_TARGET_MAX);
@@ -192,11 +183,6 @@ static struct str without_port(struct str host)
     return (struct str){ host.p, (size_t)(colon - host.p) };
 }
 
-static bool equal_nocase(struct str a, struct str b)
-{
-    return a.n == b.n && (a.n == 0 || strncasecmp(a.p, b.p, a.n) == 0);
-}
-
 static bool is_label_byte(char c)
 {
     char lower = (char)(c | 0x20);
@@ -217,20 +203,20 @@ static bool is_below_localhost(struct str name)
             return false;
         }
     }
-    return equal_nocase(end, suffix);
+    return str_equal_nocase(end, suffix);
 }
 
 bool url_host_is_local(struct str host)
 {
     struct str name = without_port(host);
-    if (equal_nocase(name, STR("127.0.0.1")) ||
-        equal_nocase(name, STR("[::1]"))) {
+    if (str_equal_nocase(name, STR("127.0.0.1")) ||
+        str_equal_nocase(name, STR("[::1]"))) {
         return true;
     }
     if (name.n > 0 && name.p[name.n - 1] == '.') {
         name.n--;
     }
-    return equal_nocase(name, STR("localhost")) || is_below_localhost(name);
+    return str_equal_nocase(name, STR("localhost")) || is_below_localhost(name);
 }
 
 bool url_origin_is_host(struct str origin, struct str host)
@@ -239,11 +225,11 @@ bool url_origin_is_host(struct str origin, struct str host)
     for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
         struct str scheme = schemes[i];
         if (origin.n <= scheme.n ||
-            !equal_nocase((struct str){ origin.p, scheme.n }, scheme)) {
+            !str_equal_nocase((struct str){ origin.p, scheme.n }, scheme)) {
             continue;
         }
         struct str rest = { origin.p + scheme.n, origin.n - scheme.n };
-        return equal_nocase(rest, host);
+        return str_equal_nocase(rest, host);
     }
     return false;
 }

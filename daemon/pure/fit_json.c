@@ -5,11 +5,7 @@ static void put_optional(
     struct buf *out, const char *name, bool has, double value)
 {
     buf_printf(out, ",\"%s\":", name);
-    if (has) {
-        buf_json_double(out, value);
-    } else {
-        buf_text(out, "null");
-    }
+    buf_json_optional(out, has, value);
 }
 
 static void put_range(

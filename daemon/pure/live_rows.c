@@ -132,45 +132,30 @@ void live_rows_add(
     rows->last_seq = last_seq > rows->last_seq ? last_seq : rows->last_seq;
 }
 
-static void put_optional(struct buf *out, bool has, double value)
-{
-    if (has) {
-        buf_json_double(out, value);
-    } else {
-        buf_text(out, "null");
-    }
-}
-
-static void comma(struct buf *out, size_t i)
-{
-    if (i > 0) {
-        buf_char(out, ',');
-    }
-}
-
 static void put_steps(struct buf *out, const struct live_rows *rows)
 {
     buf_text(out, "\"step\":{\"attempt\":[");
     for (size_t i = 0; i < rows->n_steps; i++) {
-        comma(out, i);
+        buf_comma(out, i);
         buf_u64(out, rows->steps[i].attempt);
     }
     buf_text(out, "],\"seq\":[");
     for (size_t i = 0; i < rows->n_steps; i++) {
-        comma(out, i);
+        buf_comma(out, i);
         buf_json_u64(out, rows->steps[i].seq);
     }
     buf_text(out, "],\"step\":[");
     for (size_t i = 0; i < rows->n_steps; i++) {
-        comma(out, i);
+        buf_comma(out, i);
         buf_json_u64(out, rows->steps[i].step);
     }
     for (size_t c = 0; c < LIVE_COLUMNS; c++) {
         buf_printf(out, "],\"%s\":[", step_columns[c].name);
         for (size_t i = 0; i < rows->n_steps; i++) {
             const struct live_step *row = &rows->steps[i];
-            comma(out, i);
-            put_optional(out, (row->present >> c & 1) != 0, row->values[c]);
+            buf_comma(out, i);
+            buf_json_optional(
+                out, (row->present >> c & 1) != 0, row->values[c]);
         }
     }
     buf_text(out, "]}");
@@ -183,8 +168,8 @@ static void put_probe_regressors(struct buf *out, const struct live_rows *rows)
             out, "],\"%s\":[", pair_regressor_name((enum fit_regressor)k));
         for (size_t i = 0; i < rows->n_probes; i++) {
             const struct pair *pair = &rows->probes[i].pair;
-            comma(out, i);
-            put_optional(
+            buf_comma(out, i);
+            buf_json_optional(
                 out, pair_has_x(pair, (enum fit_regressor)k), pair->x[k]);
         }
     }
@@ -198,14 +183,14 @@ static void put_probe_smoothness(
     buf_printf(out, "],\"%s\":[", name);
     for (size_t i = 0; i < rows->n_probes; i++) {
         const struct pair *pair = &rows->probes[i].pair;
-        comma(out, i);
-        put_optional(out, pair_has_y(pair, r), pair->y[r]);
+        buf_comma(out, i);
+        buf_json_optional(out, pair_has_y(pair, r), pair->y[r]);
     }
     buf_printf(out, "],\"%s_ceiling\":[", name);
     for (size_t i = 0; i < rows->n_probes; i++) {
         const struct pair *pair = &rows->probes[i].pair;
-        comma(out, i);
-        put_optional(out, pair_has_ceiling(pair, r), pair->ceiling[r]);
+        buf_comma(out, i);
+        buf_json_optional(out, pair_has_ceiling(pair, r), pair->ceiling[r]);
     }
 }
 
@@ -213,12 +198,12 @@ static void put_probes(struct buf *out, const struct live_rows *rows)
 {
     buf_text(out, "\"probe\":{\"attempt\":[");
     for (size_t i = 0; i < rows->n_probes; i++) {
-        comma(out, i);
+        buf_comma(out, i);
         buf_u64(out, rows->probes[i].attempt);
     }
     buf_text(out, "],\"step\":[");
     for (size_t i = 0; i < rows->n_probes; i++) {
-        comma(out, i);
+        buf_comma(out, i);
         buf_json_u64(out, rows->probes[i].pair.step);
     }
     put_probe_regressors(out, rows);
@@ -226,7 +211,7 @@ static void put_probes(struct buf *out, const struct live_rows *rows)
     put_probe_smoothness(out, rows, FIT_REGRESSOR_TRAPEZOID);
     buf_text(out, "],\"flags\":[");
     for (size_t i = 0; i < rows->n_probes; i++) {
-        comma(out, i);
+        buf_comma(out, i);
         buf_u64(out, rows->probes[i].pair.flags);
     }
     buf_text(out, "]}");

@@ -1,6 +1,7 @@
 /* analysis_run.c: see the header; the analysis thread. */
 #include "threads/analysis_run.h"
 
+#include "base/hash.h"
 #include "store/pair_scan.h"
 #include "threads/analysis.h"
 
@@ -43,7 +44,7 @@ struct past {
 
 static void mix(struct past *past, uint64_t value)
 {
-    past->hash = (past->hash ^ value) * UINT64_C(1099511628211);
+    past->hash = hash_u64(past->hash, value);
 }
 
 static enum err_code add_stream(
@@ -67,7 +68,7 @@ static enum err_code add_stream(
 static enum err_code read_past(struct reader *reader, const struct run_row *row,
     uint64_t *ret_past, struct err *e)
 {
-    struct past past = { .hash = UINT64_C(14695981039346656037) };
+    struct past past = { .hash = HASH_START };
     enum err_code code = runs_streams(reader, row->id, add_stream, &past, e);
     if (code == ERR_NONE) {
         *ret_past = past.hash;

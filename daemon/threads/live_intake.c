@@ -10,19 +10,16 @@
 
 #include "base/clock.h"
 #include "base/cond.h"
+#include "base/hash.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* FNV-1a: so that a look-up compares texts only where they are equal. */
-static uint32_t hash_of(const char *text)
+/* So that a look-up compares texts only where the hashes are equal. */
+static uint64_t hash_of(const char *run_uid)
 {
-    uint32_t hash = 2166136261u;
-    for (const char *c = text; *c != '\0'; c++) {
-        hash = (hash ^ (unsigned char)*c) * 16777619u;
-    }
-    return hash;
+    return hash_text(HASH_START, run_uid);
 }
 
 enum err_code intake_init(struct intake *intake, struct err *e)
@@ -68,7 +65,7 @@ static void unlock(struct intake *intake)
 }
 
 static struct watched *find(
-    const struct intake *intake, const char *run_uid, uint32_t hash)
+    const struct intake *intake, const char *run_uid, uint64_t hash)
 {
     for (size_t i = 0; i < intake->n_runs; i++) {
         struct watched *watched = intake->runs[i];
@@ -80,7 +77,7 @@ static struct watched *find(
 }
 
 static void note_change(
-    struct intake *intake, const char *run_uid, uint32_t hash)
+    struct intake *intake, const char *run_uid, uint64_t hash)
 {
     struct live_changed *changed = &intake->changed;
     for (size_t i = 0; i < changed->n; i++) {
@@ -106,7 +103,7 @@ static void note_change(
 void intake_publish(struct intake *intake, const char *run_uid,
     uint32_t attempt, uint32_t rank, const struct message *message)
 {
-    uint32_t hash = hash_of(run_uid);
+    uint64_t hash = hash_of(run_uid);
     lock(intake);
     struct watched *watched = rank == 0 ? find(intake, run_uid, hash) : NULL;
     if (watched != NULL) {

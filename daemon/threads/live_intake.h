@@ -24,7 +24,7 @@
  * fills one while live's thread formats the other. */
 struct watched {
     char uid[RUN_UID_MAX + 1];
-    uint32_t hash;
+    uint64_t hash;
     struct live_rows rows[2];
     unsigned filling; /* which of them the writer adds to */
     /* The rest belongs to live.c, under live's lock. */
@@ -42,7 +42,7 @@ struct intake {
     bool pending;     /* some run has rows */
     bool stopping;    /* of live's thread */
     bool interrupted; /* of live_changed */
-    uint32_t changed_hashes[LIVE_CHANGED_MAX];
+    uint64_t changed_hashes[LIVE_CHANGED_MAX];
     struct live_changed changed;
 };
 

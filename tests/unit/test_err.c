@@ -42,25 +42,12 @@ static void test_prefixes_stand_in_the_order_of_the_way_up(void **state)
     assert_string_equal(e.text, "run 17: commit: disk is full");
 }
 
-static void test_every_code_has_a_name_of_its_own(void **state)
-{
-    (void)state;
-    for (int a = ERR_NONE; a <= ERR_IO; a++) {
-        assert_non_null(err_code_name((enum err_code)a));
-        for (int b = ERR_NONE; b < a; b++) {
-            assert_string_not_equal(err_code_name((enum err_code)a),
-                err_code_name((enum err_code)b));
-        }
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_set_fills_and_returns_the_code),
         cmocka_unit_test(test_a_long_text_is_cut_not_overrun),
         cmocka_unit_test(test_prefixes_stand_in_the_order_of_the_way_up),
-        cmocka_unit_test(test_every_code_has_a_name_of_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
