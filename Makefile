@@ -90,8 +90,7 @@ $(B)/gen/migrations.S: $(MIGRATIONS) schema/openapi.yaml tests/lib/embed.sh
 	@mkdir -p $(@D)
 	tests/lib/embed.sh migrations $(MIGRATIONS) > $@
 web/node_modules/.stamp: web/package-lock.json
-	cd web && npm ci --no-audit --no-fund --silent
-	touch $@
+	@tests/lib/deps.sh check build
 build/web/.stamp: $(WEB_SRC) schema/openapi.yaml web/node_modules/.stamp
 	cd web && node build.mjs ../build/web
 	cd web && node openapi_json.mjs ../schema/openapi.yaml ../build/web/openapi.json
