@@ -1,9 +1,11 @@
 /*
  * traj export: every record of a run, as rows. The file appears only when it
- * is whole: it is written beside its place and renamed. NDJSON ends with a
+ * is whole: it is written beside its place and renamed (what is no file, a
+ * device or a pipe, is written to as it stands). NDJSON ends with a
  * trailer that says how many rows there were and what their checksum is; it
  * is checked and not written, so every line of the result is a record.
  */
+#define _XOPEN_SOURCE 700 /* realpath */
 #include "cli/cli.h"
 
 #include "cli/client_http.h"
@@ -231,17 +233,43 @@ static bool finish_partial(struct export *x, const char *name, bool ok)
     return ok;
 }
 
-static bool export_to_file(struct export *x)
+static bool is_special(const char *file)
 {
-    char *name = partial_name(x->file);
-    x->out = name == NULL ? NULL : open_partial(name);
+    struct stat s;
+    return stat(file, &s) == 0 && !S_ISREG(s.st_mode);
+}
+
+/* A device, a pipe: a rename would put a file in its place. */
+static bool export_in_place(struct export *x)
+{
+    x->out = fopen(x->file, "w");
     if (x->out == NULL) {
         fprintf(stderr, "traj: %s: %s\n", x->file, strerror(errno));
-        free(name);
         return false;
     }
-    bool ok = finish_partial(x, name, transfer(x));
+    bool ok = transfer(x);
+    if (fclose(x->out) != 0 && ok) {
+        fprintf(stderr, "traj: %s: %s\n", x->file, strerror(errno));
+        ok = false;
+    }
+    return ok;
+}
+
+/* At the end of a symbolic link, which stays one. */
+static bool export_beside(struct export *x)
+{
+    char *target = realpath(x->file, NULL);
+    x->file = target != NULL ? target : x->file;
+    char *name = partial_name(x->file);
+    x->out = name == NULL ? NULL : open_partial(name);
+    bool ok = false;
+    if (x->out == NULL) {
+        fprintf(stderr, "traj: %s: %s\n", x->file, strerror(errno));
+    } else {
+        ok = finish_partial(x, name, transfer(x));
+    }
     free(name);
+    free(target);
     return ok;
 }
 
@@ -249,7 +277,19 @@ static bool export_to_stdout(struct export *x)
 {
     x->out = stdout;
     bool ok = transfer(x);
-    return fflush(stdout) == 0 && ok;
+    if (fflush(stdout) != 0 && ok) {
+        fprintf(stderr, "traj: standard output: %s\n", strerror(errno));
+        ok = false;
+    }
+    return ok;
+}
+
+static bool export_it(struct export *x)
+{
+    if (x->file == NULL) {
+        return export_to_stdout(x);
+    }
+    return is_special(x->file) ? export_in_place(x) : export_beside(x);
 }
 
 static bool is_kind(const char *text)
@@ -306,6 +346,5 @@ int cmd_export(int argc, char **argv)
         return CLI_USAGE;
     }
     x.run = argv[optind];
-    bool ok = x.file != NULL ? export_to_file(&x) : export_to_stdout(&x);
-    return ok ? CLI_OK : CLI_FAILED;
+    return export_it(&x) ? CLI_OK : CLI_FAILED;
 }

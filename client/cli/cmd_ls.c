@@ -30,10 +30,11 @@ static void usage(FILE *out)
 static void print_row(const cJSON *run)
 {
     const cJSON *records = cJSON_GetObjectItemCaseSensitive(run, "records");
-    print_text(stdout, member_text(run, "id"), 28);
-    print_text(stdout, member_text(run, "project"), 13);
-    print_text(stdout, member_text(run, "name"), 25);
-    print_text(stdout, member_text(run, "state"), 10);
+    /* The id is there to be copied: never cut. */
+    print_column(stdout, member_text(run, "id"), 28, false);
+    print_column(stdout, member_text(run, "project"), 13, true);
+    print_column(stdout, member_text(run, "name"), 28, true);
+    print_column(stdout, member_text(run, "state"), 10, true);
     printf("%9" PRIu64 " %8" PRIu64 "  ", member_u64(records, "step"),
         member_u64(records, "probe"));
     print_age(stdout, run, "updated_wall_ns");
@@ -48,7 +49,7 @@ static void print_run(void *context, const cJSON *run)
         putchar('\n');
     } else {
         if (list->n == 0) {
-            printf("%-28s%-13s%-25s%-10s%9s %8s  %s\n", "ID", "PROJECT", "NAME",
+            printf("%-28s%-13s%-28s%-10s%9s %8s  %s\n", "ID", "PROJECT", "NAME",
                 "STATE", "STEPS", "PROBES", "UPDATED");
         }
         print_row(run);

@@ -82,11 +82,11 @@ static void print_run(const cJSON *run)
 {
     const cJSON *records = member(run, "records");
     fputs("run        ", stdout);
-    print_text(stdout, member_text(run, "id"), 0);
+    print_text(stdout, member_text(run, "id"));
     fputs("\nname       ", stdout);
-    print_text(stdout, member_text(run, "name"), 0);
+    print_text(stdout, member_text(run, "name"));
     fputs("\nproject    ", stdout);
-    print_text(stdout, member_text(run, "project"), 0);
+    print_text(stdout, member_text(run, "project"));
     printf("\nstate      %s", member_text(run, "state"));
     if (!member_is_null(run, "exit_code")) {
         printf(" (exit code %.0f)", member_double(run, "exit_code"));

@@ -124,7 +124,7 @@ static void tell_candidates(const struct candidates *c)
     fprintf(stderr, "traj: '%s' may be any of %zu runs:\n", c->text, c->n);
     for (size_t i = 0; i < c->n && i < SHOWN_MAX; i++) {
         fputs("  ", stderr);
-        print_text(stderr, c->ids[i], 0);
+        print_text(stderr, c->ids[i]);
         fputc('\n', stderr);
     }
     if (c->n > SHOWN_MAX) {

@@ -69,16 +69,54 @@ void print_json(FILE *out, const cJSON *item)
     }
 }
 
-void print_text(FILE *out, const char *text, int width)
+/* Of UTF-8, whose bytes 10xxxxxx go on with a character. */
+static bool goes_on(char byte)
 {
-    int n = 0;
-    for (; text[n] != '\0' && (width == 0 || n < width); n++) {
-        unsigned char c = (unsigned char)text[n];
+    return ((unsigned char)byte & 0xc0) == 0x80;
+}
+
+static size_t count_characters(const char *text)
+{
+    size_t n = 0;
+    for (; *text != '\0'; text++) {
+        n += !goes_on(*text);
+    }
+    return n;
+}
+
+/* At most max characters. */
+static void print_some(FILE *out, const char *text, size_t max)
+{
+    size_t n = 0;
+    for (; *text != '\0'; text++) {
+        unsigned char c = (unsigned char)*text;
+        n += !goes_on(*text);
+        if (n > max) {
+            return;
+        }
         fputc(c < 0x20 || c == 0x7f ? '?' : c, out);
     }
-    for (; n < width; n++) {
-        fputc(' ', out);
+}
+
+void print_text(FILE *out, const char *text)
+{
+    print_some(out, text, SIZE_MAX);
+}
+
+void print_column(FILE *out, const char *text, size_t width, bool cut)
+{
+    size_t n = count_characters(text);
+    if (cut && n >= width) {
+        print_some(out, text, width - 2);
+        fputs("\xe2\x80\xa6", out); /* an ellipsis */
+        n = width - 1;
+    } else {
+        print_text(out, text);
     }
+    do {
+        fputc(' ', out);
+        n++;
+    } while (n < width);
 }
 
 static const cJSON *member(const cJSON *object, const char *name)

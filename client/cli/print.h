@@ -11,9 +11,13 @@
  * does not promise. */
 void print_json(FILE *out, const cJSON *item);
 
-/* Foreign text, without the control bytes that a terminal would obey; padded
- * to `width` columns of one byte, and cut there unless width is 0. */
-void print_text(FILE *out, const char *text, int width);
+/* Foreign text, in UTF-8, without the control bytes that a terminal would
+ * obey. */
+void print_text(FILE *out, const char *text);
+
+/* The same as a column of a table: padded to `width` characters, the last a
+ * blank; what does not fit is cut, if `cut`, or runs over, one blank behind. */
+void print_column(FILE *out, const char *text, size_t width, bool cut);
 
 /* Members of an object; what is missing reads as "", 0, NaN. Numbers may be
  * JSON texts: large integers and NaN, Infinity, -Infinity are. */

@@ -56,6 +56,20 @@ def test_ls_names_the_runs(runs):
         ["alpha-1", "p", "one", "live", "120", "120"]]
 
 
+def test_ls_keeps_its_columns_apart(trajd):
+    cut = "\u00e9" * 27
+    for run_id, name in (("0" * 26, "0" * 26), ("a" * 64, cut + "x"), ("b", cut)):
+        peer = Peer(trajd.ingest, run_id, project="p" * 40, name=name)
+        peer.ask(peer.send_hello)
+    lines = traj("ls", url=url_of(trajd)).stdout.splitlines()
+    rows = {line.split()[0]: line.split() for line in lines[1:]}
+    assert rows["0" * 26][1:4] == ["p" * 11 + "\u2026", "0" * 26, "live"]
+    assert rows["a" * 64][2:4] == [cut[:26] + "\u2026", "live"]
+    assert rows["b"][2:4] == [cut, "live"]
+    starts = {line.index("live") for line in lines[1:] if not line.startswith("a")}
+    assert starts == {lines[0].index("STATE")}
+
+
 def test_ls_json_is_one_run_a_line(runs):
     shown = traj("ls", "--json", "--project", "p", "--url", url_of(runs))
     found = [json.loads(line) for line in shown.stdout.splitlines()]
@@ -182,6 +196,40 @@ def test_an_old_file_survives_an_export_that_fails(tmp_path):
     file.write_text("old")
     assert traj("export", "r", "-o", file, url=answer_with([b"x"], b"")).returncode == 1
     assert file.read_text() == "old"
+
+
+def test_a_pipe_is_written_to_and_not_replaced(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    got = []
+    reader = threading.Thread(target=lambda: got.append(pipe.read_bytes()))
+    reader.start()
+    done = traj("export", "r", "--format", "ndjson", "-o", pipe,
+                url=answer_with([ROWS, TRAILER], WHOLE))
+    assert done.returncode == 0, done.stderr
+    assert pipe.is_fifo()
+    reader.join(30)
+    assert got == [ROWS]
+
+
+def test_a_symbolic_link_stays_one(tmp_path):
+    link = tmp_path / "link"
+    link.symlink_to("target")
+    (tmp_path / "target").write_text("old")
+    done = traj("export", "r", "--format", "ndjson", "-o", link,
+                url=answer_with([ROWS, TRAILER], WHOLE))
+    assert done.returncode == 0, done.stderr
+    assert link.is_symlink()
+    assert (tmp_path / "target").read_bytes() == ROWS
+
+
+def test_a_full_disk_is_told():
+    with open("/dev/full", "w", encoding="ascii") as full:
+        done = subprocess.run(
+            [TRAJ, "export", "r", "--url", answer_with([b"seq\n1\n"], WHOLE)],
+            stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "No space left" in done.stderr
 
 
 @pytest.mark.parametrize("words", [["ls"], ["show", "r"], ["export", "r"]])
