@@ -160,8 +160,7 @@ static bool is_stream_folder(char *path, struct stream_name *ret_name)
         path[--n] = '\0';
     }
     const char *slash = strrchr(path, '/');
-    return rundir_parse_stream_name(
-               slash != NULL ? slash + 1 : path, ret_name) != 0;
+    return rundir_parse_stream_name(slash != NULL ? slash + 1 : path, ret_name);
 }
 
 static void sync_path(struct sync_job *job, char *path, int fd)

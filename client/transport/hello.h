@@ -9,15 +9,13 @@
 #include "transport/text.h"
 
 /* Into *ret_json, which the caller gives to text_done, whatever is returned. */
-enum traj_status hello_make(const struct options *options, uint32_t attempt,
-    struct text *ret_json) __attribute__((warn_unused_result));
+TRAJ_CHECK enum traj_status hello_make(
+    const struct options *options, uint32_t attempt, struct text *ret_json);
 
 /* hello.json of the folder, written so that it is whole or not there. */
-enum traj_status hello_write(int dir_fd, const struct text *json)
-    __attribute__((warn_unused_result));
+TRAJ_CHECK enum traj_status hello_write(int dir_fd, const struct text *json);
 
 /* At most WIRE_HELLO_MAX bytes; *ret_json as for hello_make. */
-enum traj_status hello_read(int dir_fd, struct text *ret_json)
-    __attribute__((warn_unused_result));
+TRAJ_CHECK enum traj_status hello_read(int dir_fd, struct text *ret_json);
 
 #endif

@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -77,7 +76,7 @@ static enum traj_status set_lock(int fd, const char *name)
 }
 
 static enum traj_status open_and_lock(
-    struct lock *lock, int dir_fd, const char *name, int create)
+    struct lock *lock, int dir_fd, const char *name, bool create)
 {
     struct stat st;
     if (fstatat(dir_fd, name, &st, 0) == 0 &&
@@ -103,7 +102,7 @@ static enum traj_status open_and_lock(
 }
 
 enum traj_status lock_take(
-    struct lock *lock, int dir_fd, const char *name, int create)
+    struct lock *lock, int dir_fd, const char *name, bool create)
 {
     (void)pthread_once(&once, watch_forks);
     (void)pthread_mutex_lock(&mutex);

@@ -11,6 +11,7 @@
 #ifndef TRAJ_TRANSPORT_LOCK_H
 #define TRAJ_TRANSPORT_LOCK_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "traj.h"
@@ -33,8 +34,8 @@ struct lock {
  * it is until lock_release. TRAJ_EBUSY: held, by the process in the error
  * text. Does not wait.
  */
-enum traj_status lock_take(struct lock *lock, int dir_fd, const char *name,
-    int create) __attribute__((warn_unused_result));
+TRAJ_CHECK enum traj_status lock_take(
+    struct lock *lock, int dir_fd, const char *name, bool create);
 
 /* Nothing if it is not held. */
 void lock_release(struct lock *lock);

@@ -64,7 +64,7 @@ static bool make_run_id(char out[static 27])
     return true;
 }
 
-int options_is_run_id(const char *text)
+bool options_is_run_id(const char *text)
 {
     size_t n = strlen(text);
     size_t good = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"

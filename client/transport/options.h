@@ -3,6 +3,7 @@
 #ifndef TRAJ_TRANSPORT_OPTIONS_H
 #define TRAJ_TRANSPORT_OPTIONS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "traj.h"
@@ -29,15 +30,14 @@ struct options {
 
 /* given may be NULL, or of an older (shorter) version. On failure nothing is
  * to be freed. */
-enum traj_status options_init(struct options *options,
-    const struct traj_options *given) __attribute__((warn_unused_result));
+TRAJ_CHECK enum traj_status options_init(
+    struct options *options, const struct traj_options *given);
 void options_done(struct options *options);
 
 /* "tcp://HOST:PORT", "ipc://PATH" or "inproc://NAME". */
-enum traj_status options_check_endpoint(const char *endpoint)
-    __attribute__((warn_unused_result));
+TRAJ_CHECK enum traj_status options_check_endpoint(const char *endpoint);
 
 /* 1..64 of A-Z a-z 0-9 . _ - and neither "." nor "..". */
-int options_is_run_id(const char *text);
+bool options_is_run_id(const char *text);
 
 #endif

@@ -20,11 +20,11 @@ struct times times_now(void);
 
 /* All of them: TRAJ_OK, or TRAJ_EFULL or TRAJ_EIO and nothing is recorded.
  * Arguments have been checked by the caller. */
-enum traj_status record_step(
+TRAJ_CHECK enum traj_status record_step(
     struct spool *spool, const struct traj_step *step, struct times now);
-enum traj_status record_probe(
+TRAJ_CHECK enum traj_status record_probe(
     struct spool *spool, const struct traj_probe *probe, struct times now);
-enum traj_status record_metric(struct spool *spool, const char *name,
+TRAJ_CHECK enum traj_status record_metric(struct spool *spool, const char *name,
     uint32_t name_bytes, uint64_t step, double value, struct times now);
 
 struct event {

@@ -180,7 +180,9 @@ static inline enum traj_status admit(const traj_run *run)
 }
 
 /* At the limit, under TRAJ_FULL_BLOCK: a little patience, then true to try
- * again. false: nobody will make room. */
+ * again. false: nobody will make room. The one place that sleeps: room comes
+ * from the sender when an ACK has come, and a condition for that would put a
+ * lock between it and every trainer, also those that never wait. */
 static bool wait_for_room(traj_run *run, struct times *now, int64_t *pause_ns)
 {
     bool refused = atomic_load_explicit(&run->stream.spool.state->refused,

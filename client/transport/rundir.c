@@ -27,28 +27,28 @@ static void stream_name_write(struct stream_name *name)
         name->attempt, name->rank);
 }
 
-int rundir_parse_stream_name(const char *text, struct stream_name *ret)
+bool rundir_parse_stream_name(const char *text, struct stream_name *ret)
 {
     char *end = NULL;
     if (strlen(text) >= STREAM_NAME_BYTES || text[0] != 'a') {
-        return 0;
+        return false;
     }
     unsigned long attempt = strtoul(text + 1, &end, 10);
     if (end[0] != '-' || end[1] != 'r') {
-        return 0;
+        return false;
     }
     unsigned long rank = strtoul(end + 2, &end, 10);
     if (attempt < 1 || attempt > ATTEMPT_MAX || rank > 65535) {
-        return 0;
+        return false;
     }
     struct stream_name name = { .attempt = (uint32_t)attempt,
         .rank = (uint32_t)rank };
     stream_name_write(&name);
     if (strcmp(name.text, text) != 0) {
-        return 0; /* a name that we would not have made */
+        return false; /* a name that we would not have made */
     }
     *ret = name;
-    return 1;
+    return true;
 }
 
 static int open_dir_at(int at_fd, const char *path)
@@ -96,7 +96,7 @@ enum traj_status rundir_open(
     if (status != TRAJ_OK) {
         return status;
     }
-    status = lock_take(ret_lock, run_fd, name, 1);
+    status = lock_take(ret_lock, run_fd, name, true);
     if (status != TRAJ_OK) {
         (void)close(run_fd);
         return status;
@@ -130,7 +130,7 @@ enum traj_status rundir_list(
     size_t n = 0;
     const struct dirent *entry = NULL;
     while (n < capacity && (entry = readdir(dir)) != NULL) {
-        n += (size_t)rundir_parse_stream_name(entry->d_name, &names[n]);
+        n += rundir_parse_stream_name(entry->d_name, &names[n]);
     }
     (void)closedir(dir);
     qsort(names, n, sizeof *names, by_attempt);

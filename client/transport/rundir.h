@@ -9,6 +9,7 @@
 #ifndef TRAJ_TRANSPORT_RUNDIR_H
 #define TRAJ_TRANSPORT_RUNDIR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,8 +28,8 @@ struct stream_name {
     uint32_t rank;
 };
 
-/* 1 and *ret if text names a stream's folder. */
-int rundir_parse_stream_name(const char *text, struct stream_name *ret);
+/* true and *ret if text names a stream's folder. */
+bool rundir_parse_stream_name(const char *text, struct stream_name *ret);
 
 /* One stream with its folder, taken over or made. */
 struct stream {
@@ -40,23 +41,22 @@ struct stream {
 
 /* Take the rank's lock of DIR/RUN_ID (made if need be).
  * TRAJ_EBUSY: a living process records this rank of the run. */
-enum traj_status rundir_open(const struct options *options, int *ret_run_fd,
-    struct lock *ret_lock) __attribute__((warn_unused_result));
+TRAJ_CHECK enum traj_status rundir_open(
+    const struct options *options, int *ret_run_fd, struct lock *ret_lock);
 
 /* A new attempt. lock is the rank's, held. *stream must not move after. */
-enum traj_status rundir_new_stream(int run_fd, const struct lock *lock,
-    const struct options *options, struct quota *quota, struct stream *stream)
-    __attribute__((warn_unused_result));
+TRAJ_CHECK enum traj_status rundir_new_stream(int run_fd,
+    const struct lock *lock, const struct options *options, struct quota *quota,
+    struct stream *stream);
 
 /* Names of the streams in the folder, oldest attempt first. */
-enum traj_status rundir_list(int run_fd, struct stream_name *names,
-    size_t capacity, size_t *ret_n) __attribute__((warn_unused_result));
+TRAJ_CHECK enum traj_status rundir_list(
+    int run_fd, struct stream_name *names, size_t capacity, size_t *ret_n);
 
 /* Take over what a dead process left. *stream must not move after.
  * TRAJ_EBUSY: alive. */
-enum traj_status stream_recover(int run_fd, const struct stream_name *name,
-    struct quota *quota, struct stream *stream)
-    __attribute__((warn_unused_result));
+TRAJ_CHECK enum traj_status stream_recover(int run_fd,
+    const struct stream_name *name, struct quota *quota, struct stream *stream);
 
 /* Close; the files stay. */
 void stream_close(struct stream *stream);

@@ -63,9 +63,9 @@ struct segment {
 void segment_name(char out[static SEGMENT_NAME_BYTES], uint64_t number);
 
 /* Create the file with room for bytes (a multiple of the page size). */
-enum traj_status segment_create(int dir_fd, uint64_t number,
+TRAJ_CHECK enum traj_status segment_create(int dir_fd, uint64_t number,
     const uint8_t stream_uid[static 16], size_t bytes,
-    struct segment **ret_segment) __attribute__((warn_unused_result));
+    struct segment **ret_segment);
 
 /*
  * Open what a dead process left. Every record is checked, from the front, by
@@ -73,15 +73,15 @@ enum traj_status segment_create(int dir_fd, uint64_t number,
  * After SIGKILL that is what the process had committed; after a power cut it
  * may be less (pages that never reached the disk), and then *ret_torn is set.
  */
-enum traj_status segment_recover(int dir_fd, uint64_t number,
+TRAJ_CHECK enum traj_status segment_recover(int dir_fd, uint64_t number,
     const uint8_t stream_uid[static 16], struct segment **ret_segment,
-    bool *ret_torn) __attribute__((warn_unused_result));
+    bool *ret_torn);
 
 /* Unmap and free; the file stays. NULL is allowed. */
 void segment_close(struct segment *segment);
 
 /* The record at offset, or NULL if none is committed there. Any thread that
- * may read; *ret_values are the packed values. */
+ * may read; its values follow the head. */
 const struct record_head *segment_record(
     const struct segment *segment, size_t offset);
 

@@ -46,16 +46,16 @@ struct sender {
 };
 
 /* leftovers is taken (with its streams) on success. */
-enum traj_status sender_start(struct sender *sender, struct stream *live,
-    const char *endpoint, struct stream *leftovers, size_t n_leftovers)
-    __attribute__((warn_unused_result));
+TRAJ_CHECK enum traj_status sender_start(struct sender *sender,
+    struct stream *live, const char *endpoint, struct stream *leftovers,
+    size_t n_leftovers);
 
 /*
  * Send the rest until the deadline at the latest, then end the thread. The
  * live stream stays the caller's; *ret_state says how far it came.
  * TRAJ_OK: acknowledged. TRAJ_EREFUSED, TRAJ_ETIMEDOUT: still spooled.
  */
-enum traj_status sender_stop(struct sender *sender, int64_t deadline_mono_ns,
-    enum drain_state *ret_state);
+TRAJ_CHECK enum traj_status sender_stop(struct sender *sender,
+    int64_t deadline_mono_ns, enum drain_state *ret_state);
 
 #endif

@@ -45,7 +45,7 @@ static enum traj_status map_state(struct spool *spool)
     return TRAJ_OK;
 }
 
-static enum traj_status lock_and_map(struct spool *spool, int create)
+static enum traj_status lock_and_map(struct spool *spool, bool create)
 {
     spool->lock = LOCK_NONE;
     enum traj_status status =
@@ -92,8 +92,9 @@ static void begin(struct spool *spool, int dir_fd, struct quota *quota)
         .lock = LOCK_NONE };
 }
 
-/* The first segment, even if the quota is used up: to record that it is. */
-static enum traj_status make_first(struct spool *spool)
+/* One more segment at the end, even if the quota is used up: to record that it
+ * is. No other thread has the spool yet. */
+static enum traj_status add_segment(struct spool *spool)
 {
     struct segment *segment = NULL;
     enum traj_status status = segment_create(spool->dir_fd, spool->next_number,
@@ -124,14 +125,14 @@ enum traj_status spool_create(struct spool *spool, int dir_fd,
 {
     begin(spool, dir_fd, quota);
     memcpy(spool->stream_uid, stream_uid, 16);
-    enum traj_status status = lock_and_map(spool, 1);
+    enum traj_status status = lock_and_map(spool, true);
     if (status != TRAJ_OK) {
         return status;
     }
     spool->state->magic = STATE_MAGIC;
     spool->state->version = STATE_VERSION;
     memcpy(spool->state->stream_uid, stream_uid, 16);
-    status = make_first(spool);
+    status = add_segment(spool);
     if (status != TRAJ_OK) {
         (void)munmap(spool->state, STATE_BYTES);
         lock_release(&spool->lock);
@@ -141,7 +142,7 @@ enum traj_status spool_create(struct spool *spool, int dir_fd,
 
 /* ---- what a dead process left ------------------------------------------- */
 
-/* Call visit(number) for each segment file. */
+/* The numbers of the segment files, in any order. */
 static enum traj_status list_segments(
     int dir_fd, uint64_t *numbers, size_t capacity, size_t *ret_n)
 {
@@ -173,8 +174,7 @@ static uint64_t first_seq_of(const struct segment *segment)
         &segment->head->first_seq, memory_order_relaxed);
 }
 
-/* Into the list, by first_seq; few are out of order, so from the tail's end
- * would be no better. */
+/* Into the list, by first_seq. */
 static void insert(struct spool *spool, struct segment *segment)
 {
     struct segment *before = NULL;
@@ -269,7 +269,7 @@ static enum traj_status mark_lost_tail(struct spool *spool)
     }
     uint64_t lost = last_seq - spool->next_seq + 1;
     spool->next_seq = last_seq + 1;
-    enum traj_status status = make_first(spool);
+    enum traj_status status = add_segment(spool);
     if (status == TRAJ_OK) {
         record_lost_tail(spool, lost);
     }
@@ -348,7 +348,7 @@ enum traj_status spool_recover(
     struct spool *spool, int dir_fd, struct quota *quota)
 {
     begin(spool, dir_fd, quota);
-    enum traj_status status = lock_and_map(spool, 0);
+    enum traj_status status = lock_and_map(spool, false);
     if (status != TRAJ_OK) {
         return status;
     }

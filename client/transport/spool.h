@@ -83,14 +83,13 @@ struct spool {
 };
 
 /* Make a new stream in the open, empty folder dir_fd (taken on success). */
-enum traj_status spool_create(struct spool *spool, int dir_fd,
-    const uint8_t stream_uid[static 16], struct quota *quota)
-    __attribute__((warn_unused_result));
+TRAJ_CHECK enum traj_status spool_create(struct spool *spool, int dir_fd,
+    const uint8_t stream_uid[static 16], struct quota *quota);
 
 /* Take over what a dead process left in dir_fd (taken on success).
  * TRAJ_EBUSY: its process lives. */
-enum traj_status spool_recover(struct spool *spool, int dir_fd,
-    struct quota *quota) __attribute__((warn_unused_result));
+TRAJ_CHECK enum traj_status spool_recover(
+    struct spool *spool, int dir_fd, struct quota *quota);
 
 /* Close both sides, give unused room back to the disk. Files stay. */
 void spool_close(struct spool *spool);

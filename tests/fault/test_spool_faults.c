@@ -117,7 +117,7 @@ static void assert_all_returned_are_there(
     (void)snprintf(path, sizeof path, "%s/killed", dir);
     int run_fd = open(path, O_RDONLY | O_DIRECTORY);
     assert_true(run_fd >= 0);
-    assert_int_equal(rundir_parse_stream_name(name, &stream_name), 1);
+    assert_true(rundir_parse_stream_name(name, &stream_name));
     assert_int_equal(
         stream_recover(run_fd, &stream_name, &quota, &stream), TRAJ_OK);
     struct contents c = read_steps(&stream.spool);
@@ -360,7 +360,7 @@ static void test_a_run_that_ends_on_a_full_disk_tells_its_drops(void **state)
         limit_files_to(RLIM_INFINITY);
         struct stream_name name;
         struct stream stream;
-        assert_int_equal(rundir_parse_stream_name("a0001-r00001", &name), 1);
+        assert_true(rundir_parse_stream_name("a0001-r00001", &name));
         assert_int_equal(
             stream_recover(rig.run_fd, &name, &rig.quota, &stream), TRAJ_OK);
         int told = what_is_told(&stream.spool);

@@ -153,12 +153,12 @@ static void test_only_names_that_we_make_are_streams(void **state)
         "a00001-r00000", "a99999999999-r00000",
         "a0001-r0000000000000000000000000000000000000" };
     for (size_t i = 0; i < sizeof no / sizeof no[0]; i++) {
-        assert_int_equal(rundir_parse_stream_name(no[i], &name), 0);
+        assert_false(rundir_parse_stream_name(no[i], &name));
     }
-    assert_int_equal(rundir_parse_stream_name("a0012-r00345", &name), 1);
+    assert_true(rundir_parse_stream_name("a0012-r00345", &name));
     assert_int_equal(name.attempt, 12);
     assert_int_equal(name.rank, 345);
-    assert_int_equal(rundir_parse_stream_name("a12345-r00000", &name), 1);
+    assert_true(rundir_parse_stream_name("a12345-r00000", &name));
 }
 
 int main(void)
