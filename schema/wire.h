@@ -108,7 +108,7 @@ enum wire_ack_status {
     WIRE_ACK_GAP = 2,        /* first_seq beyond committed_seq + 1: rewind */
     WIRE_ACK_REFUSED = 3,    /* this message will never be accepted: stop
                                 sending this stream, keep its spool */
-    WIRE_ACK_BUSY = 4,       /* not now (draining, full): again later */
+    WIRE_ACK_BUSY = 4,       /* not stored for now (disk full): again later */
     WIRE_ACK_BYE = 5,        /* the stream's BYE is on disk too */
 };
 
@@ -196,7 +196,7 @@ enum wire_field_type {
     X(1, wall_ns, I64)                                                         \
     X(2, estimator, U64)  /* enum traj_estimator */                            \
     X(3, group, U64)      /* 0 = all parameters */                             \
-    X(4, norm, U64)       /* enum traj_norm; 0 = L2 */                         \
+    X(4, norm, U64)       /* 0 = L2; others are reserved */                    \
     X(5, dtype, U64)      /* enum traj_dtype */                                \
     X(6, smoothness, F64) /* max over gamma ||g_gamma-g||/||x_gamma-x|| */     \
     X(7, smoothness_gamma, F64) /* the gamma of that maximum */                \

@@ -10,9 +10,8 @@
 
 #include <stdbool.h>
 
-#define GUARD_BODY_MAX                                                         \
-    65536u /* bytes of a request's body; nobody wants one                      \
-            */
+/* Bytes of a request's body; nobody wants one. */
+#define GUARD_BODY_MAX 65536u
 
 struct guard_refusal {
     unsigned status;

@@ -2,8 +2,8 @@
  * reply: how a route answers. Each call queues one whole reply with the
  * security headers that everything has, and returns ERR_NONE; on failure
  * nothing was queued and the route returns the code: the dispatcher makes a
- * problem of it (ERR_INVALID 400, ERR_NOT_FOUND 404, ERR_BUSY and ERR_FULL
- * 503, the rest 500).
+ * problem of it (ERR_INVALID 400; ERR_NOT_FOUND 404; ERR_BUSY, ERR_FULL and
+ * ERR_NOMEM 503; the rest 500).
  */
 #ifndef TRAJD_REPLY_H
 #define TRAJD_REPLY_H

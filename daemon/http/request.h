@@ -13,6 +13,7 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "http/etag.h"
 #include "http/http.h"
 #include "http/url.h"
 #include "store/runs.h"
@@ -50,7 +51,7 @@ struct request {
     const char *allow;     /* the Allow header of a 405 */
     struct err bad;        /* the first bad parameter */
     uint32_t params_seen;  /* bit i: somebody asked for url.params[i] */
-    char etag[40];         /* sent with the reply if not empty */
+    char etag[ETAG_MAX];   /* sent with the reply if not empty */
     struct reader *reader; /* see request_reader */
     uint64_t body_bytes;   /* of the request; read and thrown away */
     bool started;          /* past libmicrohttpd's first call */

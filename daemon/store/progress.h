@@ -43,7 +43,6 @@ struct progress {
     "p.heard_wall_ns, p.stepped_wall_ns, p.step_clock_ns, "                    \
     "p.step_interval_ns, p.closed, p.writer_gone, p.finished, p.exit_code, "   \
     "p.log_records, p.log_bytes"
-#define PROGRESS_COLUMN_COUNT 20
 
 /* From the current row of a SELECT; the first of the columns is at `at`. */
 void progress_read(sqlite3_stmt *stmt, int at, struct progress *ret_progress);

@@ -21,29 +21,29 @@ struct transaction {
 
 /* The stream of the message: from this batch, the cache, or the store. */
 static enum err_code touch(const struct transaction *t, struct stream_uid uid,
-    struct touched **ret_touched, struct err *e)
+    struct batch_stream **ret_stream, struct err *e)
 {
     struct batch *b = t->batch;
-    for (size_t i = 0; i < b->n_touched; i++) {
-        if (memcmp(b->touched[i].uid.v, uid.v, sizeof uid.v) == 0) {
-            *ret_touched = &b->touched[i];
+    for (size_t i = 0; i < b->n_streams; i++) {
+        if (memcmp(b->streams[i].uid.v, uid.v, sizeof uid.v) == 0) {
+            *ret_stream = &b->streams[i];
             return ERR_NONE;
         }
     }
-    struct touched touched = { .uid = uid };
+    struct batch_stream stream = { .uid = uid };
     const struct cached_stream *cached = stream_cache_find(t->cache, uid);
     enum err_code code = ERR_NONE;
     if (cached != NULL) {
-        touched.state = cached->state;
+        stream.state = cached->state;
     } else {
-        code = store_stream(t->store, uid, &touched.state, e);
+        code = store_stream(t->store, uid, &stream.state, e);
     }
     if (code != ERR_NONE && code != ERR_NOT_FOUND) {
         return code;
     }
-    touched.known = code == ERR_NONE;
-    b->touched[b->n_touched] = touched;
-    *ret_touched = &b->touched[b->n_touched++];
+    stream.known = code == ERR_NONE;
+    b->streams[b->n_streams] = stream;
+    *ret_stream = &b->streams[b->n_streams++];
     return ERR_NONE;
 }
 
@@ -114,7 +114,7 @@ static enum err_code take_message(const struct transaction *t, struct job *job,
 static void begin(struct batch *b, struct job *const *jobs, size_t n)
 {
     b->n = n;
-    b->n_touched = 0;
+    b->n_streams = 0;
     b->duplicates = 0;
     b->refusal[0] = '\0';
     for (size_t i = 0; i < n; i++) {

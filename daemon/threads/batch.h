@@ -17,7 +17,7 @@
 #define BATCH_MAX 256 /* jobs of one transaction */
 
 /* A stream that the batch has to do with, as the batch leaves it. */
-struct touched {
+struct batch_stream {
     struct stream_uid uid;
     struct stream_state state;
     bool known;           /* it has a HELLO; else state is nothing */
@@ -26,7 +26,7 @@ struct touched {
 };
 
 struct outcome {
-    struct touched *stream;
+    struct batch_stream *stream;
     enum wire_ack_status status;
     uint32_t new_records;
 };
@@ -35,8 +35,8 @@ struct batch {
     size_t n;
     struct job *jobs[BATCH_MAX];
     struct outcome outcomes[BATCH_MAX]; /* of each job */
-    size_t n_touched;
-    struct touched touched[BATCH_MAX];
+    size_t n_streams;
+    struct batch_stream streams[BATCH_MAX];
     uint64_t duplicates; /* records that were there before */
     char refusal[240];   /* why a HELLO was refused, the last one; or "" */
 };

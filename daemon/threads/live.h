@@ -101,10 +101,10 @@ CHECK_RESULT enum err_code live_stream_open(struct live *live,
     struct err *e);
 void live_stream_close(struct live_stream *stream);
 
-/* What live_read returns beside a number of bytes. */
-#define LIVE_READ_SLEEP 0 /* nothing now; options.sleep has been called */
-#define LIVE_READ_END -1  /* `bye` has been read: nothing will come */
-/* Takes up to size bytes of text/event-stream. Never waits. */
+#define LIVE_READ_END -1
+/* Takes up to size bytes of text/event-stream. Never waits. 0: nothing now, and
+ * options.sleep has been called. LIVE_READ_END: `bye` has been read, nothing
+ * will come. */
 long live_read(struct live_stream *stream, char *out, size_t size);
 
 /* Any thread: every stream gets its `bye` and no new one is opened; waits up

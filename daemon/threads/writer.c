@@ -78,8 +78,8 @@ static void count_committed(const struct batch *b)
 static void remember(struct writer *w, const struct batch *b)
 {
     int64_t now = clock_mono_ns();
-    for (size_t i = 0; i < b->n_touched; i++) {
-        const struct touched *t = &b->touched[i];
+    for (size_t i = 0; i < b->n_streams; i++) {
+        const struct batch_stream *t = &b->streams[i];
         if (t->known) {
             struct cached_stream *cached =
                 stream_cache_put(&w->cache, t->uid, &t->state, now);
@@ -90,8 +90,8 @@ static void remember(struct writer *w, const struct batch *b)
 
 /* ---- acknowledging ------------------------------------------------------- */
 
-static void send_ack(struct writer *w, struct job *job, const struct touched *t,
-    enum wire_ack_status status)
+static void send_ack(struct writer *w, struct job *job,
+    const struct batch_stream *t, enum wire_ack_status status)
 {
     uint8_t bytes[sizeof(struct wire_head) + sizeof(struct wire_ack)];
     struct wire_ack ack = {
@@ -186,8 +186,8 @@ static enum err_code seal_one(struct writer *w, struct stream_id stream,
 
 static void seal(struct writer *w, const struct batch *b)
 {
-    for (size_t i = 0; i < b->n_touched; i++) {
-        const struct touched *t = &b->touched[i];
+    for (size_t i = 0; i < b->n_streams; i++) {
+        const struct batch_stream *t = &b->streams[i];
         struct cached_stream *cached = stream_cache_find(&w->cache, t->uid);
         if (cached == NULL || (cached->unsealed < SEAL_RECORDS && !t->ended)) {
             continue;
@@ -215,7 +215,7 @@ static void seal(struct writer *w, const struct batch *b)
 static void put_off(struct writer *w, struct job *job)
 {
     struct err e = { 0 };
-    struct touched t = { .uid = job->message.stream };
+    struct batch_stream t = { .uid = job->message.stream };
     counter_add(COUNTER_FRAMES_BUSY, 1);
     enum err_code code = store_stream(w->store, t.uid, &t.state, &e);
     t.known = code == ERR_NONE;
