@@ -180,7 +180,7 @@ enum err_code daemon_start(
 {
     struct daemon *daemon = calloc(1, sizeof *daemon);
     if (daemon == NULL) {
-        return err_set(e, ERR_NOMEM, "out of memory");
+        return err_nomem(e);
     }
     daemon->config = config;
     daemon->lock_fd = -1;

@@ -132,7 +132,7 @@ static enum err_code read_file(
     }
     char *text = malloc(CONFIG_FILE_MAX + 1);
     if (text == NULL) {
-        code = err_set(e, ERR_NOMEM, "out of memory");
+        code = err_nomem(e);
         goto out;
     }
     size_t n = fread(text, 1, CONFIG_FILE_MAX + 1, file);

@@ -21,6 +21,11 @@ enum err_code err_set(
     return code;
 }
 
+enum err_code err_nomem(struct err *e)
+{
+    return err_set(e, ERR_NOMEM, "out of memory");
+}
+
 enum err_code err_prefix(struct err *e, const char *format, ...)
 {
     char old[sizeof e->text];

@@ -25,6 +25,9 @@ struct err {
 enum err_code err_set(struct err *e, enum err_code code, const char *format,
     ...) PRINTF_LIKE(3, 4);
 
+/* ERR_NOMEM, "out of memory": what was wanted is of no help then. */
+enum err_code err_nomem(struct err *e);
+
 /* Put what only the caller knows before the text: "run 17: disk is full".
  * Returns e's code. */
 enum err_code err_prefix(struct err *e, const char *format, ...)

@@ -89,7 +89,7 @@ static enum err_code fill(struct export_stream *x, struct err *e)
     if (!x->ended) {
         x->crc = crc32c_extend(x->crc, x->block.p, x->block.n);
     }
-    return x->block.failed ? err_set(e, ERR_NOMEM, "out of memory") : ERR_NONE;
+    return x->block.failed ? err_nomem(e) : ERR_NONE;
 }
 
 static ssize_t export_read(
@@ -150,7 +150,7 @@ static enum err_code export_start(struct request *req,
 {
     struct export_stream *x = malloc(sizeof *x);
     if (x == NULL) {
-        return err_set(e, ERR_NOMEM, "out of memory");
+        return err_nomem(e);
     }
     *x = *what;
     if (export_open(req, x, run, e) != ERR_NONE) {

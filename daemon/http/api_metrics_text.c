@@ -144,7 +144,7 @@ static enum err_code visit_run(
     }
     char *project = strdup(run->project);
     if (project == NULL) {
-        return err_set(e, ERR_NOMEM, "out of memory");
+        return err_nomem(e);
     }
     struct gauge_row *row = &rows->rows[rows->n++];
     *row = (struct gauge_row){ .run = run->id,
@@ -224,7 +224,7 @@ enum err_code api_openmetrics(struct request *req, struct err *e)
     }
     struct gauge_rows *rows = calloc(1, sizeof *rows);
     if (rows == NULL) {
-        return err_set(e, ERR_NOMEM, "out of memory");
+        return err_nomem(e);
     }
     rows->now_wall_ns = clock_wall_ns();
     enum err_code code = read_runs(reader, rows, e);

@@ -182,7 +182,7 @@ static enum err_code reply_rows(struct request *req, struct records *r,
 {
     struct MHD_Response *response = reply_of_buf(&r->rows);
     if (response == NULL) {
-        return err_set(e, ERR_NOMEM, "out of memory");
+        return err_nomem(e);
     }
     bool ok =
         MHD_add_response_header(
@@ -191,7 +191,7 @@ static enum err_code reply_rows(struct request *req, struct records *r,
                                     "X-Next-Cursor", next_cursor) == MHD_YES);
     if (!ok) {
         MHD_destroy_response(response);
-        return err_set(e, ERR_NOMEM, "out of memory");
+        return err_nomem(e);
     }
     return reply_response(req, MHD_HTTP_OK, response, e);
 }

@@ -17,11 +17,6 @@
  * follows the clock) throws some away. */
 #define RUNS_ROUND 256
 
-static enum err_code no_memory(struct err *e)
-{
-    return err_set(e, ERR_NOMEM, "out of memory");
-}
-
 /* {"data":[...]} and its array; NULL: out of memory. */
 static cJSON *list_new(cJSON **ret_data)
 {
@@ -47,7 +42,7 @@ static enum err_code append(cJSON *data, cJSON *item, struct err *e)
 {
     if (item == NULL || !cJSON_AddItemToArray(data, item)) {
         cJSON_Delete(item);
-        return no_memory(e);
+        return err_nomem(e);
     }
     return ERR_NONE;
 }
@@ -62,7 +57,7 @@ static enum err_code visit_project(
         !json_add_u64(item, "runs", row->runs) ||
         !json_add_wall_ns(item, "updated_wall_ns", row->updated_wall_ns)) {
         cJSON_Delete(item);
-        return no_memory(e);
+        return err_nomem(e);
     }
     return append(context, item, e);
 }
@@ -77,11 +72,11 @@ enum err_code api_projects(struct request *req, struct err *e)
     cJSON *data = NULL;
     cJSON *body = list_new(&data);
     if (body == NULL) {
-        return no_memory(e);
+        return err_nomem(e);
     }
     enum err_code code = runs_projects(reader, visit_project, data, e);
     if (code == ERR_NONE && !add_page(body, NULL)) {
-        code = no_memory(e);
+        code = err_nomem(e);
     }
     if (code == ERR_NONE) {
         code = reply_json(req, body, e);
@@ -185,7 +180,7 @@ static enum err_code reply_runs(struct request *req, cJSON *body,
     char cursor[CURSOR_TEXT_MAX];
     cursor_encode(&page->last, page->filter_hash, cursor);
     if (!add_page(body, page->more ? cursor : NULL)) {
-        return no_memory(e);
+        return err_nomem(e);
     }
     return reply_json(req, body, e);
 }
@@ -200,7 +195,7 @@ enum err_code api_runs(struct request *req, struct err *e)
     }
     cJSON *body = list_new(&page.data);
     if (body == NULL) {
-        return no_memory(e);
+        return err_nomem(e);
     }
     enum err_code code = read_runs(reader, &page, e);
     if (code == ERR_NONE) {
@@ -228,7 +223,7 @@ static enum err_code visit_stream(
         json_add_wall_ns(item, "heard_wall_ns", row->heard_wall_ns);
     if (!ok) {
         cJSON_Delete(item);
-        return no_memory(e);
+        return err_nomem(e);
     }
     return append(context, item, e);
 }
@@ -251,11 +246,11 @@ static enum err_code detail(struct reader *reader, const struct run_row *run,
 {
     if (!add_raw_object(object, "config", run->config_json) ||
         !add_raw_object(object, "hello", run->hello_json)) {
-        return no_memory(e);
+        return err_nomem(e);
     }
     cJSON *streams = cJSON_AddArrayToObject(object, "streams");
     if (streams == NULL) {
-        return no_memory(e);
+        return err_nomem(e);
     }
     return runs_streams(reader, run->id, visit_stream, streams, e);
 }
@@ -269,7 +264,7 @@ static enum err_code reply_run(
     }
     cJSON *object = run_json_object(run, now_wall_ns);
     if (object == NULL) {
-        return no_memory(e);
+        return err_nomem(e);
     }
     enum err_code code = detail(req->reader, run, object, e);
     if (code == ERR_NONE) {

@@ -8,19 +8,13 @@
 
 #include <microhttpd.h>
 #include <sqlite3.h>
-#include <string.h>
 #include <zmq.h>
-
-static enum err_code no_memory(struct err *e)
-{
-    return err_set(e, ERR_NOMEM, "out of memory");
-}
 
 /* Replies with body (NULL: out of memory) and deletes it. */
 static enum err_code reply_and_delete(
     struct request *req, cJSON *body, bool complete, struct err *e)
 {
-    enum err_code code = complete ? reply_json(req, body, e) : no_memory(e);
+    enum err_code code = complete ? reply_json(req, body, e) : err_nomem(e);
     cJSON_Delete(body);
     return code;
 }
@@ -128,12 +122,9 @@ enum err_code api_openapi_json(struct request *req, struct err *e)
     if (request_params(req, e) != ERR_NONE) {
         return e->code;
     }
-    for (uint64_t i = 0; i < assets_count; i++) {
-        const struct asset *asset = &assets_table[i];
-        if (strcmp(asset->path, "/openapi.json") == 0) {
-            return reply_static(
-                req, MEDIA_JSON, asset->plain, asset->plain_bytes, e);
-        }
+    const struct asset *asset = asset_find("/openapi.json");
+    if (asset == NULL) {
+        return err_set(e, ERR_NOT_FOUND, "built without the page");
     }
-    return err_set(e, ERR_NOT_FOUND, "built without the page");
+    return reply_static(req, MEDIA_JSON, asset->plain, asset->plain_bytes, e);
 }

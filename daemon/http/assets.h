@@ -18,6 +18,9 @@ struct asset {
 extern const struct asset assets_table[];
 extern const uint64_t assets_count;
 
+/* NULL: there is none of that path. */
+const struct asset *asset_find(const char *path);
+
 struct embedded_text {
     const char *p; /* followed by a NUL */
     uint64_t n;

@@ -40,11 +40,6 @@ struct http {
     char *texts[4]; /* copies of the options' texts */
 };
 
-static enum err_code no_memory(struct err *e)
-{
-    return err_set(e, ERR_NOMEM, "out of memory");
-}
-
 static bool copy_text(struct http *http, size_t i, const char **text)
 {
     if (*text == NULL) {
@@ -190,12 +185,12 @@ enum err_code http_start(
 {
     struct http *http = calloc(1, sizeof *http);
     if (http == NULL) {
-        return no_memory(e);
+        return err_nomem(e);
     }
     connections_init(&http->connections);
     if (!copy_options(http, options)) {
         http_free(http);
-        return no_memory(e);
+        return err_nomem(e);
     }
     if (open_server(http, e) != ERR_NONE) {
         http_free(http);

@@ -34,16 +34,6 @@ static bool file_of(const struct url *url, char out[static PATH_MAX_BYTES])
     return ok;
 }
 
-static const struct asset *asset_find(const char *path)
-{
-    for (uint64_t i = 0; i < assets_count; i++) {
-        if (strcmp(assets_table[i].path, path) == 0) {
-            return &assets_table[i];
-        }
-    }
-    return NULL;
-}
-
 /* A strong tag names bytes: the gzipped ones have another. */
 static void tag_of(const struct asset *asset, bool gzip, char *out, size_t size)
 {
@@ -84,7 +74,7 @@ static enum err_code reply_asset(
         if (response != NULL) {
             MHD_destroy_response(response);
         }
-        return err_set(e, ERR_NOMEM, "out of memory");
+        return err_nomem(e);
     }
     return reply_response(
         req, fresh ? MHD_HTTP_NOT_MODIFIED : MHD_HTTP_OK, response, e);

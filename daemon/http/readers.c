@@ -29,7 +29,7 @@ enum err_code readers_new(
         pthread_mutex_init(&readers->lock, NULL) != 0) {
         free(readers);
         free(path);
-        return err_set(e, ERR_NOMEM, "out of memory");
+        return err_nomem(e);
     }
     readers->db_path = path;
     *ret_readers = readers;

@@ -28,11 +28,6 @@ static const struct {
         "require-trusted-types-for 'script'" },
 };
 
-static enum err_code no_memory(struct err *e)
-{
-    return err_set(e, ERR_NOMEM, "out of memory");
-}
-
 /* Adds a header; false: out of memory. */
 static bool add(
     struct MHD_Response *response, const char *name, const char *value)
@@ -63,13 +58,13 @@ enum err_code reply_response(struct request *req, unsigned status,
     struct MHD_Response *response, struct err *e)
 {
     if (response == NULL) {
-        return no_memory(e);
+        return err_nomem(e);
     }
     bool ok = add_common(req, response) &&
               MHD_queue_response(req->connection, status, response) == MHD_YES;
     MHD_destroy_response(response);
     if (!ok) {
-        return no_memory(e);
+        return err_nomem(e);
     }
     req->replied = true;
     counter_add(COUNTER_HTTP_REQUESTS, 1);
@@ -82,11 +77,11 @@ static enum err_code reply_typed(struct request *req, unsigned status,
     const char *media_type, struct MHD_Response *response, struct err *e)
 {
     if (response == NULL) {
-        return no_memory(e);
+        return err_nomem(e);
     }
     if (!add(response, "Content-Type", media_type)) {
         MHD_destroy_response(response);
-        return no_memory(e);
+        return err_nomem(e);
     }
     return reply_response(req, status, response, e);
 }
@@ -106,7 +101,7 @@ enum err_code reply_json(struct request *req, const cJSON *body, struct err *e)
 {
     char *text = body == NULL ? NULL : cJSON_PrintUnformatted(body);
     if (text == NULL) {
-        return no_memory(e);
+        return err_nomem(e);
     }
     return reply_typed(
         req, MHD_HTTP_OK, MEDIA_JSON, response_of(text, strlen(text)), e);
@@ -185,14 +180,14 @@ enum err_code reply_stream(struct request *req, const char *media_type,
 {
     struct stream_holder *holder = malloc(sizeof *holder);
     if (holder == NULL) {
-        return no_memory(e);
+        return err_nomem(e);
     }
     *holder = (struct stream_holder){ read, done, context, false };
     struct MHD_Response *response = MHD_create_response_from_callback(
         MHD_SIZE_UNKNOWN, STREAM_BLOCK_BYTES, holder_read, holder, holder_done);
     if (response == NULL) {
         free(holder);
-        return no_memory(e);
+        return err_nomem(e);
     }
     enum err_code code = reply_typed(req, MHD_HTTP_OK, media_type, response, e);
     if (code == ERR_NONE) {
@@ -251,7 +246,7 @@ enum err_code reply_problem(struct request *req, unsigned status,
     char *text = body == NULL ? NULL : cJSON_PrintUnformatted(body);
     cJSON_Delete(body);
     if (text == NULL) {
-        return no_memory(&e);
+        return err_nomem(&e);
     }
     struct MHD_Response *response = response_of(text, strlen(text));
     if (response != NULL && !add_problem_headers(req, status, response)) {

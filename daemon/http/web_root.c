@@ -63,8 +63,7 @@ static enum err_code read_all(int fd, struct buf *out, struct err *e)
     for (;;) {
         ssize_t n = read(fd, block, sizeof block);
         if (n == 0) {
-            return out->failed ? err_set(e, ERR_NOMEM, "out of memory")
-                               : ERR_NONE;
+            return out->failed ? err_nomem(e) : ERR_NONE;
         }
         if (n < 0 && errno != EINTR) {
             return err_set(e, ERR_IO, "web root: %s", strerror(errno));

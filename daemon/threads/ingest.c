@@ -318,7 +318,7 @@ enum err_code ingest_start(const struct ingest_options *options,
 {
     struct ingest *ingest = calloc(1, sizeof *ingest);
     if (ingest == NULL) {
-        return err_set(e, ERR_NOMEM, "out of memory");
+        return err_nomem(e);
     }
     ingest->jobs = options->jobs;
     enum err_code code = open_pairs(ingest, options, e);

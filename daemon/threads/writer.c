@@ -440,7 +440,7 @@ enum err_code writer_start(const struct writer_options *options,
 {
     struct writer *w = calloc(1, sizeof *w);
     if (w == NULL) {
-        return err_set(e, ERR_NOMEM, "out of memory");
+        return err_nomem(e);
     }
     w->options = *options;
     w->started = (struct promise)PROMISE_INIT;
