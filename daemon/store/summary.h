@@ -1,6 +1,10 @@
 /*
  * summary: what a chunk's numeric columns hold, for whoever only wants to know
  * whether, and where, to look: struct summary_column x n, by ascending field.
+ *
+ * Part of the format of the file and read by nobody here yet: a chunk is never
+ * rewritten, so what charts of runs of many millions of steps, and an owner's
+ * own queries, need in order to pass over a chunk is kept from the first on.
  */
 #ifndef TRAJD_SUMMARY_H
 #define TRAJD_SUMMARY_H
