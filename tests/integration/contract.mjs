@@ -357,6 +357,47 @@ test("no parameter brings a reply that the document does not have", async () => 
   }
 });
 
+// A value at the bound, and one beyond it, for each bound of a schema.
+function bounds(schema) {
+  const found = [];
+  if (schema.minimum !== undefined) found.push([schema.minimum, schema.minimum - 1]);
+  if (schema.maximum !== undefined) found.push([schema.maximum, schema.maximum + 1]);
+  if (schema.minLength !== undefined) found.push(["a".repeat(schema.minLength), ""]);
+  if (schema.maxLength !== undefined) found.push(["a".repeat(schema.maxLength), "a".repeat(schema.maxLength + 1)]);
+  return found;
+}
+
+test("each bound of each parameter holds, and one beyond it is a 400 that names it", async () => {
+  let crossed = 0;
+  for (const [path, item] of Object.entries(api.paths)) {
+    const parameters = (item.get?.parameters ?? []).map((p) => deref(p)[0]).filter((p) => p.in === "query");
+    const target = path.replace("{id}", "contract.live");
+    for (const { name, schema } of parameters) {
+      const needed = parameters.filter((p) => p.required && p.name !== name).map((p) => `${p.name}=loss&`).join("");
+      const named = new RegExp(`^${name}: `);
+      for (const [at, beyond] of bounds(schema)) {
+        const good = await check(path, `${target}?${needed}${name}=${at}`);
+        // Of the right length and yet no cursor, column or metric.
+        if (typeof at === "number") assert.equal(good.status, 200, `${target} ${name}=${at}: ${good.body}`);
+        const bad = await check(path, `${target}?${needed}${name}=${beyond}`);
+        assert.equal(bad.status, 400, `${target} ${name}=${beyond}`);
+        assert.match(JSON.parse(bad.body).detail, named);
+        crossed++;
+      }
+    }
+  }
+  assert.ok(crossed > 40, `${crossed} bounds`);
+});
+
+test("a series takes 16 metrics and no more", async () => {
+  const names = (n) => Array.from({ length: n }, (_, i) => `metric:m${i}`).join(",");
+  const path = `${RUN}/series`;
+  assert.equal(Object.keys((await json(path, `${live}/series?metric=${names(16)}`)).data.metrics).length, 16);
+  const more = await check(path, `${live}/series?metric=${names(17)}`);
+  assert.equal(more.status, 400);
+  assert.match(JSON.parse(more.body).detail, /^metric: /);
+});
+
 test("a parameter that is unknown or given twice is a 400 that names it", async () => {
   for (const [path, item] of Object.entries(api.paths)) {
     if (!item.get) continue;
