@@ -86,10 +86,68 @@ static void test_long_texts_are_refused_and_the_longest_kept(void **state)
         json, sizeof json, "{\"run_id\":\"%.65s\",\"attempt\":1}", name);
     assert_refused(rig, json, "run_id");
     (void)snprintf(json, sizeof json,
+        "{\"run_id\":\"r\",\"attempt\":1,\"project\":\"%.101s\"}", name);
+    assert_refused(rig, json, "project");
+    (void)snprintf(json, sizeof json,
+        "{\"run_id\":\"r\",\"attempt\":1,\"tags\":[\"%.101s\"]}", name);
+    assert_refused(rig, json, "tags");
+    (void)snprintf(json, sizeof json,
+        "{\"run_id\":\"r\",\"attempt\":1,\"optimizer\":\"%.201s\"}", name);
+    assert_refused(rig, json, "optimizer");
+    (void)snprintf(json, sizeof json,
         "{\"run_id\":\"%.64s\",\"attempt\":2147483647,\"name\":\"%.200s\"}",
         name, name);
     struct stream_state s = rig_hello(rig, 1, json);
     assert_int_equal(s.attempt, 2147483647);
+}
+
+/* n times `item`, separated by commas. A %zu in it is its number. */
+static char *listed(const char *before, const char *item, size_t n)
+{
+    size_t size = 256 + n * (strlen(item) + 24);
+    char *json = malloc(size);
+    assert_non_null(json);
+    size_t at = (size_t)snprintf(
+        json, size, "{\"run_id\":\"r\",\"attempt\":1%s", before);
+    for (size_t i = 0; i < n; i++) {
+        const char *mark = strstr(item, "%zu");
+        int head = mark == NULL ? (int)strlen(item) : (int)(mark - item);
+        at += (size_t)snprintf(json + at, size - at, "%s%.*s",
+            i > 0 || before[0] == '\0' ? "," : "", head, item);
+        if (mark != NULL) {
+            at += (size_t)snprintf(json + at, size - at, "%zu%s", i, mark + 3);
+        }
+    }
+    (void)snprintf(json + at, size - at, "%s}", before[0] == '\0' ? "" : "]");
+    return json;
+}
+
+static void test_lists_as_long_as_wire_md_says_and_no_longer(void **state)
+{
+    struct rig *rig = *state;
+    char tag[110];
+    memset(tag, 't', sizeof tag);
+    memcpy(tag, "\"%zu", 4);
+    memcpy(tag + 100, "\"", 2); /* 98 bytes and the two of the number */
+    static const char group[] = "{\"name\":\"layer %zu\",\"size\":10}";
+    const struct {
+        const char *before, *item, *about;
+        size_t most;
+    } cases[] = {
+        { "", "\"x%zu\":0", "members", 62 }, /* and run_id and attempt */
+        { ",\"groups\":[", group, "groups", 4096 },
+        { ",\"tags\":[", tag, "tags", 64 },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char *json = listed(cases[i].before, cases[i].item, cases[i].most + 1);
+        assert_refused(rig, json, cases[i].about);
+        free(json);
+    }
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char *json = listed(cases[i].before, cases[i].item, cases[i].most);
+        assert_int_equal(rig_hello(rig, 1, json).attempt, 1);
+        free(json);
+    }
 }
 
 static void test_nesting_beyond_32_is_refused(void **state)
@@ -221,6 +279,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_what_is_out_of_bounds_is_refused_by_name),
         TEST(test_long_texts_are_refused_and_the_longest_kept),
+        TEST(test_lists_as_long_as_wire_md_says_and_no_longer),
         TEST(test_nesting_beyond_32_is_refused),
         TEST(test_config_tags_and_hello_are_kept_byte_for_byte),
         TEST(test_the_newest_attempts_lowest_rank_describes_the_run),
