@@ -37,6 +37,12 @@ export function isTyping(target: EventTarget | null): boolean {
     );
 }
 
+/** A click that asks for no other tab or window: a link may then be followed in place. */
+export function isPlainClick(event: Event): boolean {
+    const click = event as MouseEvent;
+    return !click.ctrlKey && !click.metaKey && !click.shiftKey && click.button === 0;
+}
+
 /** Reads texts to screen readers, the last one of a burst. */
 export class Announcer {
     readonly element = h("div", { class: "unseen", role: "status", "aria-live": "polite" });

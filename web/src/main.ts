@@ -2,7 +2,7 @@
 
 import "uplot/dist/uPlot.min.css";
 import "./styles.css";
-import { Announcer, h, isTyping, setText } from "./dom";
+import { Announcer, h, isPlainClick, isTyping, setText } from "./dom";
 import { duration } from "./draw/format";
 import { Painter } from "./draw/painter";
 import { Theme } from "./draw/theme";
@@ -136,8 +136,7 @@ class Shell {
     }
 
     private home(event: Event): void {
-        const click = event as MouseEvent;
-        if (!click.ctrlKey && !click.metaKey && !click.shiftKey) {
+        if (isPlainClick(event)) {
             event.preventDefault();
             this.go({ page: "list", text: "", state: null, project: null, theme: this.view.theme });
         }

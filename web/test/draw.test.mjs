@@ -8,6 +8,7 @@ const { RAMP_SIZE, lightness, rampIndex, rampPixels, steadyLast } = await load("
 const { clearRaster, dotRows, drawDot, newRaster, pick } = await load("draw/raster.ts");
 const { spread } = await load("draw/labels.ts");
 const { cellEdges, cellOf, densityPixels } = await load("charts/density.ts");
+const { movedTo } = await load("charts/keys.ts");
 
 test("numbers have three significant digits", () => {
     const cases = [
@@ -212,4 +213,14 @@ test("the end of the ramp of a growing run is near and rarely moves", () => {
     }
     assert.ok(ends.size <= 70, `${ends.size}`);
     assert.equal(steadyLast(5, 5), 5);
+});
+
+test("arrow keys move through a chart's values and stop at its ends", () => {
+    assert.equal(movedTo("ArrowRight", 3, 10), 4);
+    assert.equal(movedTo("ArrowLeft", 0, 10), 0);
+    assert.equal(movedTo("PageDown", 3, 10), 9);
+    assert.equal(movedTo("Home", 7, 10), 0);
+    assert.equal(movedTo("End", 7, 10), 9);
+    assert.equal(movedTo("a", 7, 10), null);
+    assert.equal(movedTo("End", -1, 0), null);
 });

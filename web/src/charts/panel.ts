@@ -13,6 +13,7 @@ import { type Buckets, lastStep, newBuckets } from "../model/buckets";
 import { type Joined, join } from "../model/join";
 import { axis, padLinear, padLog } from "./axes";
 import { Frame } from "./frame";
+import { movedTo } from "./keys";
 import type { TableSource } from "./table";
 
 export interface Line {
@@ -274,21 +275,12 @@ export class Panel {
     }
 
     private key(event: KeyboardEvent): void {
-        const move = {
-            ArrowLeft: -1,
-            ArrowRight: 1,
-            PageUp: -20,
-            PageDown: 20,
-            Home: -Infinity,
-            End: Infinity,
-        }[event.key];
         const n = this.joined.x.length;
-        if (move === undefined || n === 0) {
+        const to = movedTo(event.key, this.u.cursor.idx ?? n - 1, n);
+        if (to === null) {
             return;
         }
         event.preventDefault();
-        const from = this.u.cursor.idx ?? n - 1;
-        const to = Math.max(0, Math.min(n - 1, from + move));
         this.u.setCursor({ left: this.u.valToPos(this.joined.x[to]!, "x"), top: 10 });
         const texts = this.options.lines
             .map((line, k) => this.valueText(line, k, to))

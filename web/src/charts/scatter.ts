@@ -21,6 +21,7 @@ import { type Laws, drawLaws } from "./curves";
 import { drawDensity } from "./density";
 import { Dots, drawCeiling, drawRing } from "./dots";
 import { Frame } from "./frame";
+import { movedTo } from "./keys";
 import { cellText, pictureText, pointText } from "./scatter_words";
 import type { TableSource } from "./table";
 
@@ -330,21 +331,13 @@ export class Scatter {
     }
 
     private key(event: KeyboardEvent): void {
-        const move = {
-            ArrowLeft: -1,
-            ArrowRight: 1,
-            PageUp: -20,
-            PageDown: 20,
-            Home: -Infinity,
-            End: Infinity,
-        }[event.key];
         const { n } = this.points;
-        if (move === undefined || n === 0) {
+        const to = movedTo(event.key, this.chosen < 0 ? n - 1 : this.chosen, n);
+        if (to === null) {
             return;
         }
         event.preventDefault();
-        const from = this.chosen < 0 ? n - 1 : this.chosen;
-        this.choose(Math.max(0, Math.min(n - 1, from + move)));
+        this.choose(to);
         this.options.announcer.say(pointText(this.points, this.chosen));
     }
 

@@ -39,10 +39,7 @@ export function readEvent(raw: RawEvent): LiveEvent | null {
         case "more":
             return typeof run === "string" ? { type: "more", run } : null;
         case "run":
-            return {
-                type: "run",
-                run: (typeof run === "object" && run !== null ? run : body) as Run,
-            };
+            return { type: "run", run: body as Run };
         case "fit":
             return typeof run === "string" ? { type: "fit", run, fits: body as Fits } : null;
         default:

@@ -2,12 +2,12 @@
 
 import { get, isAbort } from "../api/client";
 import { type Fits, type List, type Run, RUN_STATES, type RunState } from "../api/types";
-import { h, setText } from "../dom";
+import { h, isPlainClick, setText } from "../dom";
 import { ago, counted, duration, grouped, moment, sig3, wallMs } from "../draw/format";
 import { Live } from "../live/live";
 import { readEvent, withRun } from "../live/events";
 import { curves } from "../model/verdict";
-import { writeView, type ListView } from "../model/view";
+import { LOG_DEFAULT, writeView, type ListView } from "../model/view";
 import type { App, Page } from "./app";
 import { lossText, stateBadge } from "./badge";
 import { hookHelp } from "./hook";
@@ -318,7 +318,7 @@ export class ListPage implements Page {
             regressor: null,
             range: null,
             ceiling: true,
-            log: { loss: false, grad: true, smoothness: true, lr: true },
+            log: { ...LOG_DEFAULT },
             theme: this.view.theme,
         } as const;
         return h(
@@ -327,8 +327,7 @@ export class ListPage implements Page {
                 class: "run",
                 href: writeView(view),
                 onclick: (event) => {
-                    const click = event as MouseEvent;
-                    if (!click.ctrlKey && !click.metaKey && !click.shiftKey && click.button === 0) {
+                    if (isPlainClick(event)) {
                         event.preventDefault();
                         this.app.go(view);
                     }

@@ -11,7 +11,7 @@ import type { Panel } from "../charts/panel";
 import { Scatter } from "../charts/scatter";
 import { smoothnessPanel } from "../charts/smoothness";
 import { stepsizePanel } from "../charts/stepsize";
-import { h, setText } from "../dom";
+import { h, isPlainClick, setText } from "../dom";
 import { grouped } from "../draw/format";
 import { type Plan, planFor, readEvent } from "../live/events";
 import { Live } from "../live/live";
@@ -167,8 +167,7 @@ export class RunPage implements Page {
     }
 
     private back(event: Event): void {
-        const click = event as MouseEvent;
-        if (!click.ctrlKey && !click.metaKey && !click.shiftKey) {
+        if (isPlainClick(event)) {
             event.preventDefault();
             this.app.go({
                 page: "list",
@@ -214,7 +213,7 @@ export class RunPage implements Page {
         this.missed = [];
         try {
             const [run, series, scatter, fits] = await Promise.all([
-                get<RunDetail | { data: RunDetail }>(path, {}, signal),
+                get<RunDetail>(path, {}, signal),
                 get<SeriesReply>(
                     `${path}/series`,
                     { metric: METRICS.join(), buckets: BUCKETS_ASKED, ...window },
@@ -229,7 +228,7 @@ export class RunPage implements Page {
             ]);
             this.problem.hidden = true;
             this.content.hidden = false;
-            this.setRun("data" in run ? run.data : run);
+            this.setRun(run);
             this.series = Series.of(series);
             this.fits = fits.data;
             this.setScatter(scatter);
