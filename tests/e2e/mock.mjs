@@ -41,6 +41,7 @@ export function madeUpRun(
         clip = 0.25,
         lr = 1,
         nan = [],
+        tiny = false, // updates too small for a probe to measure anything
         ...run
     } = {},
 ) {
@@ -63,9 +64,10 @@ export function madeUpRun(
             ...run,
         },
         random,
-        options: { every, L0, L1, clip, lr, nan, total: Math.max(steps, 1) },
+        options: { every, L0, L1, clip, lr, nan, tiny, total: Math.max(steps, 1) },
         steps: [],
         probes: [],
+        unmeasured: [],
     };
     for (let i = 0; i < steps; i++) {
         addStep(made);
@@ -75,14 +77,16 @@ export function madeUpRun(
 
 export function addStep(made) {
     const { random } = made;
-    const { every, L0, L1, clip, lr, nan, total } = made.options;
+    const { every, L0, L1, clip, lr, nan, tiny, total } = made.options;
     const step = made.steps.length;
     const noise = () => random() + random() + random() - 1.5;
     const g = 4 * Math.exp((-3 * step) / total + 0.5 * noise()) + 0.02;
     const bad = nan.includes(step);
     const loss = bad ? NaN : 2 + 5 * Math.exp((-4 * step) / total) + 0.15 * noise();
     made.steps.push({ step, loss, grad_norm: bad ? Infinity : g, lr, clip_threshold: clip });
-    if (every > 0 && step % every === 0) {
+    if (tiny) {
+        made.unmeasured.push({ step });
+    } else if (every > 0 && step % every === 0) {
         const y = (L0 + L1 * g) * Math.exp(0.35 * noise());
         const r = lr * Math.min(g, clip);
         const x = g * Math.exp(0.05 * noise());
@@ -199,7 +203,7 @@ export function scatterOf(made, x, most, from, to) {
             flags: column(rows, "flags"),
         },
         sampling: { method: "none", rows_in: rows.length, rows_out: rows.length },
-        excluded: 0,
+        excluded: made.unmeasured.length,
     };
 }
 
@@ -251,6 +255,7 @@ export function fitsOf(made, regressor = "simpson", from = 0, to = Infinity) {
     const rows = made.probes.filter((r) => r.step >= from && r.step <= to);
     const { L0, L1 } = made.options;
     const enough = rows.length >= 30;
+    const none = made.unmeasured.length > 0 ? "all_excluded" : "no_probes";
     const ends = (name) =>
         rows.reduce(
             ([lo, hi], r) => [Math.min(lo, r[name]), Math.max(hi, r[name])],
@@ -261,9 +266,9 @@ export function fitsOf(made, regressor = "simpson", from = 0, to = Infinity) {
         regressor,
         estimator: "same_batch",
         n: rows.length,
-        n_excluded: 0,
+        n_excluded: made.unmeasured.length,
         excluded: {
-            tiny_step: 0,
+            tiny_step: made.unmeasured.length,
             rounding: 0,
             nonfinite: 0,
             not_measured: 0,
@@ -287,7 +292,7 @@ export function fitsOf(made, regressor = "simpson", from = 0, to = Infinity) {
         spearman_step_x: enough ? -0.71 : null,
         ceiling_ratio: enough ? 0.2 : null,
         warnings: made.warnings ?? [],
-        reason: rows.length === 0 ? "no_probes" : enough ? null : "too_few_pairs",
+        reason: rows.length === 0 ? none : enough ? null : "too_few_pairs",
     };
 }
 
@@ -296,7 +301,7 @@ export function runOf(made) {
     const last = made.steps[made.steps.length - 1];
     return {
         ...made.run,
-        records: { step: made.steps.length, probe: made.probes.length, metric: 0, event: 0 },
+        records: { step: made.steps.length, probe: made.probes.length + made.unmeasured.length, metric: 0, event: 0 },
         last_step: last === undefined ? null : last.step,
     };
 }

@@ -284,6 +284,16 @@ test("few points say how many are missing, no probe says what it needs", async (
     );
 });
 
+test("a run whose probes are all left out is not told that it has none", async () => {
+    await visit("/runs/tiny", [madeUpRun("tiny", { steps: 40, tiny: true })], async (page) => {
+        await shows(page, "No probe of 40 has a point");
+        await shows(page, "No law: every pair was left out.");
+        await shows(page, "40 the step was too small to measure");
+        assert.doesNotMatch(await page.locator("main").innerText(), /No probe yet/);
+        assert.deepEqual(await axeViolations(page), []);
+    });
+});
+
 test("a run that lost records says so, and one that is not there too", async () => {
     await visit(
         "/runs/r",

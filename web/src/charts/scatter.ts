@@ -366,11 +366,11 @@ export class Scatter {
                 ? `${grouped(points.n)} points${this.sampling}`
                 : this.sampling;
         frame.note([drawn, left, this.ceilingText()].filter(Boolean).join(" · "));
-        frame.instead(
-            some
-                ? null
-                : "No probe yet. The smoothness needs two gradients on the same batch: give the hook a gradient function.",
-        );
+        const nothing =
+            out > 0
+                ? `No probe of ${grouped(out)} has a point: each was left out.`
+                : "No probe yet. The smoothness needs two gradients on the same batch: give the hook a gradient function.";
+        frame.instead(some ? null : nothing);
         frame.label(
             this.u.ctx.canvas,
             some

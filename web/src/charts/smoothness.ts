@@ -9,6 +9,6 @@ export function smoothnessPanel(context: PanelContext): Panel {
         name: "Smoothness L̂",
         what: "measured local smoothness over steps",
         lines: [{ metric: "smoothness", label: "L̂", colour: (p) => p.series.smoothness }],
-        empty: "No probe yet: smoothness needs two gradients on the same batch.",
+        empty: "No smoothness yet: it needs two gradients on the same batch, and an update between.",
     });
 }

@@ -56,7 +56,7 @@ export class Facts {
                     : ["–"],
             ],
             ["started", [moment(created)]],
-            ["last record", [`${moment(updated)} (after ${duration(updated - created)})`]],
+            ["last heard", [`${moment(updated)} (${duration(updated - created)} after the start)`]],
             ["last step", [run.last_step === null ? "–" : grouped(Number(run.last_step))]],
             ["attempts", [`${grouped(run.attempts)} (${counted(run.ranks, "rank")})`]],
             [
