@@ -118,6 +118,14 @@ def test_every_function_of_the_header_is_exported(installed):
     assert declared == set(re.findall(r" T (traj_\w+)", exported))
 
 
+def test_the_manual_page_names_every_function(installed):
+    declared = set(re.findall(r"^#define (traj_\w+)\(", (ROOT / "client/traj.h").read_text(), re.M))
+    exported = run("nm", "-D", "--defined-only", library(installed, "libtraj.so.0"))
+    declared |= {n for n in re.findall(r" T (traj_\w+)", exported) if not n.endswith("_sized")}
+    page = (ROOT / "client/traj.3").read_text().split(".Sh DESCRIPTION")[0]
+    assert declared == set(re.findall(r"^\.Fn (traj_\w+)", page, re.M))
+
+
 @pytest.mark.parametrize(
     "compiler, standard, suffix",
     [("gcc", "c99", "c"), ("clang", "c99", "c"), ("gcc", "c17", "c"),
