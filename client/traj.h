@@ -17,8 +17,8 @@
  * Threads: calls on different runs never interfere. On one run, one thread at
  * a time may record; traj_get_stats may be called from any thread.
  * Fork: a run belongs to the process that opened it. In a forked child every
- * call returns TRAJ_EFORKED and does nothing; traj_close is safe there and
- * leaves the files alone.
+ * call on it returns TRAJ_EFORKED and does nothing, traj_close does nothing;
+ * traj_run_id and traj_attempt answer as in the parent.
  * The library prints nothing, installs no signal handler, draws from nobody's
  * random stream, changes no locale and no floating-point mode.
  */
@@ -149,7 +149,8 @@ struct traj_options {
 TRAJ_API TRAJ_CHECK enum traj_status traj_open(
     const struct traj_options *options, traj_run **ret_run);
 
-/* The run's id and attempt (1, 2, ...); valid until the run is closed. */
+/* The run's id, valid until the run is closed, and its attempt: 1, 2, ...; 0
+ * when disabled. Of NULL: "" and 0. */
 TRAJ_API const char *traj_run_id(const traj_run *run);
 TRAJ_API uint32_t traj_attempt(const traj_run *run);
 
@@ -275,7 +276,8 @@ struct traj_stats {
     char status[160];       /* one line for people */
 };
 
-/* Any thread, any time; does not block. stats->size must be set. */
+/* Any thread, till the run is closed; does not block. stats->size must be
+ * set. */
 TRAJ_API TRAJ_CHECK enum traj_status traj_get_stats(
     const traj_run *run, struct traj_stats *stats);
 
@@ -475,7 +477,9 @@ struct traj_watch_options {
     }
 #endif
 
-/* Allocates two arrays of n elements, four with a gradient callback. run is
+/* A watch is used by one thread at a time. Works in a forked child too, but
+ * with a run of the parent's nothing is recorded: TRAJ_EFORKED, see above.
+ * Allocates two arrays of n elements, four with a gradient callback. run is
  * borrowed till traj_watch_close and may be NULL: then everything is measured
  * and nothing recorded. TRAJ_ENOGRAD if param or grad is NULL: open the watch
  * when the trainer has allocated them. On failure *ret_watch is as it was. */

@@ -1,3 +1,7 @@
+/*
+ * options: parsed with getopt, so by the main thread, once. What is wrong is
+ * printed here, as for any command line; nothing is allocated.
+ */
 #include "examples/lstm/options.h"
 
 #include <errno.h>

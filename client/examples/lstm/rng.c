@@ -1,3 +1,4 @@
+/* rng: the caller owns the state; one thread at a time for each. */
 #include "examples/lstm/rng.h"
 
 uint64_t rng_next(struct rng *rng)

@@ -1,3 +1,8 @@
+/*
+ * text: struct text owns its tokens, a reader borrows the text and owns its
+ * position only. A text that is read does not change and serves any threads;
+ * a reader, one at a time.
+ */
 #include "examples/lstm/text.h"
 
 #include <errno.h>
