@@ -200,6 +200,40 @@ static void test_an_older_and_a_newer_caller_are_understood(void **state)
     peer_unlock(&w->peer);
 }
 
+static void test_a_caller_of_tomorrow_opens_asks_and_probes(void **state)
+{
+    struct world *w = *state;
+    struct {
+        struct traj_options options;
+        unsigned char of_tomorrow[64];
+    } options = { .options = w->options };
+    struct {
+        struct traj_stats stats;
+        unsigned char of_tomorrow[64];
+    } stats = { .stats = { .size = sizeof stats } };
+    struct {
+        struct traj_probe probe;
+        unsigned char of_tomorrow[64];
+    } probe;
+    unsigned char untouched[64];
+    memset(untouched, 0xee, sizeof untouched);
+    memset(options.of_tomorrow, 0xee, sizeof options.of_tomorrow);
+    memset(stats.of_tomorrow, 0xee, sizeof stats.of_tomorrow);
+    traj_probe_init(&probe.probe);
+    probe.probe.size = sizeof probe;
+    options.options.size = sizeof options;
+    assert_int_equal(traj_open(&options.options, &w->run), TRAJ_OK);
+    assert_int_equal(traj_get_stats(w->run, &stats.stats), TRAJ_OK);
+    assert_int_equal(stats.stats.size, sizeof stats);
+    assert_memory_equal(stats.of_tomorrow, untouched, sizeof untouched);
+    assert_int_equal(traj_log_probe(w->run, &probe.probe), TRAJ_OK);
+    assert_int_equal(traj_finish(w->run, 0, 10000), TRAJ_OK);
+    struct fake_daemon *d = peer_lock(&w->peer);
+    assert_int_equal(d->streams[0].n, 2);
+    assert_int_equal(d->streams[0].records[0].kind, WIRE_PROBE);
+    peer_unlock(&w->peer);
+}
+
 static void test_resume_is_a_new_attempt_and_sends_the_rest_of_the_old(
     void **state)
 {
@@ -461,6 +495,7 @@ int main(void)
         TEST(test_metrics_events_and_probes_arrive_whole),
         TEST(test_a_nan_is_recorded_and_an_unset_value_is_not),
         TEST(test_an_older_and_a_newer_caller_are_understood),
+        TEST(test_a_caller_of_tomorrow_opens_asks_and_probes),
         TEST(test_resume_is_a_new_attempt_and_sends_the_rest_of_the_old),
         TEST(test_a_run_being_recorded_is_busy_for_everyone_else),
         TEST(test_a_forked_child_leaves_the_run_alone),
