@@ -1,6 +1,7 @@
 /* record: runs in the appender; keeps no state. */
 #include "transport/record.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -156,9 +157,8 @@ static_assert(TRAJ_GAMMAS_MAX == WIRE_GAMMAS_MAX, "as many as the wire takes");
 enum traj_status record_probe(
     struct spool *spool, const struct traj_probe *probe, struct times now)
 {
-    uint32_t n_points =
-        probe->n_points <= TRAJ_GAMMAS_MAX ? probe->n_points : TRAJ_GAMMAS_MAX;
-    uint32_t text_bytes = n_points * (uint32_t)sizeof probe->points[0];
+    assert(probe->n_points <= TRAJ_GAMMAS_MAX);
+    uint32_t text_bytes = probe->n_points * (uint32_t)sizeof probe->points[0];
     enum traj_status status = TRAJ_OK;
     struct packer p = { .values = spool_reserve(spool,
                             (PROBE_FIELDS + 1) * 8 + text_bytes, SPOOL_ORDINARY,
@@ -167,7 +167,7 @@ enum traj_status record_probe(
         return status;
     }
     pack_probe(&p, probe, now);
-    if (n_points > 0) {
+    if (probe->n_points > 0) {
         p.present |= UINT64_C(1) << PROBE_gammas;
     }
     spool_commit(spool, WIRE_PROBE, p.present, p.n, probe->points, text_bytes);

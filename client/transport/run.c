@@ -285,6 +285,10 @@ enum traj_status traj_step(traj_run *run, const struct traj_step *step)
 static enum traj_status probe_in_full(
     traj_run *run, const struct traj_probe *probe)
 {
+    if (probe->n_points > TRAJ_GAMMAS_MAX) {
+        return error_set(TRAJ_EINVAL, "probe: n_points is %u, more than %d",
+            (unsigned)probe->n_points, TRAJ_GAMMAS_MAX);
+    }
     struct times now = times_now();
     int64_t pause_ns = 100000;
     enum traj_status status = TRAJ_OK;

@@ -481,6 +481,11 @@ static void test_null_runs_and_unset_structs_are_errors_not_crashes(
     assert_int_equal(traj_log(w->run, "", 0, 0), TRAJ_EINVAL);
     assert_int_equal(traj_log(w->run, NULL, 0, 0), TRAJ_EINVAL);
     assert_int_equal(traj_event(w->run, TRAJ_INFO, 0, NULL), TRAJ_EINVAL);
+    struct traj_probe probe;
+    traj_probe_init(&probe);
+    probe.n_points = TRAJ_GAMMAS_MAX + 1;
+    assert_int_equal(traj_log_probe(w->run, &probe), TRAJ_EINVAL);
+    assert_non_null(strstr(traj_last_error(), "n_points is 33"));
     assert_int_equal(traj_get_stats(w->run, &stats), TRAJ_EINVAL);
     traj_close(w->run);
 }
