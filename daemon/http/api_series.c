@@ -189,83 +189,56 @@ static unsigned share_grid(struct series *s)
 
 /* ---- writing ------------------------------------------------------------ */
 
-static void begin_column(struct buf *out, const char *name)
-{
-    bool first = out->n > 0 && out->p[out->n - 1] == '{';
-    buf_printf(out, "%s\"%s\":[", first ? "" : ",", name);
-}
+/* A member of struct bucket, as a column of the answer. */
+struct column {
+    const char *name;
+    size_t offset;
+    bool is_double; /* else uint64_t */
+    bool extreme;   /* null where a bucket has no finite value */
+};
 
-static void write_counts(
-    struct buf *out, const char *name, const struct buckets *b, size_t offset)
+static const struct column columns[] = {
+    { "step_first", offsetof(struct bucket, step_first), false, false },
+    { "step_last", offsetof(struct bucket, step_last), false, false },
+    { "min", offsetof(struct bucket, min), true, true },
+    { "max", offsetof(struct bucket, max), true, true },
+    { "argmin", offsetof(struct bucket, argmin), false, true },
+    { "argmax", offsetof(struct bucket, argmax), false, true },
+    { "last", offsetof(struct bucket, last), true, false },
+    { "count", offsetof(struct bucket, count), false, false },
+    { "nonfinite", offsetof(struct bucket, nonfinite), false, false },
+};
+
+static void write_member(
+    struct buf *out, const struct column *column, const struct bucket *bucket)
 {
-    begin_column(out, name);
-    for (size_t i = 0; i < b->n; i++) {
+    const char *member = (const char *)bucket + column->offset;
+    if (column->extreme && bucket->count == bucket->nonfinite) {
+        buf_text(out, "null");
+    } else if (column->is_double) {
+        double value = 0;
+        memcpy(&value, member, sizeof value);
+        buf_json_double(out, value);
+    } else {
         uint64_t value = 0;
-        memcpy(&value, (const char *)&b->v[i] + offset, sizeof value);
-        buf_comma(out, i);
+        memcpy(&value, member, sizeof value);
         buf_json_u64(out, value);
     }
-    buf_char(out, ']');
-}
-
-/* Where there is an extreme: of the finite values. */
-static bool has_extremes(const struct bucket *bucket)
-{
-    return bucket->count > bucket->nonfinite;
-}
-
-static void write_extremes(
-    struct buf *out, const char *name, const struct buckets *b, size_t offset)
-{
-    begin_column(out, name);
-    for (size_t i = 0; i < b->n; i++) {
-        double value = 0;
-        memcpy(&value, (const char *)&b->v[i] + offset, sizeof value);
-        buf_comma(out, i);
-        buf_json_optional(out, has_extremes(&b->v[i]), value);
-    }
-    buf_char(out, ']');
-}
-
-static void write_places(
-    struct buf *out, const char *name, const struct buckets *b, size_t offset)
-{
-    begin_column(out, name);
-    for (size_t i = 0; i < b->n; i++) {
-        uint64_t step = 0;
-        memcpy(&step, (const char *)&b->v[i] + offset, sizeof step);
-        buf_comma(out, i);
-        if (has_extremes(&b->v[i])) {
-            buf_json_u64(out, step);
-        } else {
-            buf_text(out, "null");
-        }
-    }
-    buf_char(out, ']');
-}
-
-static void write_last(struct buf *out, const struct buckets *b)
-{
-    begin_column(out, "last");
-    for (size_t i = 0; i < b->n; i++) {
-        buf_comma(out, i);
-        buf_json_double(out, b->v[i].last);
-    }
-    buf_char(out, ']');
 }
 
 static void write_metric(struct buf *out, const struct buckets *b)
 {
     buf_char(out, '{');
-    write_counts(out, "step_first", b, offsetof(struct bucket, step_first));
-    write_counts(out, "step_last", b, offsetof(struct bucket, step_last));
-    write_extremes(out, "min", b, offsetof(struct bucket, min));
-    write_extremes(out, "max", b, offsetof(struct bucket, max));
-    write_places(out, "argmin", b, offsetof(struct bucket, argmin));
-    write_places(out, "argmax", b, offsetof(struct bucket, argmax));
-    write_last(out, b);
-    write_counts(out, "count", b, offsetof(struct bucket, count));
-    write_counts(out, "nonfinite", b, offsetof(struct bucket, nonfinite));
+    for (size_t c = 0; c < sizeof columns / sizeof columns[0]; c++) {
+        buf_comma(out, c);
+        buf_json_text(out, str_of(columns[c].name));
+        buf_text(out, ":[");
+        for (size_t i = 0; i < b->n; i++) {
+            buf_comma(out, i);
+            write_member(out, &columns[c], &b->v[i]);
+        }
+        buf_char(out, ']');
+    }
     buf_char(out, '}');
 }
 
