@@ -81,7 +81,8 @@ static enum err_code lock_database(struct daemon *daemon, struct err *e)
 static bool is_ready(void *context)
 {
     struct daemon *daemon = context;
-    return atomic_load_explicit(&daemon->ready, memory_order_relaxed);
+    return atomic_load_explicit(&daemon->ready, memory_order_relaxed) &&
+           !writer_commits_fail(daemon->writer);
 }
 
 static enum err_code delete_run(void *context, const char *uid, struct err *e)

@@ -42,7 +42,8 @@ enum err_code api_readyz(struct request *req, struct err *e)
     }
     if (!is_ready(req->http)) {
         return reply_problem(req, MHD_HTTP_SERVICE_UNAVAILABLE, "not_ready",
-            "starting, or about to stop");
+            "starting, about to stop, or the database cannot be written: see "
+            "the log");
     }
     cJSON *body = cJSON_CreateObject();
     return reply_and_delete(

@@ -1,7 +1,7 @@
 /*
  * writer.c: owns the store, the memory of streams and the writer's end of the
  * acknowledgements. Everything here runs in the writer thread but
- * writer_start, _set_analysis, _delete_run and _stop.
+ * writer_start, _set_analysis, _delete_run, _commits_fail and _stop.
  *
  * 1. The cache holds what is on disk, never what a transaction has not
  *    committed; after a failure it is emptied.
@@ -11,6 +11,7 @@
 #include "threads/writer.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,8 +43,9 @@ struct writer {
     struct promise started;
     struct promise drained;
     struct promise may_close;
-    bool is_drained; /* the main thread's */
-    bool dirty;      /* commits since the last checkpoint */
+    bool is_drained;           /* the main thread's */
+    bool dirty;                /* commits since the last checkpoint */
+    _Atomic bool commits_fail; /* the last one did; relaxed, a flag alone */
     struct batch batch;
     struct stream_cache cache;
 };
@@ -233,6 +235,7 @@ static void work_on_batch(struct writer *w, struct job **jobs, size_t n)
     if (batch_commit(b, w->store, &w->cache, jobs, n, &e) == ERR_NONE) {
         gauge_set(GAUGE_COMMIT_LAST_US, (clock_mono_ns() - start) / 1000);
         w->dirty = true;
+        atomic_store_explicit(&w->commits_fail, false, memory_order_relaxed);
         remember(w, b);
         count_committed(b);
         acknowledge(w, b);
@@ -246,6 +249,7 @@ static void work_on_batch(struct writer *w, struct job **jobs, size_t n)
         "event=commit_failed messages=%zu error=%s answer=%s", n,
         log_quoted(text, sizeof text, e.text), n > 1 ? "one_by_one" : "busy");
     if (n == 1) {
+        atomic_store_explicit(&w->commits_fail, true, memory_order_relaxed);
         put_off(w, jobs[0]);
         return;
     }
@@ -485,6 +489,11 @@ enum err_code writer_delete_run(
         return err_set(e, ERR_BUSY, "trajd is stopping");
     }
     return promise_wait(&promise, e);
+}
+
+bool writer_commits_fail(const struct writer *writer)
+{
+    return atomic_load_explicit(&writer->commits_fail, memory_order_relaxed);
 }
 
 void writer_drain(struct writer *writer)

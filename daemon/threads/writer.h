@@ -15,6 +15,7 @@
 #include "threads/jobs.h"
 #include "threads/live.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct analysis;
@@ -40,6 +41,10 @@ void writer_set_analysis(struct writer *writer, struct analysis *analysis);
  * ERR_BUSY (no job is spare, or stopping), ERR_STORE. */
 CHECK_RESULT enum err_code writer_delete_run(
     struct writer *writer, const char *run_uid, struct err *e);
+
+/* Any thread. Whether the last message could not be committed, by itself
+ * either: the disk is full, say. Until one can be. */
+bool writer_commits_fail(const struct writer *writer);
 
 /* Takes no more jobs; returns when those submitted are committed and
  * acknowledged. The store stays open. */

@@ -346,12 +346,15 @@ def test_a_full_disk_is_survived_and_nothing_is_lost(tmp_path):
     assert 200 <= committed < 2200
     assert trajd.metrics()["ingest_busy_total"] >= 1
     assert trajd.metrics()["store_commit_errors_total"] >= 1
+    assert trajd.get("/readyz")[0] == 503
+    assert trajd.get("/healthz")[0] == 200
     assert trajd.run("r")["streams"][0]["committed_seq"] == committed
 
     resource.prlimit(trajd.process.pid, resource.RLIMIT_FSIZE,
                      (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     peer.deliver()
     assert_exact(trajd, peer)
+    assert trajd.get("/readyz")[0] == 200
     assert trajd.stop() == 0
 
 
