@@ -372,6 +372,21 @@ def test_a_silent_run_is_lost_and_live_again_when_heard(tmp_path):
     trajd.end()
 
 
+def test_a_run_that_is_heard_but_makes_no_step_is_stalled(trajd):
+    peer = Peer(trajd.ingest, "r")
+    steps(peer, 5)
+    peer.deliver()
+    assert trajd.run("r")["state"] == "live"
+    with sqlite3.connect(trajd.db) as db:  # a minute goes by
+        db.execute("UPDATE stream_progress SET stepped_wall_ns = stepped_wall_ns - 60000000000")
+    peer.ask(lambda: peer.send_raw(wire.data(peer.uid, [], 6)))
+    assert trajd.run("r")["state"] == "stalled"
+    assert [run["id"] for run in trajd.json("/api/v1/runs?state=stalled")["data"]] == ["r"]
+    steps(peer, 1, first=5)
+    peer.deliver()
+    assert trajd.run("r")["state"] == "live"
+
+
 # ---- starting and ending -----------------------------------------------------
 
 
