@@ -396,9 +396,36 @@ static void test_layers_other_norms_and_unknown_classes_are_no_pairs(
     assert_false(read_pair(&timeless, &pair));
 }
 
+static void test_too_many_pairs_leave_every_second_fourth_and_so_on(
+    void **state)
+{
+    (void)state;
+    for (size_t max = 2; max < 9; max++) {
+        struct pairs pairs;
+        pairs_init(&pairs, max);
+        for (uint64_t step = 0; step < 1000; step++) {
+            const struct pair pair = { .step = step };
+            assert_true(pairs_add(&pairs, &pair));
+            assert_int_equal(pairs.seen, step + 1);
+            assert_true(pairs.n <= max);
+            assert_int_equal(pairs.n, step / pairs.every + 1);
+            assert_true(pairs.every == 1 || 2 * pairs.n >= max);
+            for (size_t i = 0; i < pairs.n; i++) {
+                assert_int_equal(pairs.v[i].step, i * pairs.every);
+            }
+        }
+        assert_true(pairs.every > 1);
+        pairs_done(&pairs);
+        assert_int_equal(pairs.every, 1);
+        assert_int_equal(pairs.max, max);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(
+            test_too_many_pairs_leave_every_second_fourth_and_so_on),
         cmocka_unit_test(test_an_exact_law_is_found),
         cmocka_unit_test(test_doubtful_pairs_are_left_out_and_counted),
         cmocka_unit_test(test_estimator_classes_are_never_mixed),
