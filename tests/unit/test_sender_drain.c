@@ -252,6 +252,10 @@ static void test_no_more_frames_than_the_window_are_unacknowledged(void **state)
     assert_int_equal(talk_round(t), 3);
     assert_int_equal(talk_round(t), 0);
     assert_true(t->daemon.largest_frame <= DRAIN_BATCH_MAX);
+    /* There is room to remember so many and no more. */
+    lie(t, WIRE_ACK_OK,
+        (struct wire_ack){ .attempt = 1, .window = UINT32_MAX });
+    assert_int_equal(t->drain.window, DRAIN_WINDOW_MAX);
     talk_close(t);
 }
 
