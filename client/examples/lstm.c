@@ -64,6 +64,13 @@ static void catch_signals(void)
 
 /* ---- the hook ----------------------------------------------------------- */
 
+/* What exactly went wrong, or else what that is in general. */
+static const char *reason(enum traj_status status)
+{
+    const char *detail = traj_last_error();
+    return detail[0] == '\0' ? traj_strerror(status) : detail;
+}
+
 /* Measuring must not stop training: say it once and go on. */
 static void note(struct trainer *t, enum traj_status status, const char *what)
 {
@@ -71,9 +78,8 @@ static void note(struct trainer *t, enum traj_status status, const char *what)
         return;
     }
     t->trouble = status;
-    const char *detail = traj_last_error();
-    (void)fprintf(stderr, "lstm: %s: %s%s%s; training goes on\n", what,
-        traj_strerror(status), detail[0] == '\0' ? "" : ": ", detail);
+    (void)fprintf(
+        stderr, "lstm: %s: %s; training goes on\n", what, reason(status));
 }
 
 /* The gradient of the step's own batch at the parameters as they are now.
@@ -147,9 +153,10 @@ static void hook_close(struct trainer *t, int exit_code)
             "lstm: the daemon has not confirmed all of the run; the rest is "
             "kept, and sent by: traj sync %s\n",
             dir == NULL || dir[0] == '\0' ? "traj-runs" : dir);
-        return;
+    } else if (status != TRAJ_OK) {
+        (void)fprintf(stderr, "lstm: the run's end is not confirmed: %s\n",
+            reason(status));
     }
-    note(t, status, "the run's end is not recorded");
 }
 
 /* ---- training ----------------------------------------------------------- */
