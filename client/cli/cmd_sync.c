@@ -105,14 +105,11 @@ static void sync_one(struct sync_job *job, int run_fd, const char *run,
 /* All streams of the run's folder; how many there are. */
 static size_t sync_run(struct sync_job *job, int run_fd, const char *run)
 {
-    struct stream_name *names = calloc(RUNDIR_STREAMS_MAX, sizeof *names);
+    struct stream_name *names = NULL;
     size_t n = 0;
-    if (names == NULL ||
-        rundir_list(run_fd, names, RUNDIR_STREAMS_MAX, &n) != TRAJ_OK) {
-        fprintf(stderr, "traj sync: %s: %s\n", run,
-            names == NULL ? "out of memory" : traj_last_error());
+    if (rundir_list(run_fd, &names, &n) != TRAJ_OK) {
+        fprintf(stderr, "traj sync: %s: %s\n", run, traj_last_error());
         job->failed = true;
-        n = 0;
     }
     for (size_t i = 0; i < n; i++) {
         sync_one(job, run_fd, run, &names[i]);

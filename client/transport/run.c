@@ -43,16 +43,16 @@ struct traj_run {
 static enum traj_status take_leftovers(struct traj_run *run, int run_fd,
     struct stream **ret_leftovers, size_t *ret_n)
 {
-    struct stream_name *names = calloc(RUNDIR_STREAMS_MAX, sizeof *names);
+    struct stream_name *names = NULL;
     struct stream *taken = calloc(SENDER_LEFTOVERS_MAX, sizeof *taken);
     size_t n = 0;
     size_t n_taken = 0;
     enum traj_status status = TRAJ_OK;
-    if (names == NULL || taken == NULL) {
+    if (taken == NULL) {
         status =
             error_set_static(TRAJ_ENOMEM, "out of memory for earlier attempts");
     } else {
-        status = rundir_list(run_fd, names, RUNDIR_STREAMS_MAX, &n);
+        status = rundir_list(run_fd, &names, &n);
     }
     for (size_t i = 0; i < n && n_taken < SENDER_LEFTOVERS_MAX; i++) {
         /* One that is alive, or damaged, stays as it is: for `traj sync`,

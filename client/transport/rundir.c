@@ -115,8 +115,32 @@ static int by_attempt(const void *a, const void *b)
     return x->rank < y->rank ? -1 : x->rank > y->rank;
 }
 
+/* The names among the entries of dir, or false: out of memory. */
+static bool read_names(DIR *dir, struct stream_name **names, size_t *n)
+{
+    size_t capacity = 0;
+    const struct dirent *entry = NULL;
+    while ((entry = readdir(dir)) != NULL) {
+        struct stream_name name;
+        if (!rundir_parse_stream_name(entry->d_name, &name)) {
+            continue;
+        }
+        if (*n == capacity) {
+            capacity = capacity == 0 ? 16 : capacity * 2;
+            struct stream_name *grown =
+                realloc(*names, capacity * sizeof *grown);
+            if (grown == NULL) {
+                return false;
+            }
+            *names = grown;
+        }
+        (*names)[(*n)++] = name;
+    }
+    return true;
+}
+
 enum traj_status rundir_list(
-    int run_fd, struct stream_name *names, size_t capacity, size_t *ret_n)
+    int run_fd, struct stream_name **ret_names, size_t *ret_n)
 {
     int fd = open_dir_at(run_fd, ".");
     DIR *dir = fd < 0 ? NULL : fdopendir(fd);
@@ -127,13 +151,18 @@ enum traj_status rundir_list(
         }
         return status;
     }
+    struct stream_name *names = NULL;
     size_t n = 0;
-    const struct dirent *entry = NULL;
-    while (n < capacity && (entry = readdir(dir)) != NULL) {
-        n += rundir_parse_stream_name(entry->d_name, &names[n]);
-    }
+    bool all = read_names(dir, &names, &n);
     (void)closedir(dir);
-    qsort(names, n, sizeof *names, by_attempt);
+    if (!all) {
+        free(names);
+        return error_set_static(TRAJ_ENOMEM, "out of memory for the streams");
+    }
+    if (n > 0) {
+        qsort(names, n, sizeof *names, by_attempt);
+    }
+    *ret_names = names;
     *ret_n = n;
     return TRAJ_OK;
 }
@@ -142,11 +171,10 @@ enum traj_status rundir_list(
 
 static uint32_t highest_attempt_in_folder(int run_fd, uint32_t rank)
 {
-    struct stream_name *names = calloc(RUNDIR_STREAMS_MAX, sizeof *names);
+    struct stream_name *names = NULL;
     size_t n = 0;
     uint32_t highest = 0;
-    if (names == NULL ||
-        rundir_list(run_fd, names, RUNDIR_STREAMS_MAX, &n) != TRAJ_OK) {
+    if (rundir_list(run_fd, &names, &n) != TRAJ_OK) {
         n = 0; /* the lock file's number will do */
     }
     for (size_t i = 0; i < n; i++) {

@@ -20,7 +20,6 @@
 #include "transport/spool.h"
 
 #define STREAM_NAME_BYTES 40
-#define RUNDIR_STREAMS_MAX 1024u /* of one run that one call looks at */
 
 struct stream_name {
     char text[STREAM_NAME_BYTES]; /* aNNNN-rRRRRR */
@@ -49,9 +48,9 @@ TRAJ_CHECK enum traj_status rundir_new_stream(int run_fd,
     const struct lock *lock, const struct options *options, struct quota *quota,
     struct stream *stream);
 
-/* Names of the streams in the folder, oldest attempt first. */
+/* Names of the streams in the folder, oldest attempt first; free() them. */
 TRAJ_CHECK enum traj_status rundir_list(
-    int run_fd, struct stream_name *names, size_t capacity, size_t *ret_n);
+    int run_fd, struct stream_name **ret_names, size_t *ret_n);
 
 /* Take over what a dead process left. *stream must not move after.
  * TRAJ_EBUSY: alive. */

@@ -74,6 +74,12 @@ static void test_flag_before_variable_before_file(void **state)
     assert_int_equal(config.lost_after_s, 8);
     assert_int_equal(config.log_level, LOG_WARN);
 
+    assert_int_equal(load(flags, "TRAJD_WINDOW=8"), ERR_NONE);
+    assert_int_equal(config.window, 9);
+    (void)snprintf(flags, sizeof flags, "--config %s", path);
+    assert_int_equal(load(flags, "TRAJD_WINDOW=8"), ERR_NONE);
+    assert_int_equal(config.window, 8);
+
     (void)snprintf(flags, sizeof flags, "TRAJD_CONFIG=%s", path);
     assert_int_equal(load("", flags), ERR_NONE);
     assert_int_equal(config.window, 5);

@@ -3,7 +3,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <fcntl.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,6 +16,7 @@
 #include "../lib/spool_rig.h"
 #include "transport/cursor.h"
 #include "transport/record.h"
+#include "transport/rundir.h"
 
 /* Read and check up to n steps from the cursor; returns how many there were.
  * Record number i holds step i. */
@@ -161,9 +164,44 @@ static void test_only_names_that_we_make_are_streams(void **state)
     assert_true(rundir_parse_stream_name("a12345-r00000", &name));
 }
 
+/* Of a run on a shared disk each rank leaves one, however many there are. */
+static void test_a_folder_of_many_streams_is_listed_whole_and_in_order(
+    void **state)
+{
+    (void)state;
+    enum { RANKS = 1500, ATTEMPTS = 2 };
+    char dir[64];
+    test_dir_make(dir);
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    struct stream_name *names = NULL;
+    size_t n = 1;
+    assert_int_equal(rundir_list(fd, &names, &n), TRAJ_OK);
+    assert_int_equal(n, 0);
+    free(names);
+    assert_int_equal(mkdirat(fd, "new-r00000", 0700), 0);
+    for (int i = 0; i < RANKS * ATTEMPTS; i++) {
+        char name[STREAM_NAME_BYTES];
+        (void)snprintf(
+            name, sizeof name, "a%04d-r%05d", i % ATTEMPTS + 1, i / ATTEMPTS);
+        assert_int_equal(mkdirat(fd, name, 0700), 0);
+    }
+    assert_int_equal(rundir_list(fd, &names, &n), TRAJ_OK);
+    assert_int_equal(n, RANKS * ATTEMPTS);
+    for (size_t i = 0; i < n; i++) {
+        assert_int_equal(names[i].attempt, i / RANKS + 1);
+        assert_int_equal(names[i].rank, i % RANKS);
+    }
+    free(names);
+    assert_int_equal(close(fd), 0);
+    test_dir_remove(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(
+            test_a_folder_of_many_streams_is_listed_whole_and_in_order),
         cmocka_unit_test(test_records_read_back_bit_for_bit_over_many_segments),
         cmocka_unit_test(
             test_a_reader_sees_whole_records_while_they_are_written),
