@@ -15,6 +15,7 @@
 
 #include "cli/cli.h"
 #include "cli/csv.h"
+#include "cli/print.h"
 #include "math/fit.h"
 
 #define TAUS_MAX 16u
@@ -102,6 +103,16 @@ static bool complain(const struct csv *csv, const char *text)
     return false;
 }
 
+/* What a file holds, in an error: it may be no CSV at all. */
+static void show_cell(const char *text)
+{
+    char start[41];
+    (void)snprintf(start, sizeof start, "%s", text);
+    fputc('\'', stderr);
+    print_text(stderr, start);
+    fputc('\'', stderr);
+}
+
 static bool find_column(const struct csv *csv, const char *name, size_t *ret)
 {
     for (size_t i = 0; i < csv->fields; i++) {
@@ -113,7 +124,8 @@ static bool find_column(const struct csv *csv, const char *name, size_t *ret)
     fprintf(
         stderr, "traj fit: %s: no column '%s'; there are:", csv->name, name);
     for (size_t i = 0; i < csv->fields; i++) {
-        fprintf(stderr, "%s '%s'", i > 0 ? "," : "", csv_field(csv, i));
+        fputs(i > 0 ? ", " : " ", stderr);
+        show_cell(csv_field(csv, i));
     }
     fputs("\n", stderr);
     return false;
@@ -125,9 +137,10 @@ static bool read_cell(
     const char *text = csv_field(csv, column);
     *ret = (double)NAN;
     if (csv_number(text, ret) == CSV_NO_NUMBER) {
-        fprintf(stderr,
-            "traj fit: %s:%zu: column '%s': '%.40s' is not a number\n",
-            csv->name, csv->row_line, name, text);
+        fprintf(stderr, "traj fit: %s:%zu: column '%s': ", csv->name,
+            csv->row_line, name);
+        show_cell(text);
+        fputs(" is not a number\n", stderr);
         return false;
     }
     return true;
@@ -313,7 +326,7 @@ static cJSON *json_loglog(const struct fit_report *report)
 }
 
 /* cJSON's adding to NULL does nothing, so one look at the text is enough. */
-static bool print_json(const struct answer *answer)
+static bool print_answer_json(const struct answer *answer)
 {
     const struct fit_report *report = &answer->report;
     cJSON *root = cJSON_CreateObject();
@@ -342,6 +355,10 @@ static void print_table(
     printf("%s <= L0 + L1 %s\n%zu pairs", request->y, request->x, report->n);
     if (report->n_excluded > 0) {
         printf(", %zu left out (missing or not finite)", report->n_excluded);
+    }
+    if (answer->n_fits == 0) {
+        puts(""); /* a note says why there is no more */
+        return;
     }
     printf("\n%s in [%g, %g], %s in [%g, %g]\n\n", request->x, report->x_min,
         report->x_max, request->y, report->y_min, report->y_max);
@@ -448,7 +465,7 @@ static bool answer_request(const struct request *request)
     if (done) {
         done = fit_all(request, &pairs, &answer);
         if (done && request->json) {
-            done = print_json(&answer);
+            done = print_answer_json(&answer);
         } else if (done) {
             print_table(request, &answer);
         }

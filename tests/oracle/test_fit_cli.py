@@ -71,6 +71,8 @@ def test_quotes_marks_blank_lines_and_order_of_columns(text):
     ("x,y\n1,2\n\n3\n", "standard input:4: 1 fields, but the header has 2"),
     ("x,y\n1,2,3\n", "standard input:2: 3 fields, but the header has 2"),
     ("x,y\n1,two\n", "standard input:2: column 'y': 'two' is not a number"),
+    ("a\x1b[2J,b\n1,2\n", "standard input: no column 'x'; there are: 'a?[2J', 'b'"),
+    ("x,y\n1,\x1b" + "z" * 99 + "\n", f"standard input:2: column 'y': '?{'z' * 39}' is not a number"),
     ("x,y\n0x10,2\n", "standard input:2: column 'x': '0x10' is not a number"),
     ('x,y\n1,"2\n3', "standard input:2: a quote is not closed"),
     ('x,y\n"1"2,3\n', "standard input:2: text after a closing quote"),
@@ -92,6 +94,15 @@ def test_a_file_that_is_not_there_is_said():
 def test_wrong_usage_exits_with_2(arguments):
     done = run("x,y\n", *arguments)
     assert done.returncode == 2 and done.stdout == "" and "usage: traj fit" in done.stderr
+
+
+def test_no_pair_gives_a_note_and_no_table(tmp_path):
+    import subprocess
+    file = tmp_path / "one.csv"
+    file.write_text("x,y\n,2\n")
+    done = subprocess.run([TRAJ, "fit", file, *XY[:4]], capture_output=True, encoding="utf-8")
+    assert done.returncode == 0 and "determine no line" in done.stderr
+    assert done.stdout == "y <= L0 + L1 x\n0 pairs, 1 left out (missing or not finite)\n"
 
 
 def test_too_few_pairs_are_fitted_with_a_note():
