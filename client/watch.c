@@ -11,14 +11,14 @@
  *     x_{k-1} and g_{k-1}, and nothing was skipped in between.
  */
 #include "error.h"
-#include "math/held_env.h"
-
 #include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+#include "math/held_env.h"
 
 #define ALIGNMENT 64u
 #define IDEMPOTENCE_EVERY 100u /* probes */

@@ -6,10 +6,10 @@
 #ifndef TRAJD_DAEMON_H
 #define TRAJD_DAEMON_H
 
+#include <stdio.h>
+
 #include "base/config.h"
 #include "base/err.h"
-
-#include <stdio.h>
 
 struct daemon;
 

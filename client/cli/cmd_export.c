@@ -8,11 +8,6 @@
 #define _XOPEN_SOURCE 700 /* realpath */
 #include "cli/cli.h"
 
-#include "cli/client_http.h"
-#include "cli/find_run.h"
-#include "cli/print.h"
-#include "wire/crc32c.h"
-
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
@@ -21,6 +16,11 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "cli/client_http.h"
+#include "cli/find_run.h"
+#include "cli/print.h"
+#include "wire/crc32c.h"
 
 #define LINE_MAX_BYTES (1u << 20) /* of one row; the longest is far below */
 static const char trailer_start[] = "{\"trailer\":";

@@ -1,13 +1,13 @@
 /* traj ls: the runs that a trajd has. */
 #include "cli/cli.h"
 
-#include "cli/client_http.h"
-#include "cli/find_run.h"
-#include "cli/print.h"
-
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
+
+#include "cli/client_http.h"
+#include "cli/find_run.h"
+#include "cli/print.h"
 
 struct list {
     bool json;

@@ -1,16 +1,16 @@
 /* traj show: one run: where it is, what it measured, which law fits it. */
 #include "cli/cli.h"
 
-#include "cli/client_http.h"
-#include "cli/find_run.h"
-#include "cli/print.h"
-
 #include <getopt.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "cli/client_http.h"
+#include "cli/find_run.h"
+#include "cli/print.h"
 
 enum show_format { SHOW_TEXT, SHOW_JSON };
 

@@ -1,11 +1,11 @@
 /* find_run.c: keeps nothing; one thread. */
 #include "cli/find_run.h"
 
-#include "cli/print.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "cli/print.h"
 
 #define PAGE 500     /* runs in one reply */
 #define ID_MAX 64    /* bytes of a run's id */

@@ -2,9 +2,9 @@
 #ifndef TRAJ_CLI_FIND_RUN_H
 #define TRAJ_CLI_FIND_RUN_H
 
-#include "cli/client_http.h"
-
 #include <stdbool.h>
+
+#include "cli/client_http.h"
 
 /* "/api/v1/runs/ID", escaped; the caller frees it. false: there is none, or
  * more than one; that has been told on stderr. */

@@ -10,10 +10,10 @@
  * one pass, and few are needed (it is Newton's method on the dual).
  */
 #include "math/fit.h"
+#include <math.h>
+
 #include "math/scale.h"
 #include "math/sum.h"
-
-#include <math.h>
 
 struct point {
     double x, y;

@@ -6,11 +6,11 @@
  * textbook n Sxy - Sx Sy has no correct digit left, this has ten.
  */
 #include "math/fit.h"
+#include <string.h>
+
 #include "math/order.h"
 #include "math/scale.h"
 #include "math/sum.h"
-
-#include <string.h>
 
 /* Weighted sums of the scaled data, s = sum of w. */
 struct line_sums {

@@ -11,13 +11,13 @@
  * the nearest such line is tried last, and the best of the three is kept.
  */
 #include "math/fit.h"
-#include "math/order.h"
-#include "math/scale.h"
-#include "math/sum.h"
-
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
+
+#include "math/order.h"
+#include "math/scale.h"
+#include "math/sum.h"
 
 struct problem {
     const double *x, *y;

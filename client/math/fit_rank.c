@@ -1,10 +1,10 @@
 /* fit_rank.c: how y goes with x, without a law: Spearman's correlation and the
  * slope in logarithms. Pure; any thread. */
 #include "math/fit.h"
+#include <math.h>
+
 #include "math/order.h"
 #include "math/sum.h"
-
-#include <math.h>
 
 /* Ranks from 1 into ret_ranks; equal values share the mean of their ranks. */
 static void rank(

@@ -9,9 +9,9 @@
  * slower on every level but their own.
  */
 #include "math/kernel.h"
-#include "math/isa.h"
-
 #include <math.h>
+
+#include "math/isa.h"
 
 typedef double lane[KERNEL_WIDTH];
 struct lanes {

@@ -2,9 +2,9 @@
 #ifndef TRAJ_KERNEL_H
 #define TRAJ_KERNEL_H
 
-#include "traj.h"
-
 #include <stddef.h>
+
+#include "traj.h"
 
 /* Which arrays there are; array[k] below is the one of bit k. */
 enum kernel_array {

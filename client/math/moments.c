@@ -5,13 +5,13 @@
  * blocks with compensation: the error does not grow with n.
  */
 #include "error.h"
-#include "math/held_env.h"
-#include "math/kernel.h"
-#include "math/sum.h"
-
 #include <math.h>
 #include <stdbool.h>
 #include <string.h>
+
+#include "math/held_env.h"
+#include "math/kernel.h"
+#include "math/sum.h"
 
 struct arrays {
     enum traj_dtype dtype;

@@ -8,13 +8,13 @@
  *     arithmetic is in held functions, in the default environment.
  */
 #include "error.h"
-#include "math/held_env.h"
-#include "math/isa.h"
-
 #include <assert.h>
 #include <math.h>
 #include <stdbool.h>
 #include <string.h>
+
+#include "math/held_env.h"
+#include "math/isa.h"
 
 #define ALIGNMENT 64u
 #define TINY_STEP 1e-12    /* ||d|| / ||x|| below which d is rounding */

@@ -2,11 +2,11 @@
 #ifndef TRAJ_WIRE_ENCODE_H
 #define TRAJ_WIRE_ENCODE_H
 
-#include "wire.h"
-
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "wire.h"
 
 /* One record, ready to be laid into columns. values[i] holds the bits of
  * field i (of a text or blob: nothing; its bytes are in text). At most one

@@ -2,10 +2,10 @@
 #ifndef TRAJ_WIRE_FIELDS_H
 #define TRAJ_WIRE_FIELDS_H
 
-#include "wire.h"
-
 #include <stddef.h>
 #include <stdint.h>
+
+#include "wire.h"
 
 struct wire_field {
     const char *name; /* as in wire.md, the HTTP API and the CSV header */

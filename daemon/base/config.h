@@ -9,14 +9,14 @@
 #ifndef TRAJD_CONFIG_H
 #define TRAJD_CONFIG_H
 
-#include "base/err.h"
-#include "base/log.h"
-#include "base/str.h"
-
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "base/str.h"
 
 #define CONFIG_VALUE_MAX 1024       /* bytes of one value */
 #define CONFIG_FILE_MAX (64 * 1024) /* bytes of the file */

@@ -1,14 +1,14 @@
 /* log.c: owns the level, set once before any thread starts; any thread. */
 #include "base/log.h"
 
-#include "base/clock.h"
-
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "base/clock.h"
 
 static enum log_level least_level = LOG_INFO;
 

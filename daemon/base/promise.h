@@ -2,10 +2,10 @@
 #ifndef TRAJD_PROMISE_H
 #define TRAJD_PROMISE_H
 
-#include "base/err.h"
-
 #include <pthread.h>
 #include <stdbool.h>
+
+#include "base/err.h"
 
 struct promise {
     pthread_mutex_t lock; /* guards the rest; a leaf */

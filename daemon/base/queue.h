@@ -5,10 +5,10 @@
 #ifndef TRAJD_QUEUE_H
 #define TRAJD_QUEUE_H
 
-#include "base/err.h"
-
 #include <stdbool.h>
 #include <stddef.h>
+
+#include "base/err.h"
 
 struct queue;
 

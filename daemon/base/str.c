@@ -1,14 +1,14 @@
 /* str.c: owns the bytes of struct buf; any thread, one buffer at a time. */
 #include "base/str.h"
 
-#include "base/decimal.h"
-
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+
+#include "base/decimal.h"
 
 struct str str_of(const char *terminated)
 {

@@ -2,11 +2,11 @@
 #ifndef TRAJD_STR_H
 #define TRAJD_STR_H
 
-#include "base/compiler.h"
-
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "base/compiler.h"
 
 /* Borrowed; not terminated. {NULL, 0} is the empty text. */
 struct str {

@@ -2,10 +2,10 @@
 #ifndef TRAJD_ACCEPT_H
 #define TRAJD_ACCEPT_H
 
-#include "base/str.h"
-
 #include <stdbool.h>
 #include <stddef.h>
+
+#include "base/str.h"
 
 /*
  * The index of the media type ("text/csv", without parameters) with the

@@ -9,16 +9,16 @@
  */
 #include "http/routes.h"
 
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+
 #include "base/log.h"
 #include "http/columns.h"
 #include "http/readers.h"
 #include "http/record_query.h"
 #include "http/reply.h"
 #include "wire/crc32c.h"
-
-#include <stdlib.h>
-#include <string.h>
-#include <sys/types.h>
 
 #define BLOCK_BYTES 65536u
 

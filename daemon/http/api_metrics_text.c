@@ -1,15 +1,15 @@
 /* api_metrics_text.c: /metrics, in OpenMetrics 1.0 text. */
 #include "http/routes.h"
 
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "base/clock.h"
 #include "base/counters.h"
 #include "http/reply.h"
 #include "http/run_json.h"
 #include "store/scan.h"
-
-#include <math.h>
-#include <stdlib.h>
-#include <string.h>
 
 #define MEDIA_OPENMETRICS                                                      \
     "application/openmetrics-text; version=1.0.0; charset=utf-8"

@@ -5,14 +5,14 @@
  */
 #include "http/routes.h"
 
+#include <string.h>
+
 #include "base/hash.h"
 #include "http/accept.h"
 #include "http/columns.h"
 #include "http/cursor.h"
 #include "http/record_query.h"
 #include "http/reply.h"
-
-#include <string.h>
 
 #define LIMIT_MAX 100000
 #define LIMIT_DEFAULT 10000

@@ -1,14 +1,14 @@
 /* api_runs.c: projects, the list of runs, one run, its deletion. */
 #include "http/routes.h"
 
+#include <string.h>
+
 #include "base/clock.h"
 #include "base/hash.h"
 #include "http/cursor.h"
 #include "http/json.h"
 #include "http/reply.h"
 #include "http/run_json.h"
-
-#include <string.h>
 
 #define TEXT_MAX 200
 #define RUNS_LIMIT_MAX 1000

@@ -1,14 +1,14 @@
 /* api_self.c: the daemon about itself. */
 #include "http/routes.h"
 
+#include <microhttpd.h>
+#include <sqlite3.h>
+#include <zmq.h>
+
 #include "base/counters.h"
 #include "http/assets.h"
 #include "http/json.h"
 #include "http/reply.h"
-
-#include <microhttpd.h>
-#include <sqlite3.h>
-#include <zmq.h>
 
 /* Replies with body (NULL: out of memory) and deletes it. */
 static enum err_code reply_and_delete(

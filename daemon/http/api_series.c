@@ -5,13 +5,13 @@
  */
 #include "http/routes.h"
 
+#include <string.h>
+
 #include "http/record_query.h"
 #include "http/reply.h"
 #include "pure/buckets.h"
 #include "pure/derived.h"
 #include "store/scan.h"
-
-#include <string.h>
 
 #define METRICS_MAX 16
 #define METRICS_TEXT_MAX 4000

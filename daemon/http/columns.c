@@ -1,11 +1,11 @@
 /* columns.c: owns the buffers of struct columns; any thread, one at a time. */
 #include "http/columns.h"
 
-#include "http/json.h"
-#include "wire/fields.h"
-
 #include <assert.h>
 #include <string.h>
+
+#include "http/json.h"
+#include "wire/fields.h"
 
 static const struct wire_field *field_of(enum wire_kind kind, unsigned field)
 {

@@ -8,12 +8,12 @@
 #ifndef TRAJD_COLUMNS_H
 #define TRAJD_COLUMNS_H
 
+#include <stddef.h>
+#include <stdint.h>
+
 #include "base/str.h"
 #include "store/scan.h"
 #include "wire.h"
-
-#include <stddef.h>
-#include <stdint.h>
 
 /* One value of a field, as JSON. text: of a text or blob field. */
 void value_json(struct buf *out, enum wire_kind kind, unsigned field,

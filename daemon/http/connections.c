@@ -4,11 +4,11 @@
  */
 #include "http/connections.h"
 
-#include "base/clock.h"
-#include "base/cond.h"
-
 #include <assert.h>
 #include <sys/socket.h>
+
+#include "base/clock.h"
+#include "base/cond.h"
 
 /* A connection that was being accepted when the listener was closed is told of
  * a moment later, and nothing says that there is none: so that none is left

@@ -1,10 +1,10 @@
 /* cursor.c: pure; any thread. */
 #include "http/cursor.h"
 
-#include "wire/crc32c.h"
-
 #include <assert.h>
 #include <string.h>
+
+#include "wire/crc32c.h"
 
 /* version, hash of the filters, three keys, crc32c of all before */
 #define CURSOR_VERSION 1

@@ -6,10 +6,10 @@
 #ifndef TRAJD_CURSOR_H
 #define TRAJD_CURSOR_H
 
-#include "base/str.h"
-
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "base/str.h"
 
 struct cursor {
     uint64_t key[3];

@@ -8,14 +8,14 @@
  */
 #include "http/dispatch.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "base/log.h"
 #include "http/guard.h"
 #include "http/readers.h"
 #include "http/reply.h"
 #include "http/routes.h"
-
-#include <stdlib.h>
-#include <string.h>
 
 void *dispatch_target(
     void *cls, const char *target, struct MHD_Connection *connection)

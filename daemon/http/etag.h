@@ -2,11 +2,11 @@
 #ifndef TRAJD_ETAG_H
 #define TRAJD_ETAG_H
 
-#include "base/str.h"
-
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "base/str.h"
 
 #define ETAG_MAX 40 /* with quotes and terminator */
 

@@ -1,10 +1,10 @@
 /* guard.c: keeps nothing; any thread. */
 #include "http/guard.h"
 
-#include "http/url.h"
-
 #include <string.h>
 #include <strings.h>
+
+#include "http/url.h"
 
 /* The headers that are judged: the last value and how often each came. */
 struct headers {

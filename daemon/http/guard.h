@@ -6,9 +6,9 @@
 #ifndef TRAJD_GUARD_H
 #define TRAJD_GUARD_H
 
-#include "http/request.h"
-
 #include <stdbool.h>
+
+#include "http/request.h"
 
 /* Bytes of a request's body; nobody wants one. */
 #define GUARD_BODY_MAX 65536u

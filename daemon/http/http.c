@@ -4,13 +4,6 @@
  */
 #include "http/http.h"
 
-#include "base/clock.h"
-#include "base/log.h"
-#include "http/connections.h"
-#include "http/dispatch.h"
-#include "http/readers.h"
-#include "http/request.h"
-
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
@@ -22,6 +15,13 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "http/connections.h"
+#include "http/dispatch.h"
+#include "http/readers.h"
+#include "http/request.h"
 
 #define THREADS 2
 /* What event streams leave keeps the API answering when all of them are

@@ -5,11 +5,11 @@
 #ifndef TRAJD_HTTP_H
 #define TRAJD_HTTP_H
 
-#include "base/err.h"
-#include "threads/live.h"
-
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "base/err.h"
+#include "threads/live.h"
 
 struct http;
 struct analysis;

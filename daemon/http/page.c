@@ -1,13 +1,13 @@
 /* page.c: the dashboard: from the embedded table, or from --web-root. */
 #include "http/routes.h"
 
+#include <string.h>
+
 #include "http/accept.h"
 #include "http/assets.h"
 #include "http/etag.h"
 #include "http/reply.h"
 #include "http/web_root.h"
-
-#include <string.h>
 
 #define PATH_MAX_BYTES 1024
 #define IMMUTABLE "public, max-age=31536000, immutable"

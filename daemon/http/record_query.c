@@ -1,10 +1,10 @@
 /* record_query.c: keeps nothing; the thread that has the request. */
 #include "http/record_query.h"
 
-#include "wire/fields.h"
-
 #include <assert.h>
 #include <string.h>
+
+#include "wire/fields.h"
 
 #define NUMBER_TEXT_MAX 20
 #define FIELDS_TEXT_MAX 2000

@@ -2,11 +2,11 @@
 #ifndef TRAJD_RECORD_QUERY_H
 #define TRAJD_RECORD_QUERY_H
 
+#include <stdint.h>
+
 #include "http/request.h"
 #include "store/scan.h"
 #include "wire.h"
-
-#include <stdint.h>
 
 enum record_format { RECORD_JSON, RECORD_NDJSON, RECORD_CSV };
 

@@ -1,14 +1,14 @@
 /* reply.c: how replies are made; the thread that has the request. */
 #include "http/reply.h"
 
-#include "base/counters.h"
-#include "http/json.h"
-
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/types.h>
+
+#include "base/counters.h"
+#include "http/json.h"
 
 #define RETRY_AFTER_S "1"
 #define STREAM_BLOCK_BYTES 65536

@@ -8,14 +8,14 @@
 #ifndef TRAJD_REPLY_H
 #define TRAJD_REPLY_H
 
-#include "base/err.h"
-#include "base/str.h"
-#include "http/request.h"
-
 #include <cjson/cJSON.h>
 #include <microhttpd.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "base/err.h"
+#include "base/str.h"
+#include "http/request.h"
 
 #define MEDIA_JSON "application/json"
 #define MEDIA_NDJSON "application/x-ndjson"

@@ -1,13 +1,13 @@
 /* request.c: what routes ask of a request; the thread that has it. */
 #include "http/request.h"
 
-#include "http/etag.h"
-#include "http/readers.h"
-
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "http/etag.h"
+#include "http/readers.h"
 
 /* The value of a parameter, which is from now on a known one; or NULL. */
 static const char *param(struct request *req, const char *name)

@@ -11,18 +11,18 @@
 #ifndef TRAJD_REQUEST_H
 #define TRAJD_REQUEST_H
 
+#include <assert.h>
+#include <microhttpd.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "base/err.h"
 #include "base/str.h"
 #include "http/etag.h"
 #include "http/http.h"
 #include "http/url.h"
 #include "store/runs.h"
-
-#include <assert.h>
-#include <microhttpd.h>
-#include <stdatomic.h>
-#include <stdbool.h>
-#include <stdint.h>
 
 struct readers;
 

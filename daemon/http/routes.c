@@ -1,10 +1,10 @@
 /* routes.c: a constant table; any thread. */
 #include "http/routes.h"
 
-#include "store/runs.h"
-
 #include <stdbool.h>
 #include <string.h>
+
+#include "store/runs.h"
 
 static const struct route routes[] = {
     { REQUEST_GET, "/api/v1/projects", api_projects },

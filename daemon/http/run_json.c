@@ -1,11 +1,11 @@
 /* run_json.c: pure; any thread. */
 #include "http/run_json.h"
 
-#include "http/json.h"
-#include "wire/fields.h"
-
 #include <assert.h>
 #include <stddef.h>
+
+#include "http/json.h"
+#include "wire/fields.h"
 
 enum run_state run_row_state(const struct run_row *run, int64_t now_wall_ns)
 {

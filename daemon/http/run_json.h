@@ -2,12 +2,12 @@
 #ifndef TRAJD_RUN_JSON_H
 #define TRAJD_RUN_JSON_H
 
+#include <cjson/cJSON.h>
+#include <stdint.h>
+
 #include "base/str.h"
 #include "pure/run_state.h"
 #include "store/runs.h"
-
-#include <cjson/cJSON.h>
-#include <stdint.h>
 
 enum run_state run_row_state(const struct run_row *run, int64_t now_wall_ns);
 

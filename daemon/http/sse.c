@@ -12,11 +12,11 @@
  */
 #include "http/routes.h"
 
-#include "http/reply.h"
-#include "threads/live.h"
-
 #include <stdlib.h>
 #include <sys/socket.h>
+
+#include "http/reply.h"
+#include "threads/live.h"
 
 /* What the kernel may hold for a client that does not read: enough for a few
  * ticks, and small enough that a stalled one is noticed by its ring. */

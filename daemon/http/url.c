@@ -1,9 +1,9 @@
 /* url.c: pure; any thread. */
 #include "http/url.h"
 
-#include "base/hash.h"
-
 #include <string.h>
+
+#include "base/hash.h"
 
 static int hex_digit(char c)
 {

@@ -5,12 +5,12 @@
 #ifndef TRAJD_URL_H
 #define TRAJD_URL_H
 
-#include "base/err.h"
-#include "base/str.h"
-
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "base/err.h"
+#include "base/str.h"
 
 #define URL_TARGET_MAX 8192u /* bytes of the target as sent */
 #define URL_SEGMENTS_MAX 8u

@@ -7,12 +7,12 @@
 #ifndef TRAJD_DECODE_H
 #define TRAJD_DECODE_H
 
-#include "base/str.h"
-#include "wire.h"
-
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "base/str.h"
+#include "wire.h"
 
 enum decode_result {
     DECODE_OK = 0,

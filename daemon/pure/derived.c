@@ -1,11 +1,11 @@
 /* derived.c: constant tables; any thread. */
 #include "pure/derived.h"
 
-#include "math/fit.h"
-#include "wire/fields.h"
-
 #include <math.h>
 #include <string.h>
+
+#include "math/fit.h"
+#include "wire/fields.h"
 
 enum how {
     HOW_F64, /* the field as it is */

@@ -9,12 +9,12 @@
 #ifndef TRAJD_DERIVED_H
 #define TRAJD_DERIVED_H
 
-#include "base/str.h"
-#include "wire.h"
-
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "base/str.h"
+#include "wire.h"
 
 struct metric {
     struct str name; /* as asked for; borrowed from the caller */

@@ -6,10 +6,10 @@
 #ifndef TRAJD_JSON_SCAN_H
 #define TRAJD_JSON_SCAN_H
 
-#include "base/str.h"
-
 #include <stdbool.h>
 #include <stddef.h>
+
+#include "base/str.h"
 
 /*
  * One JSON value (RFC 8259) and nothing else, in UTF-8, nested at most

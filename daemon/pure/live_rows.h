@@ -6,13 +6,13 @@
 #ifndef TRAJD_LIVE_ROWS_H
 #define TRAJD_LIVE_ROWS_H
 
-#include "base/str.h"
-#include "pure/decode.h"
-#include "pure/pairs.h"
-
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "base/str.h"
+#include "pure/decode.h"
+#include "pure/pairs.h"
 
 #define LIVE_ROWS_MAX 200 /* of a kind in one event */
 

@@ -1,12 +1,12 @@
 /* pairs.c: pure; one thread at a time per struct pairs. */
 #include "pure/pairs.h"
 
-#include "traj.h"
-
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "traj.h"
 
 #define BIT(field) (UINT64_C(1) << (field))
 

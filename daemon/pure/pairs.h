@@ -9,12 +9,12 @@
 #ifndef TRAJD_PAIRS_H
 #define TRAJD_PAIRS_H
 
-#include "math/fit.h"
-#include "wire.h"
-
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "math/fit.h"
+#include "wire.h"
 
 #define PAIR_REGRESSORS 3 /* enum fit_regressor */
 #define PAIR_ESTIMATORS 8 /* enum traj_estimator; 0 = not said */

@@ -1,12 +1,12 @@
 /* run_fit.c: pure but for its workspace; any thread. */
 #include "pure/run_fit.h"
 
-#include "traj.h"
-
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "traj.h"
 
 const char *run_fit_warning_name(size_t bit)
 {

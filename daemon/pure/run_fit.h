@@ -5,12 +5,12 @@
 #ifndef TRAJD_RUN_FIT_H
 #define TRAJD_RUN_FIT_H
 
-#include "math/fit.h"
-#include "pure/pairs.h"
-
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "math/fit.h"
+#include "pure/pairs.h"
 
 /* What is asked. */
 struct run_fit_query {

@@ -1,10 +1,10 @@
 /* append.c: records and farewells of a stream. The writer thread. */
 #include "store/store.h"
 
+#include <assert.h>
+
 #include "store/db.h"
 #include "store/store_impl.h"
-
-#include <assert.h>
 
 /* A keepalive is written to disk only when the last one is this old. */
 #define HEARD_EVERY_NS INT64_C(2000000000)

@@ -4,13 +4,13 @@
  */
 #include "store/chunk.h"
 
+#include <assert.h>
+#include <string.h>
+
 #include "store/chunk_impl.h"
 #include "store/db.h"
 #include "wire/crc32c.h"
 #include "wire/fields.h"
-
-#include <assert.h>
-#include <string.h>
 
 void chunk_coder_done(struct chunk_coder *coder)
 {

@@ -13,13 +13,13 @@
 #ifndef TRAJD_CHUNK_H
 #define TRAJD_CHUNK_H
 
-#include "base/err.h"
-#include "pure/column.h"
-#include "store/records.h"
-
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "base/err.h"
+#include "pure/column.h"
+#include "store/records.h"
 
 #define CHUNK_MAGIC 0x314b4843u /* the bytes 'C' 'H' 'K' '1' */
 #define CHUNK_RECORDS_MAX 32768u

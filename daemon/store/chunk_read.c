@@ -5,13 +5,13 @@
  */
 #include "store/chunk.h"
 
+#include <assert.h>
+#include <string.h>
+
 #include "store/chunk_impl.h"
 #include "store/db.h"
 #include "wire/crc32c.h"
 #include "wire/fields.h"
-
-#include <assert.h>
-#include <string.h>
 
 #define GAMMA_BYTES 32u /* four F64 a point: schema/wire.md */
 

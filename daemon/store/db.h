@@ -5,14 +5,13 @@
 #ifndef TRAJD_DB_H
 #define TRAJD_DB_H
 
-#include "base/err.h"
-#include "base/str.h"
-
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
 #include <sqlite3.h>
+
+#include "base/err.h"
+#include "base/str.h"
 
 /*
  * The store's own memory comes from SQLite's allocator too, so that one fault

@@ -2,14 +2,13 @@
  * text is JSON and where its parts stand, cJSON decodes the values. */
 #include "store/hello.h"
 
-#include "pure/json_scan.h"
-#include "wire.h"
-
 #include <cjson/cJSON.h>
-
 #include <math.h>
 #include <stdbool.h>
 #include <string.h>
+
+#include "pure/json_scan.h"
+#include "wire.h"
 
 #define DEPTH_MAX 32
 #define MEMBERS_MAX 64

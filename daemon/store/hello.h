@@ -2,11 +2,11 @@
 #ifndef TRAJD_HELLO_H
 #define TRAJD_HELLO_H
 
-#include "base/err.h"
-#include "base/str.h"
-
 #include <stddef.h>
 #include <stdint.h>
+
+#include "base/err.h"
+#include "base/str.h"
 
 struct cJSON;
 

@@ -1,11 +1,11 @@
 /* hellos.c: who a stream is: its run and its attempt. The writer thread. */
 #include "store/store.h"
 
+#include <cjson/cJSON.h>
+
 #include "store/db.h"
 #include "store/hello.h"
 #include "store/store_impl.h"
-
-#include <cjson/cJSON.h>
 
 /* A start that the daemon's clock has not reached would stay on top of every
  * list for ever. */

@@ -1,9 +1,9 @@
 /* migrate.c: runs in the thread that opens the connection. */
 #include "store/migrate.h"
 
-#include "store/db.h"
-
 #include <stdbool.h>
+
+#include "store/db.h"
 
 static enum err_code read_number(
     sqlite3 *db, const char *sql, int64_t *ret, struct err *e)

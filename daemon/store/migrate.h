@@ -2,12 +2,11 @@
 #ifndef TRAJD_MIGRATE_H
 #define TRAJD_MIGRATE_H
 
+#include <stddef.h>
+#include <sqlite3.h>
+
 #include "base/err.h"
 #include "store/migrations.h"
-
-#include <stddef.h>
-
-#include <sqlite3.h>
 
 #define TRAJD_APPLICATION_ID 0x54524a31 /* "TRJ1", as the first migration */
 

@@ -2,12 +2,12 @@
 #ifndef TRAJD_PAIR_SCAN_H
 #define TRAJD_PAIR_SCAN_H
 
+#include <stdbool.h>
+
 #include "base/err.h"
 #include "pure/pairs.h"
 #include "store/reader.h"
 #include "store/scan.h"
-
-#include <stdbool.h>
 
 /* false: stop, out of memory. */
 typedef bool (*pair_visit_fn)(void *context, const struct pair *pair);

@@ -1,10 +1,10 @@
 /* progress.c: the writer thread. */
 #include "store/progress.h"
 
+#include <assert.h>
+
 #include "store/db.h"
 #include "traj.h"
-
-#include <assert.h>
 
 static_assert(WIRE_KINDS == 5, "stream_progress counts each kind in a column");
 static_assert(

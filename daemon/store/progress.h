@@ -5,14 +5,13 @@
 #ifndef TRAJD_PROGRESS_H
 #define TRAJD_PROGRESS_H
 
+#include <stdbool.h>
+#include <stdint.h>
+#include <sqlite3.h>
+
 #include "base/err.h"
 #include "pure/decode.h"
 #include "wire.h"
-
-#include <stdbool.h>
-#include <stdint.h>
-
-#include <sqlite3.h>
 
 /* A row of stream_progress; the schema says what the fields are. */
 struct progress {

@@ -1,11 +1,11 @@
 /* reader.c: the thread that owns the reader. */
 #include "store/reader.h"
 
+#include <assert.h>
+
 #include "store/db.h"
 #include "store/migrate.h"
 #include "store/reader_impl.h"
-
-#include <assert.h>
 
 enum err_code reader_open(
     const char *path, struct reader **ret_reader, struct err *e)

@@ -2,9 +2,9 @@
 #ifndef TRAJD_READER_IMPL_H
 #define TRAJD_READER_IMPL_H
 
-#include "store/reader.h"
-
 #include <sqlite3.h>
+
+#include "store/reader.h"
 
 struct reader {
     sqlite3 *db;

@@ -2,12 +2,12 @@
  * wire is: columns are copied as they are. */
 #include "store/records.h"
 
-#include "store/db.h"
-#include "wire/fields.h"
-
 #include <assert.h>
 #include <stdbool.h>
 #include <string.h>
+
+#include "store/db.h"
+#include "wire/fields.h"
 
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
     "columns of the wire are used as they are");

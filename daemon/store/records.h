@@ -6,13 +6,13 @@
 #ifndef TRAJD_RECORDS_H
 #define TRAJD_RECORDS_H
 
+#include <stddef.h>
+#include <stdint.h>
+
 #include "base/err.h"
 #include "base/str.h"
 #include "pure/decode.h"
 #include "wire.h"
-
-#include <stddef.h>
-#include <stdint.h>
 
 struct records {
     enum wire_kind kind;

@@ -2,11 +2,11 @@
  * are summed up here over its streams, so they are kept in one place only. */
 #include "store/runs.h"
 
+#include <string.h>
+
 #include "store/db.h"
 #include "store/progress.h"
 #include "store/reader_impl.h"
-
-#include <string.h>
 
 #define RUN_COLUMNS                                                            \
     "r.id, r.uid, r.project, r.name, r.config, r.tags, r.created_wall_ns, "    \

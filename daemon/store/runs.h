@@ -2,14 +2,14 @@
 #ifndef TRAJD_RUNS_H
 #define TRAJD_RUNS_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "base/err.h"
 #include "store/reader.h"
 #include "store/store.h"
 #include "base/str.h"
 #include "pure/run_state.h"
-
-#include <stdbool.h>
-#include <stdint.h>
 
 struct run_row {
     struct run_id id;

@@ -11,13 +11,13 @@
  */
 #include "store/scan.h"
 
+#include <assert.h>
+
 #include "store/chunk.h"
 #include "store/db.h"
 #include "store/reader_impl.h"
 #include "store/records.h"
 #include "store/scan_plan.h"
-
-#include <assert.h>
 
 /* Texts of one batch; a metric name is some 20 bytes, but a text may be 64
  * KiB. */

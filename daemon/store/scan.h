@@ -10,15 +10,15 @@
 #ifndef TRAJD_SCAN_H
 #define TRAJD_SCAN_H
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
 #include "base/err.h"
 #include "store/reader.h"
 #include "store/store.h"
 #include "base/str.h"
 #include "wire.h"
-
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
 enum scan_attempts {
     SCAN_NEWEST = 0, /* each step once: the newest attempt that has it */

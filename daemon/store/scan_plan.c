@@ -1,10 +1,10 @@
 /* scan_plan.c: owns the list of streams; the thread of the reader. */
 #include "store/scan_plan.h"
 
-#include "store/db.h"
-
 #include <assert.h>
 #include <string.h>
+
+#include "store/db.h"
 
 static const char sql_streams[] =
     "SELECT s.id, s.attempt, s.rank, p.first_step FROM stream AS s "

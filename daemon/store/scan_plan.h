@@ -3,13 +3,12 @@
 #ifndef TRAJD_SCAN_PLAN_H
 #define TRAJD_SCAN_PLAN_H
 
-#include "store/scan.h"
-
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
 #include <sqlite3.h>
+
+#include "store/scan.h"
 
 struct scan_stream {
     int64_t id;

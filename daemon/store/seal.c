@@ -5,12 +5,12 @@
  */
 #include "store/store.h"
 
+#include <assert.h>
+
 #include "store/chunk.h"
 #include "store/db.h"
 #include "store/store_impl.h"
 #include "store/summary.h"
-
-#include <assert.h>
 
 /* Frames of more than this are sealed before they make enough records: long
  * texts would make a chunk that takes too much memory to read. */

@@ -4,13 +4,13 @@
  */
 #include "store/store.h"
 
-#include "store/db.h"
-#include "store/migrate.h"
-#include "store/store_impl.h"
-
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "store/db.h"
+#include "store/migrate.h"
+#include "store/store_impl.h"
 
 #define SEAL_RECORDS_DEFAULT 2048
 #define SEAL_RECORDS_MAX 16384

@@ -13,11 +13,11 @@
 #ifndef TRAJD_STORE_H
 #define TRAJD_STORE_H
 
-#include "pure/decode.h"
-#include "base/err.h"
-
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "pure/decode.h"
+#include "base/err.h"
 
 struct store;
 

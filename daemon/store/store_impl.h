@@ -12,13 +12,12 @@
 #ifndef TRAJD_STORE_IMPL_H
 #define TRAJD_STORE_IMPL_H
 
+#include <stddef.h>
+#include <sqlite3.h>
+
 #include "store/chunk.h"
 #include "store/progress.h"
 #include "store/store.h"
-
-#include <stddef.h>
-
-#include <sqlite3.h>
 
 /* X(id, SQL): prepared once at open. */
 #define STORE_STATEMENTS(X)                                                    \

@@ -1,11 +1,11 @@
 /* summary.c: pure. */
 #include "store/summary.h"
 
-#include "wire/fields.h"
-
 #include <math.h>
 #include <stdbool.h>
 #include <string.h>
+
+#include "wire/fields.h"
 
 static double number_of(enum wire_field_type type, uint64_t bits)
 {

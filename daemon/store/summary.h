@@ -9,12 +9,12 @@
 #ifndef TRAJD_SUMMARY_H
 #define TRAJD_SUMMARY_H
 
-#include "base/str.h"
-#include "store/records.h"
-
 #include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "base/str.h"
+#include "store/records.h"
 
 /* Of the records that have the field; integers as doubles. Extremes are of
  * the finite values, 0 where there is none; a step is 0 where the record of

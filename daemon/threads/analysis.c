@@ -13,18 +13,18 @@
  */
 #include "threads/analysis.h"
 
+#include <assert.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
 #include "base/clock.h"
 #include "base/cond.h"
 #include "base/counters.h"
 #include "base/log.h"
 #include "pure/fit_json.h"
 #include "threads/analysis_run.h"
-
-#include <assert.h>
-#include <pthread.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
 
 #define PASS_NS (250 * NS_PER_MS) /* between two passes over the runs */
 #define LOOK_NS NS_PER_S          /* between two looks at one run */

@@ -10,15 +10,15 @@
 #ifndef TRAJD_ANALYSIS_H
 #define TRAJD_ANALYSIS_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "base/err.h"
 #include "base/str.h"
 #include "pure/run_fit.h"
 #include "store/reader.h"
 #include "store/runs.h"
 #include "threads/live.h"
-
-#include <stdbool.h>
-#include <stdint.h>
 
 #define ANALYSIS_RUNS_MAX 256 /* remembered; the longest unchanged one goes */
 #define ANALYSIS_PAIRS_MAX 65536 /* fitted of one run; beyond, thinned */

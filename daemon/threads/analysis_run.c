@@ -1,12 +1,12 @@
 /* analysis_run.c: see the header; the analysis thread. */
 #include "threads/analysis_run.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "base/hash.h"
 #include "store/pair_scan.h"
 #include "threads/analysis.h"
-
-#include <stdlib.h>
-#include <string.h>
 
 struct analysis_run *analysis_run_new(const char *uid)
 {

@@ -6,6 +6,9 @@
 #ifndef TRAJD_ANALYSIS_RUN_H
 #define TRAJD_ANALYSIS_RUN_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "base/err.h"
 #include "pure/pairs.h"
 #include "pure/run_fit.h"
@@ -13,9 +16,6 @@
 #include "store/reader.h"
 #include "store/runs.h"
 #include "store/scan.h"
-
-#include <stdbool.h>
-#include <stdint.h>
 
 struct analysis_run {
     char uid[RUN_UID_MAX + 1]; /* constant */

@@ -5,14 +5,14 @@
 #ifndef TRAJD_BATCH_H
 #define TRAJD_BATCH_H
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
 #include "base/err.h"
 #include "store/store.h"
 #include "threads/jobs.h"
 #include "threads/stream_cache.h"
-
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
 #define BATCH_MAX 256 /* jobs of one transaction */
 

@@ -6,13 +6,13 @@
 #ifndef TRAJD_JOBS_H
 #define TRAJD_JOBS_H
 
+#include <stddef.h>
+#include <zmq.h>
+
 #include "base/err.h"
 #include "base/promise.h"
 #include "pure/decode.h"
 #include "store/store.h"
-
-#include <stddef.h>
-#include <zmq.h>
 
 #define JOBS_MAX 1024u                     /* jobs there are */
 #define JOBS_BYTES_MAX (64u * 1024 * 1024) /* of the messages that wait */

@@ -18,19 +18,19 @@
  */
 #include "threads/live.h"
 
-#include "base/clock.h"
-#include "base/cond.h"
-#include "base/counters.h"
-#include "pure/ring.h"
-#include "threads/live_history.h"
-#include "threads/live_intake.h"
-
 #include <assert.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/clock.h"
+#include "base/cond.h"
+#include "base/counters.h"
+#include "pure/ring.h"
+#include "threads/live_history.h"
+#include "threads/live_intake.h"
 
 /* How often live's thread looks after heartbeats and idle runs. */
 #define CARE_NS NS_PER_S

@@ -13,16 +13,16 @@
 #ifndef TRAJD_LIVE_H
 #define TRAJD_LIVE_H
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
 #include "base/err.h"
 #include "base/str.h"
 #include "pure/decode.h"
 #include "pure/live_rows.h"
 #include "store/runs.h"
 #include "store/store.h"
-
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
 #define LIVE_TICK_MS 100        /* between two events of one run's rows */
 #define LIVE_HEARTBEAT_MS 10000 /* between bytes of a quiet stream */

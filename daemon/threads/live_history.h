@@ -5,11 +5,11 @@
 #ifndef TRAJD_LIVE_HISTORY_H
 #define TRAJD_LIVE_HISTORY_H
 
-#include "threads/live.h"
-
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "threads/live.h"
 
 struct history_event {
     uint64_t id;

@@ -8,13 +8,13 @@
  */
 #include "threads/live_intake.h"
 
-#include "base/clock.h"
-#include "base/cond.h"
-#include "base/hash.h"
-
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/clock.h"
+#include "base/cond.h"
+#include "base/hash.h"
 
 /* So that a look-up compares texts only where the hashes are equal. */
 static uint64_t hash_of(const char *run_uid)

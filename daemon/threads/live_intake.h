@@ -9,14 +9,14 @@
 #ifndef TRAJD_LIVE_INTAKE_H
 #define TRAJD_LIVE_INTAKE_H
 
-#include "base/err.h"
-#include "pure/live_rows.h"
-#include "threads/live.h"
-
 #include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "base/err.h"
+#include "pure/live_rows.h"
+#include "threads/live.h"
 
 #define INTAKE_RUNS_MAX (2 * LIVE_STREAMS_MAX)
 

@@ -6,10 +6,10 @@
 #ifndef TRAJD_STREAM_CACHE_H
 #define TRAJD_STREAM_CACHE_H
 
+#include <stdint.h>
+
 #include "pure/decode.h"
 #include "store/store.h"
-
-#include <stdint.h>
 
 #define STREAM_CACHE_MAX 1024u /* streams remembered */
 

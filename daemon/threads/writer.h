@@ -10,13 +10,13 @@
 #ifndef TRAJD_WRITER_H
 #define TRAJD_WRITER_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "base/err.h"
 #include "store/store.h"
 #include "threads/jobs.h"
 #include "threads/live.h"
-
-#include <stdbool.h>
-#include <stdint.h>
 
 struct analysis;
 struct writer;

@@ -4,19 +4,18 @@
  * milliseconds, the least of five.
  */
 #include "base/clock.h"
-#include "pure/buckets.h"
-#include "pure/derived.h"
-#include "pure/run_fit.h"
-#include "store/pair_scan.h"
-#include "traj.h"
-
-#include "../lib/store_rig.h"
-
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "pure/buckets.h"
+#include "pure/derived.h"
+#include "pure/run_fit.h"
+#include "store/pair_scan.h"
+#include "traj.h"
+#include "../lib/store_rig.h"
 
 enum { STEPS = 1000000, PROBE_EVERY = 10, FRAME = 64, TIMES = 5 };
 

@@ -9,12 +9,12 @@
  */
 #include "../lib/store_rig.h"
 
-#include "base/clock.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+
+#include "base/clock.h"
 
 #define FRAME_STEPS 64u
 #define COMMIT_FRAMES 16u

@@ -3,15 +3,14 @@
  * enclosed is there whole or not at all, and the store goes on.
  */
 #include "../lib/store_faults.h"
-#include "../lib/store_rig.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
 #include <cmocka.h>
+
+#include "../lib/store_rig.h"
 
 #define FRAMES 6
 #define FRAME_RECORDS 40

@@ -3,10 +3,10 @@
  * right first, else no mutation would come past them.
  */
 #include "store/chunk.h"
-#include "wire/crc32c.h"
-
 #include <stdlib.h>
 #include <string.h>
+
+#include "wire/crc32c.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 

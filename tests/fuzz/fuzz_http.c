@@ -1,15 +1,15 @@
 /* The parsers of HTTP's texts: no input reads or writes outside, and what
  * they let through keeps their promises. The first byte chooses the parser. */
 #include "http/accept.h"
-#include "http/cursor.h"
-#include "http/etag.h"
-#include "http/routes.h"
-#include "http/url.h"
-
 #include <assert.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "http/cursor.h"
+#include "http/etag.h"
+#include "http/routes.h"
+#include "http/url.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 

@@ -31,6 +31,15 @@ forbid 'client/transport' 'math' 'the transport knows the mathematics'
 forbid 'client/wire' '(math|transport)' 'the wire knows the halves'
 forbid 'client/examples' '(math|transport|wire)' 'an example uses more than traj.h'
 
+# A file's own header, then the system's, then ours.
+hits=$(awk '
+    FNR == 1 { ours = 0; first = FILENAME ~ /\.c$/ }
+    /^#include "/ { ours += !first }
+    /^#include </ && ours { print FILENAME ":" FNR ": " $0; nextfile }
+    /^#include/ { first = 0 }
+' $files)
+[ -z "$hits" ] || say "includes: $hits"
+
 awk '
     FNR == 1 { start = 0; if (lines > 600) print last ": " lines " lines"; last = FILENAME }
     { lines = FNR }

@@ -1,15 +1,14 @@
 /* store_rig.c: test support; one thread. */
 #include "store_rig.h"
 
-#include "wire/fields.h"
-
 #include <sqlite3.h>
-
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "wire/fields.h"
 
 #define MUST(condition)                                                        \
     do {                                                                       \

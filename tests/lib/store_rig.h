@@ -6,15 +6,15 @@
 #ifndef TRAJD_TEST_STORE_RIG_H
 #define TRAJD_TEST_STORE_RIG_H
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
 #include "store/reader.h"
 #include "store/runs.h"
 #include "store/scan.h"
 #include "store/store.h"
 #include "wire/encode.h"
-
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
 #define RIG_NOW_NS INT64_C(1700000000000000000)
 

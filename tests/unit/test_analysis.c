@@ -1,10 +1,6 @@
 /* Tests of daemon/threads/analysis.c: over a store that the test writes. */
 #include "threads/analysis.h"
 
-#include "base/clock.h"
-#include "../lib/store_rig.h"
-#include "traj.h"
-
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,8 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
 #include <cmocka.h>
+
+#include "base/clock.h"
+#include "../lib/store_rig.h"
+#include "traj.h"
 
 #define PATIENCE_NS (30 * NS_PER_S)
 

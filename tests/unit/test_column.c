@@ -1,14 +1,13 @@
 /* Columns come back bit for bit, and small where they can. */
 #include "../lib/store_rig.h"
-#include "pure/column.h"
-
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-
 #include <cmocka.h>
+
+#include "pure/column.h"
 
 #define N 2048
 

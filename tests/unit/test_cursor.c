@@ -1,16 +1,15 @@
 /* cursor, etag and accept: the small pure parsers of HTTP. */
 #include "base/hash.h"
-#include "http/accept.h"
-#include "http/cursor.h"
-#include "http/etag.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-
 #include <cmocka.h>
+
+#include "http/accept.h"
+#include "http/cursor.h"
+#include "http/etag.h"
 
 static const struct cursor some = { { 1, UINT64_MAX, 1795354903178477730 } };
 

@@ -1,8 +1,6 @@
 /* decimal: every text reads back to the same bits, and none is longer than
  * it must be. The reference is the C library's printf and strtod. */
 #include "base/decimal.h"
-#include "base/str.h"
-
 #include <float.h>
 #include <inttypes.h>
 #include <math.h>
@@ -13,8 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
 #include <cmocka.h>
+
+#include "base/str.h"
 
 static double from_bits(uint64_t bits)
 {

@@ -1,16 +1,15 @@
 /* Tests of daemon/pure/fit_json.c. */
 #include "pure/fit_json.h"
 
-#include "traj.h"
-
 #include <cjson/cJSON.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-
 #include <cmocka.h>
+
+#include "traj.h"
 
 static cJSON *json_of(const struct run_fit *fit, const char *run_uid)
 {

@@ -1,10 +1,6 @@
 /* Tests of daemon/threads/live.c: what streams get, and what they do not. */
 #include "threads/live.h"
 
-#include "base/clock.h"
-#include "pure/decode.h"
-#include "wire/encode.h"
-
 #include <inttypes.h>
 #include <math.h>
 #include <pthread.h>
@@ -14,8 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
 #include <cmocka.h>
+
+#include "base/clock.h"
+#include "pure/decode.h"
+#include "wire/encode.h"
 
 #define PATIENCE_NS (20 * NS_PER_S)
 

@@ -3,10 +3,6 @@
  * live's locks; what each stream reads must be whole events in order. */
 #include "threads/live.h"
 
-#include "base/clock.h"
-#include "pure/decode.h"
-#include "wire/encode.h"
-
 #include <inttypes.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -16,8 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
 #include <cmocka.h>
+
+#include "base/clock.h"
+#include "pure/decode.h"
+#include "wire/encode.h"
 
 enum { RUNS = 4, READERS = 50, STREAMS = 2000, ROWS = 8 };
 

@@ -5,14 +5,14 @@
  */
 #define LSTM_REAL double
 #include "examples/lstm/gemm.c"
-#include "examples/lstm/model.c"
-#include "examples/lstm/rng.c"
-
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+
+#include "examples/lstm/model.c"
+#include "examples/lstm/rng.c"
 
 enum { VOCAB = 7, BATCH = 3, BPTT = 4, TOKENS = BATCH * BPTT };
 

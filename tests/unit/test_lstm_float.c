@@ -2,17 +2,16 @@
  * The example's LSTM as it is trained, in float, and the text that it reads.
  */
 #include "examples/lstm/gemm.c"
-#include "examples/lstm/model.c"
-#include "examples/lstm/rng.c"
-#include "examples/lstm/text.c"
-
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
-
 #include <unistd.h>
+
+#include "examples/lstm/model.c"
+#include "examples/lstm/rng.c"
+#include "examples/lstm/text.c"
 
 enum { VOCAB = 11, WIDTH = 12, BATCH = 4, BPTT = 6, TOKENS = BATCH * BPTT };
 

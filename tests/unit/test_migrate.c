@@ -1,16 +1,15 @@
 /* Whose file it is, of which version, and how it is brought to this one. */
 #include "../lib/store_rig.h"
-#include "store/db.h"
-#include "store/migrate.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
 #include <cmocka.h>
+
+#include "store/db.h"
+#include "store/migrate.h"
 
 static int open_rig(void **state)
 {

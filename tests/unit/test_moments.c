@@ -9,6 +9,9 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+#endif
 
 #include <cmocka.h>
 
@@ -287,7 +290,6 @@ static void test_rounding_and_flags_of_the_caller_stay(void **state)
 }
 
 #if defined(__x86_64__)
-#include <xmmintrin.h>
 static void test_subnormals_count_although_the_caller_flushes_them(void **state)
 {
     (void)state;

@@ -2,15 +2,14 @@
  * are left out and why, and what is said against the result. */
 #include "pure/run_fit.h"
 
-#include "traj.h"
-
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-
 #include <cmocka.h>
+
+#include "traj.h"
 
 static const struct run_fit_query everything = {
     .regressor = PAIR_REGRESSOR_AUTO,

@@ -1,15 +1,14 @@
 /* What the store promises its writer: store.h. */
 #include "../lib/store_rig.h"
-#include "traj.h"
-
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
 #include <cmocka.h>
+
+#include "traj.h"
 
 #define HELLO_R1 "{\"run_id\":\"r\",\"attempt\":1}"
 #define SECOND INT64_C(1000000000)

@@ -1,14 +1,13 @@
 /* What a HELLO may say, and what is kept of it. */
 #include "../lib/store_rig.h"
-#include "pure/json_scan.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
 #include <cmocka.h>
+
+#include "pure/json_scan.h"
 
 static int open_rig(void **state)
 {
