@@ -103,7 +103,7 @@ pytest_folder() {
 node_tests() { # node_tests NAME FILE...
     name=$1
     shift
-    timeout -k 10 900 node --test "$@" > "$logs/$name.log" 2>&1
+    timeout -k 10 900 node --test --test-reporter=spec "$@" > "$logs/$name.log" 2>&1
     status=$?
     counted "$name" "$(numbers '^[#ℹ] pass \([0-9]*\)' "$logs/$name.log")" \
         "$(numbers '^[#ℹ] fail \([0-9]*\)' "$logs/$name.log")" $status

@@ -102,7 +102,7 @@ def test_pytest_that_fails_cannot_collect_or_is_killed(tree, text, last):
 
 
 @pytest.mark.parametrize("text, last", [
-    ('echo "# pass 3"; echo "# fail 2"; exit 1', "3 passed, 2 failed"),
+    ('echo "ℹ pass 3"; echo "ℹ fail 2"; exit 1', "3 passed, 2 failed"),
     ('echo "# pass 0"; echo "# fail 0"; echo "# cancelled 1"; exit 1', "0 passed, 1 failed"),
     ('echo "# pass 0"; echo "# fail 0"', "0 passed, 1 failed"),
     ("kill -SEGV $$", "0 passed, 1 failed"),
