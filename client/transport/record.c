@@ -227,6 +227,41 @@ enum traj_status record_event(
     return TRAJ_OK;
 }
 
+uint64_t record_untold_drops(const struct spool *spool)
+{
+    /* Relaxed: the appender's own numbers, or those of a dead one. */
+    return atomic_load_explicit(&spool->state->dropped, memory_order_relaxed) -
+           atomic_load_explicit(
+               &spool->state->dropped_told, memory_order_relaxed);
+}
+
+enum traj_status record_drops(
+    struct spool *spool, enum spool_urgency urgency, struct times now)
+{
+    uint64_t drops = record_untold_drops(spool);
+    char text[80];
+    int n = snprintf(text, sizeof text,
+        "%" PRIu64 " records were dropped here: the spool was full", drops);
+    struct event event = { .kind = TRAJ_EVENT_DROPPED,
+        .severity = TRAJ_WARNING,
+        .urgency = urgency,
+        .step = TRAJ_UNSET_COUNT,
+        .text = text,
+        .text_bytes = (uint32_t)n,
+        .dropped = drops };
+    enum traj_status status = record_event(spool, &event, now);
+    if (status != TRAJ_OK && urgency == SPOOL_URGENT) {
+        event.text = NULL; /* the count alone takes less room */
+        event.text_bytes = 0;
+        status = record_event(spool, &event, now);
+    }
+    if (status == TRAJ_OK) {
+        (void)atomic_fetch_add_explicit(
+            &spool->state->dropped_told, drops, memory_order_relaxed);
+    }
+    return status;
+}
+
 void record_lost_tail(struct spool *spool, uint64_t lost)
 {
     char text[96];

@@ -40,6 +40,13 @@ struct event {
 enum traj_status record_event(
     struct spool *spool, const struct event *event, struct times now);
 
+/* Drops that no event in the spool tells of yet. */
+uint64_t record_untold_drops(const struct spool *spool);
+
+/* An event that tells of them, if there is room for it. */
+enum traj_status record_drops(
+    struct spool *spool, enum spool_urgency urgency, struct times now);
+
 /* Recovery found that the last `lost` records are gone. */
 void record_lost_tail(struct spool *spool, uint64_t lost);
 

@@ -29,7 +29,6 @@
 
 struct traj_run {
     uint32_t forked_generation;
-    uint64_t drops_to_report; /* the appender's: no event tells of them yet */
     struct options options;
     struct quota quota;
     struct lock rank_lock;
@@ -198,40 +197,12 @@ static bool wait_for_room(traj_run *run, struct times *now, int64_t *pause_ns)
     return true;
 }
 
-/* Tell of drops as soon as there is room again. */
-static enum traj_status report_drops(
-    traj_run *run, struct times now, enum spool_urgency urgency)
-{
-    char text[80];
-    int n = snprintf(text, sizeof text,
-        "%" PRIu64 " records were dropped here: the spool was full",
-        run->drops_to_report);
-    struct event event = { .kind = TRAJ_EVENT_DROPPED,
-        .severity = TRAJ_WARNING,
-        .urgency = urgency,
-        .step = TRAJ_UNSET_COUNT,
-        .text = text,
-        .text_bytes = (uint32_t)n,
-        .dropped = run->drops_to_report };
-    enum traj_status status = record_event(&run->stream.spool, &event, now);
-    if (status != TRAJ_OK && urgency == SPOOL_URGENT) {
-        event.text = NULL; /* the count alone takes less room */
-        event.text_bytes = 0;
-        status = record_event(&run->stream.spool, &event, now);
-    }
-    if (status == TRAJ_OK) {
-        run->drops_to_report = 0;
-    }
-    return status;
-}
-
 /* What a recording call returns, with drops counted. */
 static enum traj_status settle(traj_run *run, enum traj_status status)
 {
     if (status == TRAJ_OK) {
         return TRAJ_OK;
     }
-    run->drops_to_report++;
     (void)atomic_fetch_add_explicit(
         &run->stream.spool.state->dropped, 1, memory_order_relaxed);
     if (status == TRAJ_EFULL) {
@@ -244,8 +215,8 @@ static enum traj_status settle(traj_run *run, enum traj_status status)
 /* Before each record. */
 static inline void prologue(traj_run *run, struct times now)
 {
-    if (run->drops_to_report > 0) {
-        (void)report_drops(run, now, SPOOL_ORDINARY);
+    if (record_untold_drops(&run->stream.spool) > 0) {
+        (void)record_drops(&run->stream.spool, SPOOL_ORDINARY, now);
     }
 }
 
@@ -377,8 +348,9 @@ enum traj_status traj_event(
 static enum traj_status record_finish(traj_run *run, int exit_code)
 {
     struct times now = times_now();
-    if (run->drops_to_report > 0) {
-        enum traj_status status = report_drops(run, now, SPOOL_URGENT);
+    struct spool *spool = &run->stream.spool;
+    if (record_untold_drops(spool) > 0) {
+        enum traj_status status = record_drops(spool, SPOOL_URGENT, now);
         if (status != TRAJ_OK) {
             return settle(run, status);
         }
@@ -439,8 +411,9 @@ void traj_close(traj_run *run)
         return;
     }
     if (!is_inert(run)) {
-        if (run->drops_to_report > 0) {
-            (void)report_drops(run, times_now(), SPOOL_URGENT);
+        struct spool *spool = &run->stream.spool;
+        if (record_untold_drops(spool) > 0) {
+            (void)record_drops(spool, SPOOL_URGENT, times_now());
         }
         (void)close_transport(run, CLOSE_MS); /* the rest is spooled */
     }

@@ -258,22 +258,29 @@ static uint64_t find_next_seq(const struct spool *spool)
     return next;
 }
 
-/* Records at the very end are missing, and no later record would show it: add
- * one that does, behind the hole. */
-static enum traj_status mark_lost_tail(struct spool *spool)
+/* What the dead process could not tell: that records at the very end are
+ * missing, which no later record would show, and what it had dropped. Adds
+ * events that do, behind the hole if there is one. */
+static enum traj_status tell_of_losses(struct spool *spool)
 {
     uint64_t last_seq =
         atomic_load_explicit(&spool->state->last_seq, memory_order_relaxed);
-    if (last_seq < spool->next_seq) {
+    uint64_t lost =
+        last_seq < spool->next_seq ? 0 : last_seq - spool->next_seq + 1;
+    if (lost == 0 && record_untold_drops(spool) == 0) {
         return TRAJ_OK;
     }
-    uint64_t lost = last_seq - spool->next_seq + 1;
-    spool->next_seq = last_seq + 1;
+    spool->next_seq += lost;
     enum traj_status status = add_segment(spool);
-    if (status == TRAJ_OK) {
+    if (status != TRAJ_OK) {
+        return status;
+    }
+    if (lost > 0) {
         record_lost_tail(spool, lost);
     }
-    return status;
+    return record_untold_drops(spool) == 0
+               ? TRAJ_OK
+               : record_drops(spool, SPOOL_URGENT, times_now());
 }
 
 static enum traj_status recover_contents(struct spool *spool)
@@ -289,7 +296,7 @@ static enum traj_status recover_contents(struct spool *spool)
         return status;
     }
     spool->next_seq = find_next_seq(spool);
-    status = mark_lost_tail(spool);
+    status = tell_of_losses(spool);
     atomic_store_explicit(
         &spool->state->last_seq, spool->next_seq - 1, memory_order_relaxed);
     spool->maintained = spool->first;

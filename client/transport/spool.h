@@ -44,7 +44,8 @@ struct spool_state {
     /* The appender's line; relaxed, for whoever looks. */
     _Atomic uint64_t last_seq;
     _Atomic uint64_t dropped;
-    uint8_t pad1[48];
+    _Atomic uint64_t dropped_told; /* of them: an event in the spool tells */
+    uint8_t pad1[40];
     /* The drainer's line; relaxed. */
     _Atomic uint64_t acked_seq; /* the daemon has everything up to here */
     _Atomic uint32_t refused;   /* 1: the daemon said it never wants it */

@@ -372,6 +372,69 @@ static void test_a_run_that_ends_on_a_full_disk_tells_its_drops(void **state)
     assert_true(told_all > 0);
 }
 
+/* In a child: drop 100 records, and die before anybody can be told. */
+static void drop_and_die(const char *dir)
+{
+    struct traj_options options = TRAJ_OPTIONS_INIT;
+    options.dir = dir;
+    options.run_id = "r";
+    options.mode = TRAJ_MODE_OFFLINE;
+    options.spool_bytes = 1u << 20;
+    traj_run *run = NULL;
+    struct traj_step step = rig_traj_step(0);
+    int dropped = 0;
+    if (traj_open(&options, &run) == TRAJ_OK) {
+        while (dropped < 100) {
+            dropped += traj_step(run, &step) == TRAJ_EFULL;
+        }
+    }
+    (void)raise(SIGKILL);
+}
+
+static uint64_t records_in(const struct spool *spool)
+{
+    uint64_t n = 0;
+    struct cursor cursor = cursor_at_front(spool, 1);
+    const struct record_head *record = NULL;
+    while ((record = cursor_peek(&cursor)) != NULL) {
+        cursor_advance(&cursor, record);
+        n++;
+    }
+    return n;
+}
+
+static void test_drops_of_a_killed_process_are_told_once(void **state)
+{
+    (void)state;
+    char dir[64];
+    char path[128];
+    test_dir_make(dir);
+    pid_t pid = fork();
+    if (pid == 0) {
+        drop_and_die(dir);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    (void)snprintf(path, sizeof path, "%s/r", dir);
+    int run_fd = open(path, O_RDONLY | O_DIRECTORY);
+    assert_true(run_fd >= 0);
+    struct quota quota = { .limit = UINT64_MAX };
+    struct stream_name name;
+    struct stream stream;
+    uint64_t n[2];
+    assert_true(rundir_parse_stream_name("a0001-r00000", &name));
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(
+            stream_recover(run_fd, &name, &quota, &stream), TRAJ_OK);
+        assert_int_equal(what_is_told(&stream.spool), TELLS_DROPS);
+        n[i] = records_in(&stream.spool);
+        stream_close(&stream);
+    }
+    assert_true(n[0] == n[1]);
+    assert_int_equal(close(run_fd), 0);
+    test_dir_remove(dir);
+}
+
 static void test_open_without_room_fails_and_leaves_no_stream(void **state)
 {
     (void)state;
@@ -408,6 +471,7 @@ int main(void)
         cmocka_unit_test(
             test_a_segment_that_gets_no_room_is_an_error_and_drops_are_told),
         cmocka_unit_test(test_a_run_that_ends_on_a_full_disk_tells_its_drops),
+        cmocka_unit_test(test_drops_of_a_killed_process_are_told_once),
         cmocka_unit_test(test_open_without_room_fails_and_leaves_no_stream),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
