@@ -142,23 +142,25 @@ format:
 	clang-format -i $$(git ls-files '*.c' '*.h')
 
 # ---- installing
+ROOT = $(DESTDIR)$(PREFIX)
+LIBROOT = $(DESTDIR)$(LIBDIR)
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(LIBDIR)/pkgconfig \
-	  $(foreach section,1 3 5 8,$(DESTDIR)$(PREFIX)/share/man/man$(section))
-	install -m 755 $(B)/trajd $(B)/traj $(DESTDIR)$(PREFIX)/bin
-	install -m 644 client/traj.h $(DESTDIR)$(PREFIX)/include
-	install -m 644 $(B)/libtraj.a $(DESTDIR)$(LIBDIR)
-	install -m 755 $(B)/libtraj.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)
-	ln -sf libtraj.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libtraj.so
-	sed -e 's|@PREFIX@|$(PREFIX)|;s|@LIBDIR@|$(LIBDIR)|;s|@VERSION@|$(VERSION)|' client/traj.pc.in \
-	  > $(DESTDIR)$(LIBDIR)/pkgconfig/traj.pc
-	install -m 644 client/traj.1 $(DESTDIR)$(PREFIX)/share/man/man1
-	install -m 644 client/traj.3 $(DESTDIR)$(PREFIX)/share/man/man3
-	install -m 644 daemon/trajd.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5
-	install -m 644 daemon/trajd.8 $(DESTDIR)$(PREFIX)/share/man/man8
+	install -d "$(ROOT)/bin" "$(ROOT)/include" "$(LIBROOT)/pkgconfig" "$(ROOT)/share/man/man1" "$(ROOT)/share/man/man3" \
+	  "$(ROOT)/share/man/man5" "$(ROOT)/share/man/man8"
+	install -m 755 $(B)/trajd $(B)/traj "$(ROOT)/bin"
+	install -m 644 client/traj.h "$(ROOT)/include"
+	install -m 644 $(B)/libtraj.a "$(LIBROOT)"
+	install -m 755 $(B)/libtraj.so.$(SOVERSION) "$(LIBROOT)"
+	ln -sf libtraj.so.$(SOVERSION) "$(LIBROOT)/libtraj.so"
+	sed -e 's|@PREFIX@|$(PREFIX)|;s|@LIBDIR@|$(LIBDIR)|;s|@VERSION@|$(VERSION)|' client/traj.pc.in > "$(LIBROOT)/pkgconfig/traj.pc"
+	install -m 644 client/traj.1 "$(ROOT)/share/man/man1"
+	install -m 644 client/traj.3 "$(ROOT)/share/man/man3"
+	install -m 644 daemon/trajd.conf.5 "$(ROOT)/share/man/man5"
+	install -m 644 daemon/trajd.8 "$(ROOT)/share/man/man8"
 uninstall:
-	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,bin/trajd bin/traj include/traj.h share/man/man1/traj.1 share/man/man3/traj.3 share/man/man5/trajd.conf.5 share/man/man8/trajd.8) \
-	  $(addprefix $(DESTDIR)$(LIBDIR)/,libtraj.a libtraj.so libtraj.so.$(SOVERSION) pkgconfig/traj.pc)
+	cd "$(ROOT)" && rm -f bin/trajd bin/traj include/traj.h share/man/man1/traj.1 share/man/man3/traj.3 \
+	  share/man/man5/trajd.conf.5 share/man/man8/trajd.8
+	cd "$(LIBROOT)" && rm -f libtraj.a libtraj.so libtraj.so.$(SOVERSION) pkgconfig/traj.pc
 clean:
 	rm -rf build
 

@@ -11,6 +11,7 @@
  * the nearest such line is tried last, and the best of the three is kept.
  */
 #include "math/fit.h"
+#include <float.h>
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
@@ -138,8 +139,11 @@ static struct fit_line snap(const struct problem *p, double b)
         }
     }
     double snapped = fmax(0, nearest);
+    /* A line through the origin: what rounding leaves of 0 is no intercept. */
+    double left = at_y - snapped * at_x;
+    bool rounding = fabs(left) <= 4 * DBL_EPSILON * fabs(at_y);
     return (
-        struct fit_line){ .L0 = fmax(0, at_y - snapped * at_x), .L1 = snapped };
+        struct fit_line){ .L0 = rounding ? 0 : fmax(0, left), .L1 = snapped };
 }
 
 double fit_pinball(const double *x, const double *y, size_t n, double tau,

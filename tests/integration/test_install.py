@@ -168,6 +168,8 @@ def test_nothing_installed_names_the_build_tree(installed):
 
 
 def test_uninstall_leaves_nothing_behind(tmp_path):
-    make("install", destdir=tmp_path)
-    make("uninstall", destdir=tmp_path)
+    destdir = tmp_path / "a folder"
+    make("install", destdir=destdir)
+    assert library(destdir, "libtraj.so.0").is_file()
+    make("uninstall", destdir=destdir)
     assert [path for path in tmp_path.rglob("*") if not path.is_dir()] == []
