@@ -36,7 +36,8 @@ enum err_code err_prefix(struct err *e, const char *format, ...)
     int n = vsnprintf(e->text, sizeof e->text, format, args);
     va_end(args);
     if (n >= 0 && (size_t)n < sizeof e->text) {
-        (void)snprintf(e->text + n, sizeof e->text - (size_t)n, ": %s", old);
+        size_t room = sizeof e->text - (size_t)n;
+        (void)snprintf(e->text + n, room, ": %.*s", (int)room, old);
     }
     return e->code;
 }

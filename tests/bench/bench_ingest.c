@@ -75,7 +75,7 @@ static void exec_trajd(const char *folder, int out)
         program, sizeof program, "%s/trajd", build == NULL ? "build" : build);
     (void)dup2(out, STDOUT_FILENO);
     (void)execl(program, program, "--db", db, "--http", "127.0.0.1:0",
-        "--ingest", "tcp://127.0.0.1:0", (char *)NULL);
+        "--ingest", "tcp://127.0.0.1:0", "--log-level", "error", (char *)NULL);
     die(program);
 }
 
