@@ -27,6 +27,7 @@ ajv.addSchema({ $id: "api", ...api });
 const folder = mkdtempSync(join(tmpdir(), "trajd-contract-"));
 let daemon;
 let base;
+let ingest;
 
 before(async () => {
   const binary = join(root, process.env.TRAJ_BUILD ?? "build", "trajd");
@@ -40,10 +41,15 @@ before(async () => {
   const ready = /^trajd ready http=(\S+) ingest=(\S+) /.exec(line);
   assert.ok(ready, line);
   base = new URL(ready[1]);
-  const python = process.env.PYTHON ?? "/usr/bin/python3";
-  const feed = spawnSync(python, [join(root, "tests/integration/feed.py"), ready[2]], { encoding: "utf8" });
-  assert.equal(feed.status, 0, feed.stderr);
+  ingest = ready[2];
+  feed();
 });
+
+function feed(...words) {
+  const python = process.env.PYTHON ?? "/usr/bin/python3";
+  const done = spawnSync(python, [join(root, "tests/integration/feed.py"), ingest, ...words], { encoding: "utf8" });
+  assert.equal(done.status, 0, done.stderr);
+}
 
 after(async () => {
   daemon.kill("SIGTERM");
@@ -419,4 +425,31 @@ test("only pages of this origin may delete, and what is deleted is gone", async 
   assert.equal((await check(RUN, doomed, { method: "DELETE", headers: { Origin: base.origin } })).status, 204);
   assert.equal((await check(RUN, doomed)).status, 404);
   assert.equal((await check(RUN, doomed, { method: "DELETE" })).status, 404);
+});
+
+// Last: contract.live has more in it from here on.
+const events = { rows: "LiveRows", more: "LiveMore", run: "Run", fit: "Fits" };
+
+test("the data of live events are what the document says", { timeout: 30000 }, async () => {
+  const stream = await new Promise((resolve, reject) => {
+    http.get({ host: base.hostname, port: base.port, path: `${live}/events`, agent: false }, resolve).on("error", reject);
+  });
+  feed("again");
+  const missing = new Set(Object.keys(events));
+  stream.setEncoding("utf8");
+  let rest = "";
+  for await (const piece of stream) {
+    const blocks = (rest + piece).split("\n\n");
+    rest = blocks.pop();
+    for (const block of blocks) {
+      const event = /^event: (\w+)\ndata: (.*)$/m.exec(block);
+      if (event === null) continue;
+      const [, name, data] = event;
+      assert.ok(events[name], block);
+      validate(`/components/schemas/${events[name]}`, JSON.parse(data), name);
+      missing.delete(name);
+    }
+    if (missing.size === 0) break;
+  }
+  assert.deepEqual([...missing], []);
 });

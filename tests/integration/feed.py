@@ -1,5 +1,6 @@
 """Fills a trajd with runs that show every kind of value, for contract.mjs:
-feed.py INGEST_ENDPOINT. Ends when all of it is on the daemon's disk."""
+feed.py INGEST_ENDPOINT; with `again` behind it contract.live goes on instead.
+Ends when all of it is on the daemon's disk."""
 import json
 import math
 import sys
@@ -50,15 +51,16 @@ def finish(code):
                         "exit_code": wire.i64(code)}
 
 
-def send(endpoint, number, hello, rows):
+def send(endpoint, number, hello, rows, batch=100, pause_s=0.0):
     uid = bytes([number]) * 16
     all_records = [wire.Record(kind, i + 1, fields) for i, (kind, fields) in enumerate(rows)]
     socket = zmq.Context.instance().socket(zmq.DEALER)
     socket.setsockopt(zmq.LINGER, 0)
     socket.connect(endpoint)
     socket.send(wire.hello(uid, json.dumps(hello)))
-    for at in range(0, len(all_records), 100):
-        socket.send(wire.data(uid, all_records[at:at + 100]))
+    for at in range(0, len(all_records), batch):
+        socket.send(wire.data(uid, all_records[at:at + batch]))
+        time.sleep(pause_s)
     deadline = time.monotonic() + 30
     committed = -1
     while committed < len(all_records):
@@ -80,4 +82,13 @@ def main(endpoint):
     send(endpoint, 5, {"run_id": "contract.doomed", "attempt": 1}, [step(0)])
 
 
-main(sys.argv[1])
+def again(endpoint):
+    """For an event stream: rows over many of its ticks, then an attempt that
+    takes steps back, for which it has a `more`."""
+    rows = [make(k) for k in range(150, 170) for make in (step, probe)]
+    for attempt in (2, 3):
+        send(endpoint, 4 + attempt, {"run_id": "contract.live", "attempt": attempt}, rows,
+             batch=4, pause_s=0.1)
+
+
+(again if sys.argv[2:] == ["again"] else main)(sys.argv[1])

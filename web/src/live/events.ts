@@ -3,7 +3,7 @@
  * says what to do, the page does it.
  */
 
-import type { Fits, ProbeRows, Regressor, Run, StepRows } from "../api/types";
+import type { Fits, LiveRows, ProbeRows, Regressor, Run, StepRows } from "../api/types";
 import type { RawEvent } from "./sse";
 
 export type LiveEvent =
@@ -31,7 +31,7 @@ export function readEvent(raw: RawEvent): LiveEvent | null {
     const run = (body as { run?: unknown }).run;
     switch (raw.name) {
         case "rows": {
-            const rows = body as { step?: StepRows | null; probe?: ProbeRows | null };
+            const rows = body as Partial<LiveRows>;
             return typeof run === "string"
                 ? { type: "rows", run, step: rows.step ?? null, probe: rows.probe ?? null }
                 : null;

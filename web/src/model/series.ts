@@ -27,7 +27,7 @@ export class Series {
 
     static of(reply: SeriesReply): Series {
         const series = new Series();
-        series.width = Math.max(1, reply.data.bucket_steps);
+        series.width = Math.max(1, Number(reply.data.bucket_steps));
         for (const metric of METRICS) {
             const columns = reply.data.metrics[metric];
             if (columns !== undefined) {

@@ -1,6 +1,6 @@
 /** verdict: what a careful reader would say about the picture. Pure. */
 
-import type { Fits, FitWarning } from "../api/types";
+import { type Fits, type FitWarning, real } from "../api/types";
 import { grouped, sig3 } from "../draw/format";
 
 /** Below this many pairs the daemon gives no L0 and L1 (FIT_N_MIN of fit.h). */
@@ -33,7 +33,7 @@ function warningText(warning: FitWarning, fits: Fits): string {
     switch (warning) {
         case "near_ceiling":
             return (
-                `The smoothness hugs its ceiling (median ratio ${sig3(fits.ceiling_ratio)}): ` +
+                `The smoothness hugs its ceiling (median ratio ${sig3(real(fits.ceiling_ratio))}): ` +
                 "noise or a fixed step length alone would give this picture."
             );
         case "monotone_in_time":
@@ -129,8 +129,8 @@ export function curves(fits: Fits | null): Curve[] {
     const found: Curve[] = [];
     for (const { method, tau, ...rest } of DRAWN) {
         const fit = fits?.fits.find((f) => f.method === method && (tau === null || f.tau === tau));
-        if (fit !== undefined && fit.L0 !== null && fit.L1 !== null) {
-            found.push({ ...rest, L0: fit.L0, L1: fit.L1 });
+        if (fit !== undefined) {
+            found.push({ ...rest, L0: real(fit.L0), L1: real(fit.L1) });
         }
     }
     return found;

@@ -1,7 +1,7 @@
 /** laws: the fits of the runs in a list, asked for one at a time and kept. */
 
 import { get, runPath } from "../api/client";
-import type { Fits, Run } from "../api/types";
+import type { Fits, FitsReply, Run } from "../api/types";
 
 export class Laws {
     private readonly known = new Map<string, Fits | null>();
@@ -41,7 +41,7 @@ export class Laws {
             run = this.waiting.shift()
         ) {
             try {
-                const reply = await get<{ data: Fits }>(
+                const reply = await get<FitsReply>(
                     `${runPath(run.id)}/fits`,
                     {},
                     this.stop.signal,

@@ -1,7 +1,14 @@
 /** list: the runs there are, newest first, live. */
 
 import { get, isAbort } from "../api/client";
-import { type Fits, type List, type Run, RUN_STATES, type RunState } from "../api/types";
+import {
+    type Fits,
+    type ProjectList,
+    type Run,
+    RUN_STATES,
+    type RunList,
+    type RunState,
+} from "../api/types";
 import { h, isPlainClick, setText } from "../dom";
 import { ago, counted, duration, grouped, moment, sig3, wallMs } from "../draw/format";
 import { Live } from "../live/live";
@@ -185,7 +192,7 @@ export class ListPage implements Page {
         this.request = request;
         const { text, state, project } = this.view;
         try {
-            const page = await get<List<Run>>(
+            const page = await get<RunList>(
                 "/api/v1/runs",
                 { q: text, state, project, limit: PAGE, cursor },
                 request.signal,
@@ -208,7 +215,7 @@ export class ListPage implements Page {
 
     private async loadProjects(): Promise<void> {
         try {
-            const projects = await get<List<{ name: string }>>("/api/v1/projects");
+            const projects = await get<ProjectList>("/api/v1/projects");
             this.project.append(
                 ...projects.data.map(({ name }) => h("option", { value: name }, name)),
             );

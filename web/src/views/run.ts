@@ -4,7 +4,14 @@
  */
 
 import { ApiError, get, isAbort, runPath } from "../api/client";
-import type { Fits, Regressor, RunDetail, ScatterReply, SeriesReply } from "../api/types";
+import type {
+    Fits,
+    FitsReply,
+    Regressor,
+    RunDetail,
+    ScatterReply,
+    SeriesReply,
+} from "../api/types";
 import { gradientPanel } from "../charts/gradient";
 import { lossPanel, type PanelContext } from "../charts/loss";
 import type { Panel } from "../charts/panel";
@@ -224,7 +231,7 @@ export class RunPage implements Page {
                     { x: regressor, max: POINTS_MOST, ...window },
                     signal,
                 ),
-                get<{ data: Fits }>(`${path}/fits`, { regressor, ...window }, signal),
+                get<FitsReply>(`${path}/fits`, { regressor, ...window }, signal),
             ]);
             this.problem.hidden = true;
             this.content.hidden = false;
@@ -245,7 +252,7 @@ export class RunPage implements Page {
         try {
             const query = { regressor: this.view.regressor };
             this.fits = (
-                await get<{ data: Fits }>(`${runPath(this.view.id)}/fits`, query, signal)
+                await get<FitsReply>(`${runPath(this.view.id)}/fits`, query, signal)
             ).data;
             this.app.painter.ask(this.paintPicture);
         } catch {

@@ -1,0 +1,597 @@
+/** schema: from schema/openapi.yaml by api_types.mjs; not to be edited. */
+
+export type paths = Record<string, never>;
+export type webhooks = Record<string, never>;
+export interface components {
+    schemas: {
+        /** @example {
+         *       "type": "about:blank",
+         *       "title": "Not Found",
+         *       "status": 404,
+         *       "detail": "no such run",
+         *       "code": "not_found"
+         *     } */
+        Problem: {
+            type: string;
+            title: string;
+            status: number;
+            detail: string;
+            /** @description Stable. */
+            code: string;
+        };
+        /** @description A whole number; a text of its digits beyond 2^53 - 1. */
+        Count: number | string;
+        /** @description A whole number, never beyond 2^53 - 1. */
+        Whole: number;
+        Integer: number | string;
+        /** @example 1795354903178477730 */
+        Nanoseconds: string;
+        Double: number | ("NaN" | "Infinity" | "-Infinity");
+        /** @description Points of the probe: [gamma, grad_sq, dgrad_sq, delta_sq]. */
+        Gammas: [
+            components["schemas"]["Double"],
+            components["schemas"]["Double"],
+            components["schemas"]["Double"],
+            components["schemas"]["Double"]
+        ][];
+        CountColumn: (components["schemas"]["Count"] | null)[];
+        /** @description A column without gaps. */
+        Counts: components["schemas"]["Count"][];
+        /** @description A column without gaps. */
+        Wholes: components["schemas"]["Whole"][];
+        IntegerColumn: (components["schemas"]["Integer"] | null)[];
+        NanosecondsColumn: (components["schemas"]["Nanoseconds"] | null)[];
+        DoubleColumn: (components["schemas"]["Double"] | null)[];
+        TextColumn: (string | null)[];
+        GammasColumn: (components["schemas"]["Gammas"] | null)[];
+        Page: {
+            /** @description null at the end. */
+            next_cursor: string | null;
+        };
+        Project: {
+            name: string;
+            runs: components["schemas"]["Count"];
+            updated_wall_ns: components["schemas"]["Nanoseconds"];
+        };
+        ProjectList: {
+            data: components["schemas"]["Project"][];
+            page: components["schemas"]["Page"];
+        };
+        /** @description How many of each kind. */
+        Records: {
+            step: components["schemas"]["Count"];
+            probe: components["schemas"]["Count"];
+            metric: components["schemas"]["Count"];
+            event: components["schemas"]["Count"];
+        };
+        /** @example {
+         *       "id": "r-17",
+         *       "project": "mlp",
+         *       "name": "tanh sgd",
+         *       "state": "live",
+         *       "exit_code": null,
+         *       "tags": [
+         *         "sgd"
+         *       ],
+         *       "attempts": 1,
+         *       "ranks": 1,
+         *       "records": {
+         *         "step": 1200,
+         *         "probe": 120,
+         *         "metric": 0,
+         *         "event": 1
+         *       },
+         *       "lost_records": 0,
+         *       "dropped_records": 0,
+         *       "last_step": 1199,
+         *       "created_wall_ns": "1795354903178477730",
+         *       "updated_wall_ns": "1795354903544179501",
+         *       "revision": 50
+         *     } */
+        Run: {
+            id: string;
+            project: string;
+            name: string;
+            /** @enum {unknown} */
+            state: "live" | "stalled" | "lost" | "finished" | "failed";
+            /** @description null until it has ended. */
+            exit_code: components["schemas"]["Integer"] | null;
+            tags: string[];
+            attempts: components["schemas"]["Whole"];
+            ranks: components["schemas"]["Whole"];
+            records: components["schemas"]["Records"];
+            lost_records: components["schemas"]["Count"];
+            dropped_records: components["schemas"]["Count"];
+            last_step: components["schemas"]["Count"] | null;
+            created_wall_ns: components["schemas"]["Nanoseconds"];
+            updated_wall_ns: components["schemas"]["Nanoseconds"];
+            revision: components["schemas"]["Count"];
+        };
+        RunList: {
+            data: components["schemas"]["Run"][];
+            page: components["schemas"]["Page"];
+        };
+        RunDetail: {
+            id: string;
+            project: string;
+            name: string;
+            /** @enum {unknown} */
+            state: "live" | "stalled" | "lost" | "finished" | "failed";
+            /** @description null until it has ended. */
+            exit_code: components["schemas"]["Integer"] | null;
+            tags: string[];
+            attempts: components["schemas"]["Whole"];
+            ranks: components["schemas"]["Whole"];
+            records: components["schemas"]["Records"];
+            lost_records: components["schemas"]["Count"];
+            dropped_records: components["schemas"]["Count"];
+            last_step: components["schemas"]["Count"] | null;
+            created_wall_ns: components["schemas"]["Nanoseconds"];
+            updated_wall_ns: components["schemas"]["Nanoseconds"];
+            revision: components["schemas"]["Count"];
+            /** @description As the trainer gave it. */
+            config: Record<string, unknown>;
+            /** @description As the newest attempt introduced itself. */
+            hello: Record<string, unknown>;
+            streams: components["schemas"]["Stream"][];
+        };
+        /** @description The records of one process since it opened the run. */
+        Stream: {
+            attempt: components["schemas"]["Whole"];
+            rank: components["schemas"]["Whole"];
+            committed_seq: components["schemas"]["Count"];
+            lost_records: components["schemas"]["Count"];
+            closed: boolean;
+            first_step: components["schemas"]["Count"] | null;
+            created_wall_ns: components["schemas"]["Nanoseconds"];
+            heard_wall_ns: components["schemas"]["Nanoseconds"];
+        };
+        /** @description Columns of equal length; the fields asked for. */
+        StepColumns: {
+            attempt: components["schemas"]["CountColumn"];
+            rank: components["schemas"]["CountColumn"];
+            seq: components["schemas"]["CountColumn"];
+            step?: components["schemas"]["CountColumn"];
+            wall_ns?: components["schemas"]["NanosecondsColumn"];
+            mono_ns?: components["schemas"]["NanosecondsColumn"];
+            loss?: components["schemas"]["DoubleColumn"];
+            lr?: components["schemas"]["DoubleColumn"];
+            grad_sq?: components["schemas"]["DoubleColumn"];
+            param_sq?: components["schemas"]["DoubleColumn"];
+            delta_sq?: components["schemas"]["DoubleColumn"];
+            grad_delta?: components["schemas"]["DoubleColumn"];
+            dgrad_sq?: components["schemas"]["DoubleColumn"];
+            dgrad_delta?: components["schemas"]["DoubleColumn"];
+            grad_prev?: components["schemas"]["DoubleColumn"];
+            grad_max_abs?: components["schemas"]["DoubleColumn"];
+            grad_nan?: components["schemas"]["CountColumn"];
+            grad_inf?: components["schemas"]["CountColumn"];
+            param_nan?: components["schemas"]["CountColumn"];
+            param_inf?: components["schemas"]["CountColumn"];
+            clip_threshold?: components["schemas"]["DoubleColumn"];
+            clip_scale?: components["schemas"]["DoubleColumn"];
+            grad_clipped_sq?: components["schemas"]["DoubleColumn"];
+            loss_scale?: components["schemas"]["DoubleColumn"];
+            stage?: components["schemas"]["CountColumn"];
+            flags?: components["schemas"]["CountColumn"];
+            micro_batches?: components["schemas"]["CountColumn"];
+            momentum?: components["schemas"]["DoubleColumn"];
+            tokens?: components["schemas"]["CountColumn"];
+            samples?: components["schemas"]["CountColumn"];
+            epoch?: components["schemas"]["DoubleColumn"];
+            micro_grad_sq?: components["schemas"]["DoubleColumn"];
+            batch_samples?: components["schemas"]["CountColumn"];
+            combine?: components["schemas"]["CountColumn"];
+            fold_count?: components["schemas"]["CountColumn"];
+            fold_first_step?: components["schemas"]["CountColumn"];
+            fold_loss_sum?: components["schemas"]["DoubleColumn"];
+            fold_loss_min?: components["schemas"]["DoubleColumn"];
+            fold_loss_min_step?: components["schemas"]["CountColumn"];
+            fold_loss_max?: components["schemas"]["DoubleColumn"];
+            fold_loss_max_step?: components["schemas"]["CountColumn"];
+            fold_grad_sq_sum?: components["schemas"]["DoubleColumn"];
+            fold_grad_sq_min?: components["schemas"]["DoubleColumn"];
+            fold_grad_sq_min_step?: components["schemas"]["CountColumn"];
+            fold_grad_sq_max?: components["schemas"]["DoubleColumn"];
+            fold_grad_sq_max_step?: components["schemas"]["CountColumn"];
+            fold_delta_sq_sum?: components["schemas"]["DoubleColumn"];
+            fold_nonfinite?: components["schemas"]["CountColumn"];
+            fold_clipped?: components["schemas"]["CountColumn"];
+        };
+        /** @description One line of NDJSON. */
+        StepRow: {
+            attempt: components["schemas"]["Count"];
+            rank: components["schemas"]["Count"];
+            seq: components["schemas"]["Count"];
+            step?: components["schemas"]["Count"];
+            wall_ns?: components["schemas"]["Nanoseconds"];
+            mono_ns?: components["schemas"]["Nanoseconds"];
+            loss?: components["schemas"]["Double"];
+            lr?: components["schemas"]["Double"];
+            grad_sq?: components["schemas"]["Double"];
+            param_sq?: components["schemas"]["Double"];
+            delta_sq?: components["schemas"]["Double"];
+            grad_delta?: components["schemas"]["Double"];
+            dgrad_sq?: components["schemas"]["Double"];
+            dgrad_delta?: components["schemas"]["Double"];
+            grad_prev?: components["schemas"]["Double"];
+            grad_max_abs?: components["schemas"]["Double"];
+            grad_nan?: components["schemas"]["Count"];
+            grad_inf?: components["schemas"]["Count"];
+            param_nan?: components["schemas"]["Count"];
+            param_inf?: components["schemas"]["Count"];
+            clip_threshold?: components["schemas"]["Double"];
+            clip_scale?: components["schemas"]["Double"];
+            grad_clipped_sq?: components["schemas"]["Double"];
+            loss_scale?: components["schemas"]["Double"];
+            stage?: components["schemas"]["Count"];
+            flags?: components["schemas"]["Count"];
+            micro_batches?: components["schemas"]["Count"];
+            momentum?: components["schemas"]["Double"];
+            tokens?: components["schemas"]["Count"];
+            samples?: components["schemas"]["Count"];
+            epoch?: components["schemas"]["Double"];
+            micro_grad_sq?: components["schemas"]["Double"];
+            batch_samples?: components["schemas"]["Count"];
+            combine?: components["schemas"]["Count"];
+            fold_count?: components["schemas"]["Count"];
+            fold_first_step?: components["schemas"]["Count"];
+            fold_loss_sum?: components["schemas"]["Double"];
+            fold_loss_min?: components["schemas"]["Double"];
+            fold_loss_min_step?: components["schemas"]["Count"];
+            fold_loss_max?: components["schemas"]["Double"];
+            fold_loss_max_step?: components["schemas"]["Count"];
+            fold_grad_sq_sum?: components["schemas"]["Double"];
+            fold_grad_sq_min?: components["schemas"]["Double"];
+            fold_grad_sq_min_step?: components["schemas"]["Count"];
+            fold_grad_sq_max?: components["schemas"]["Double"];
+            fold_grad_sq_max_step?: components["schemas"]["Count"];
+            fold_delta_sq_sum?: components["schemas"]["Double"];
+            fold_nonfinite?: components["schemas"]["Count"];
+            fold_clipped?: components["schemas"]["Count"];
+        };
+        StepPage: {
+            data: components["schemas"]["StepColumns"];
+            rows: number;
+            page: components["schemas"]["Page"];
+        };
+        /** @description Columns of equal length; the fields asked for. */
+        ProbeColumns: {
+            attempt: components["schemas"]["CountColumn"];
+            rank: components["schemas"]["CountColumn"];
+            seq: components["schemas"]["CountColumn"];
+            step?: components["schemas"]["CountColumn"];
+            wall_ns?: components["schemas"]["NanosecondsColumn"];
+            estimator?: components["schemas"]["CountColumn"];
+            group?: components["schemas"]["CountColumn"];
+            norm?: components["schemas"]["CountColumn"];
+            dtype?: components["schemas"]["CountColumn"];
+            smoothness?: components["schemas"]["DoubleColumn"];
+            smoothness_gamma?: components["schemas"]["DoubleColumn"];
+            grad_sq?: components["schemas"]["DoubleColumn"];
+            grad_mid_sq?: components["schemas"]["DoubleColumn"];
+            grad_end_sq?: components["schemas"]["DoubleColumn"];
+            delta_sq?: components["schemas"]["DoubleColumn"];
+            dgrad_sq?: components["schemas"]["DoubleColumn"];
+            grad_delta?: components["schemas"]["DoubleColumn"];
+            dgrad_delta?: components["schemas"]["DoubleColumn"];
+            grad_grad_end?: components["schemas"]["DoubleColumn"];
+            param_sq?: components["schemas"]["DoubleColumn"];
+            loss?: components["schemas"]["DoubleColumn"];
+            loss_end?: components["schemas"]["DoubleColumn"];
+            lr?: components["schemas"]["DoubleColumn"];
+            noise_floor?: components["schemas"]["DoubleColumn"];
+            rounding_floor?: components["schemas"]["DoubleColumn"];
+            idempotence?: components["schemas"]["DoubleColumn"];
+            cost_ns?: components["schemas"]["CountColumn"];
+            grad_evals?: components["schemas"]["CountColumn"];
+            micro_batches?: components["schemas"]["CountColumn"];
+            batch_samples?: components["schemas"]["CountColumn"];
+            micro_grad_sq?: components["schemas"]["DoubleColumn"];
+            micro_dgrad_sq?: components["schemas"]["DoubleColumn"];
+            flags?: components["schemas"]["CountColumn"];
+            combine?: components["schemas"]["CountColumn"];
+            gammas?: components["schemas"]["GammasColumn"];
+            precond_delta_sq?: components["schemas"]["DoubleColumn"];
+            precond_dgrad_sq?: components["schemas"]["DoubleColumn"];
+            subset_fraction?: components["schemas"]["DoubleColumn"];
+            ceiling?: components["schemas"]["DoubleColumn"];
+        };
+        /** @description One line of NDJSON. */
+        ProbeRow: {
+            attempt: components["schemas"]["Count"];
+            rank: components["schemas"]["Count"];
+            seq: components["schemas"]["Count"];
+            step?: components["schemas"]["Count"];
+            wall_ns?: components["schemas"]["Nanoseconds"];
+            estimator?: components["schemas"]["Count"];
+            group?: components["schemas"]["Count"];
+            norm?: components["schemas"]["Count"];
+            dtype?: components["schemas"]["Count"];
+            smoothness?: components["schemas"]["Double"];
+            smoothness_gamma?: components["schemas"]["Double"];
+            grad_sq?: components["schemas"]["Double"];
+            grad_mid_sq?: components["schemas"]["Double"];
+            grad_end_sq?: components["schemas"]["Double"];
+            delta_sq?: components["schemas"]["Double"];
+            dgrad_sq?: components["schemas"]["Double"];
+            grad_delta?: components["schemas"]["Double"];
+            dgrad_delta?: components["schemas"]["Double"];
+            grad_grad_end?: components["schemas"]["Double"];
+            param_sq?: components["schemas"]["Double"];
+            loss?: components["schemas"]["Double"];
+            loss_end?: components["schemas"]["Double"];
+            lr?: components["schemas"]["Double"];
+            noise_floor?: components["schemas"]["Double"];
+            rounding_floor?: components["schemas"]["Double"];
+            idempotence?: components["schemas"]["Double"];
+            cost_ns?: components["schemas"]["Count"];
+            grad_evals?: components["schemas"]["Count"];
+            micro_batches?: components["schemas"]["Count"];
+            batch_samples?: components["schemas"]["Count"];
+            micro_grad_sq?: components["schemas"]["Double"];
+            micro_dgrad_sq?: components["schemas"]["Double"];
+            flags?: components["schemas"]["Count"];
+            combine?: components["schemas"]["Count"];
+            gammas?: components["schemas"]["Gammas"];
+            precond_delta_sq?: components["schemas"]["Double"];
+            precond_dgrad_sq?: components["schemas"]["Double"];
+            subset_fraction?: components["schemas"]["Double"];
+            ceiling?: components["schemas"]["Double"];
+        };
+        ProbePage: {
+            data: components["schemas"]["ProbeColumns"];
+            rows: number;
+            page: components["schemas"]["Page"];
+        };
+        /** @description Columns of equal length; the fields asked for. */
+        MetricColumns: {
+            attempt: components["schemas"]["CountColumn"];
+            rank: components["schemas"]["CountColumn"];
+            seq: components["schemas"]["CountColumn"];
+            step?: components["schemas"]["CountColumn"];
+            wall_ns?: components["schemas"]["NanosecondsColumn"];
+            name?: components["schemas"]["TextColumn"];
+            value?: components["schemas"]["DoubleColumn"];
+        };
+        /** @description One line of NDJSON. */
+        MetricRow: {
+            attempt: components["schemas"]["Count"];
+            rank: components["schemas"]["Count"];
+            seq: components["schemas"]["Count"];
+            step?: components["schemas"]["Count"];
+            wall_ns?: components["schemas"]["Nanoseconds"];
+            name?: string;
+            value?: components["schemas"]["Double"];
+        };
+        MetricPage: {
+            data: components["schemas"]["MetricColumns"];
+            rows: number;
+            page: components["schemas"]["Page"];
+        };
+        /** @description Columns of equal length; the fields asked for. */
+        EventColumns: {
+            attempt: components["schemas"]["CountColumn"];
+            rank: components["schemas"]["CountColumn"];
+            seq: components["schemas"]["CountColumn"];
+            step?: components["schemas"]["CountColumn"];
+            wall_ns?: components["schemas"]["NanosecondsColumn"];
+            event?: components["schemas"]["CountColumn"];
+            severity?: components["schemas"]["CountColumn"];
+            text?: components["schemas"]["TextColumn"];
+            value?: components["schemas"]["DoubleColumn"];
+            exit_code?: components["schemas"]["IntegerColumn"];
+        };
+        /** @description One line of NDJSON. */
+        EventRow: {
+            attempt: components["schemas"]["Count"];
+            rank: components["schemas"]["Count"];
+            seq: components["schemas"]["Count"];
+            step?: components["schemas"]["Count"];
+            wall_ns?: components["schemas"]["Nanoseconds"];
+            event?: components["schemas"]["Count"];
+            severity?: components["schemas"]["Count"];
+            text?: string;
+            value?: components["schemas"]["Double"];
+            exit_code?: components["schemas"]["Integer"];
+        };
+        EventPage: {
+            data: components["schemas"]["EventColumns"];
+            rows: number;
+            page: components["schemas"]["Page"];
+        };
+        /** @description Last line of an export. */
+        Trailer: {
+            trailer: {
+                rows: components["schemas"]["Count"];
+                crc32c: string;
+            };
+        };
+        ExportLine: components["schemas"]["StepRow"] | components["schemas"]["ProbeRow"] | components["schemas"]["MetricRow"] | components["schemas"]["EventRow"] | components["schemas"]["Trailer"];
+        /** @description What is shown of what. */
+        Sampling: {
+            /** @enum {unknown} */
+            method: "none" | "minmax" | "density";
+            rows_in: components["schemas"]["Whole"];
+            rows_out: components["schemas"]["Whole"];
+        };
+        /** @description Columns of equal length. min and max of the finite values; null if there is none. */
+        Buckets: {
+            step_first: components["schemas"]["Counts"];
+            step_last: components["schemas"]["Counts"];
+            min: components["schemas"]["DoubleColumn"];
+            max: components["schemas"]["DoubleColumn"];
+            argmin: components["schemas"]["CountColumn"];
+            argmax: components["schemas"]["CountColumn"];
+            last: components["schemas"]["DoubleColumn"];
+            count: components["schemas"]["Counts"];
+            nonfinite: components["schemas"]["Counts"];
+        };
+        Series: {
+            data: {
+                bucket_steps: components["schemas"]["Count"];
+                metrics: {
+                    [key: string]: components["schemas"]["Buckets"];
+                };
+            };
+            sampling: components["schemas"]["Sampling"];
+        };
+        ScatterPoints: {
+            /** @constant */
+            mode: "points";
+            /** @enum {unknown} */
+            x_name: "start" | "trapezoid" | "simpson";
+            /** @enum {unknown} */
+            y_name: "smoothness" | "secant";
+            estimator: string;
+            step: components["schemas"]["Counts"];
+            x: components["schemas"]["DoubleColumn"];
+            y: components["schemas"]["DoubleColumn"];
+            ceiling: components["schemas"]["DoubleColumn"];
+            flags: components["schemas"]["Wholes"];
+        };
+        /** @description Row 0 is the lowest; cell (column, row) at row * w + column. */
+        ScatterDensity: {
+            /** @constant */
+            mode: "density";
+            /** @enum {unknown} */
+            x_name: "start" | "trapezoid" | "simpson";
+            /** @enum {unknown} */
+            y_name: "smoothness" | "secant";
+            estimator: string;
+            x_log10: components["schemas"]["Range"];
+            y_log10: components["schemas"]["Range"];
+            w: number;
+            h: number;
+            counts: components["schemas"]["Wholes"];
+            /** @description null where the count is 0. */
+            mean_step: (number | null)[];
+            extremes: {
+                step: components["schemas"]["Counts"];
+                x: components["schemas"]["DoubleColumn"];
+                y: components["schemas"]["DoubleColumn"];
+            };
+        };
+        Range: [
+            number,
+            number
+        ];
+        Scatter: {
+            data: components["schemas"]["ScatterPoints"] | components["schemas"]["ScatterDensity"];
+            sampling: components["schemas"]["Sampling"];
+            excluded: components["schemas"]["Whole"];
+        };
+        Fit: {
+            /** @enum {unknown} */
+            method: "nnls_relative" | "ols" | "nnls" | "quantile" | "envelope";
+            tau: number | null;
+            L0: components["schemas"]["Double"];
+            L1: components["schemas"]["Double"];
+        };
+        /** @description A fit without enough data is absent. */
+        Fits: {
+            /** @description In events only. */
+            run?: string;
+            /** @enum {unknown} */
+            regressor: "start" | "trapezoid" | "simpson";
+            estimator: string;
+            n: components["schemas"]["Whole"];
+            n_excluded: components["schemas"]["Whole"];
+            /** @description Why pairs were left out. */
+            excluded: {
+                [key: string]: components["schemas"]["Whole"];
+            };
+            /** @description Every so many-th pair was fitted. */
+            every: components["schemas"]["Whole"];
+            step_range: [
+                components["schemas"]["Count"],
+                components["schemas"]["Count"]
+            ] | null;
+            x_range: components["schemas"]["Range"] | null;
+            y_range: components["schemas"]["Range"] | null;
+            fits: components["schemas"]["Fit"][];
+            loglog: {
+                slope: number;
+                intercept: number;
+                pearson_r: number;
+            } | null;
+            spearman: number | null;
+            spearman_step_x: number | null;
+            ceiling_ratio: components["schemas"]["Double"] | null;
+            /** @description What makes the fits doubtful. */
+            warnings: ("monotone_in_time" | "near_ceiling" | "different_data" | "not_idempotent" | "narrow_range" | "thinned")[];
+            /** @description Why there are no fits. */
+            reason: string | null;
+        };
+        FitsReply: {
+            data: components["schemas"]["Fits"];
+        };
+        /** @description Columns of equal length. The norms are roots of what the records hold. */
+        LiveSteps: {
+            attempt: components["schemas"]["Wholes"];
+            seq: components["schemas"]["Counts"];
+            step: components["schemas"]["Counts"];
+            loss: components["schemas"]["DoubleColumn"];
+            grad_norm: components["schemas"]["DoubleColumn"];
+            lr: components["schemas"]["DoubleColumn"];
+            clip_threshold: components["schemas"]["DoubleColumn"];
+            delta_norm: components["schemas"]["DoubleColumn"];
+            param_norm: components["schemas"]["DoubleColumn"];
+        };
+        /** @description Columns of equal length. smoothness: the largest over gamma, which belongs to start; secant: over the whole step, which belongs to trapezoid and simpson. */
+        LiveProbes: {
+            attempt: components["schemas"]["Wholes"];
+            step: components["schemas"]["Counts"];
+            start: components["schemas"]["DoubleColumn"];
+            trapezoid: components["schemas"]["DoubleColumn"];
+            simpson: components["schemas"]["DoubleColumn"];
+            smoothness: components["schemas"]["DoubleColumn"];
+            smoothness_ceiling: components["schemas"]["DoubleColumn"];
+            secant: components["schemas"]["DoubleColumn"];
+            secant_ceiling: components["schemas"]["DoubleColumn"];
+            flags: components["schemas"]["Wholes"];
+        };
+        /** @description The data of an event rows. */
+        LiveRows: {
+            run: string;
+            step: components["schemas"]["LiveSteps"];
+            probe: components["schemas"]["LiveProbes"];
+        };
+        /** @description The data of an event more. */
+        LiveMore: {
+            run: string;
+            last_step: components["schemas"]["Count"] | null;
+        };
+        Status: {
+            /** @enum {unknown} */
+            status: "ok" | "ready";
+        };
+        Version: {
+            version: string;
+            api: number;
+            wire: number;
+            sqlite: string;
+            libmicrohttpd: string;
+            zeromq: string;
+        };
+        Self: {
+            version: string;
+            /** @description Where trainers connect. */
+            ingest: string;
+            ready: boolean;
+            counters: {
+                [key: string]: components["schemas"]["Count"];
+            };
+            gauges: {
+                [key: string]: components["schemas"]["Integer"];
+            };
+        };
+    };
+    responses: never;
+    parameters: never;
+    requestBodies: never;
+    headers: never;
+    pathItems: never;
+}
+export type $defs = Record<string, never>;
+export type operations = Record<string, never>;
