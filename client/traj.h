@@ -58,6 +58,7 @@ enum traj_status {
     TRAJ_ECALLBACK = 9, /* the gradient callback returned non-zero */
     TRAJ_ENOGRAD = 10,  /* a needed array is NULL (not allocated yet?) */
     TRAJ_EREFUSED = 11, /* the daemon refuses this run; its spool is kept */
+    TRAJ_ENOLAW = 12,   /* the daemon has not sent a law for this run */
 };
 
 /* One line of English; never NULL, static. */
@@ -82,6 +83,56 @@ TRAJ_API double traj_unset(void);
 
 /* 1 if value is the marker. By bits: right in a caller built with -Ofast. */
 TRAJ_API int traj_is_unset(double value);
+
+/* ---- what is measured of what ------------------------------------------- */
+
+/*
+ * What a gradient is the gradient of, so that nobody reads a wrong norm: bits,
+ * or-ed; 0 = not said. trajd divides ||g|| by loss_scale (SCALED), by
+ * micro_batches (ACCUMULATED) and by world (REDUCED); MICRO and LOCAL are
+ * norms of less data than the step's, which no factor mends, and are shown as
+ * such.
+ */
+enum traj_stage {
+    TRAJ_STAGE_UNSPECIFIED = 0,
+    TRAJ_STAGE_UNSCALED = 1,    /* as the optimizer takes it, before clipping */
+    TRAJ_STAGE_SCALED = 2,      /* times loss_scale */
+    TRAJ_STAGE_ACCUMULATED = 4, /* the sum over micro_batches, not their mean */
+    TRAJ_STAGE_REDUCED = 8,     /* the sum over the ranks, not their mean */
+    TRAJ_STAGE_MICRO = 16,      /* of one microbatch only */
+    TRAJ_STAGE_LOCAL = 32,      /* of this rank's data only */
+};
+
+/* How the sums of ranks combine into the run's. */
+enum traj_combine {
+    TRAJ_COMBINE_NONE = 0,    /* one rank speaks for all */
+    TRAJ_COMBINE_SHARD = 1,   /* disjoint parameters: squares add */
+    TRAJ_COMBINE_REPLICA = 2, /* the same values on each: must agree */
+};
+
+/* The norm of an update; gradients are measured in its dual. For a matrix of
+ * rows x cols; a vector is 1 x n. */
+enum traj_norm {
+    TRAJ_NORM_L2 = 0,       /* dual: L2 */
+    TRAJ_NORM_RMS = 1,      /* ||x|| / sqrt(n); dual: sqrt(n) ||g|| */
+    TRAJ_NORM_LINF = 2,     /* max |x_i|; dual: L1, sum |g_i| */
+    TRAJ_NORM_SPECTRAL = 3, /* sqrt(cols / rows) times the largest singular
+                               value; dual: sqrt(rows / cols) times the sum of
+                               the singular values. rows outputs, cols inputs;
+                               2505.13416 */
+};
+
+#define TRAJ_GROUPS_MAX 4096
+
+/* A named part of the parameters: a layer. The first one of a list is group 1;
+ * group 0 is all parameters. */
+struct traj_group {
+    const char *name;    /* UTF-8, 1..64 bytes, no control character, " or \ */
+    uint64_t size;       /* elements */
+    uint32_t rows, cols; /* of a matrix; 0, 0 = a vector */
+    enum traj_norm norm; /* SPECTRAL needs rows and cols */
+    enum traj_combine combine; /* of ranks; NONE = as the step's */
+};
 
 /* ---- runs --------------------------------------------------------------- */
 
@@ -124,6 +175,11 @@ struct traj_options {
                              attempts left included; 1 GiB, at least 1 MiB */
     uint32_t rank;        /* of this process, 0 .. world-1 */
     uint32_t world;       /* processes of the run; 0 means 1 */
+    const struct traj_group *groups; /* copied; names differ */
+    uint32_t n_groups;               /* at most TRAJ_GROUPS_MAX */
+    /* Steps folded into one record by traj_step; 0 or 1 = none. For trainers
+     * whose steps cost less than a record: see traj_step. */
+    uint32_t fold_steps;
 };
 #ifdef __cplusplus
 #define TRAJ_OPTIONS_INIT                                                      \
@@ -169,26 +225,12 @@ TRAJ_API void traj_close(traj_run *run);
 
 /* ---- recording ---------------------------------------------------------- */
 
-/* What a gradient norm is the norm of. */
-enum traj_stage {
-    TRAJ_STAGE_UNSPECIFIED = 0,
-    TRAJ_STAGE_UNSCALED = 1, /* of the loss itself, whole batch, global */
-    TRAJ_STAGE_SCALED = 2,   /* of loss_scale times the loss */
-    TRAJ_STAGE_MICRO = 3,    /* of one microbatch, before accumulation */
-    TRAJ_STAGE_LOCAL = 4,    /* of this rank's data, before reduction */
-};
-
-/* How the sums of ranks combine into the run's. */
-enum traj_combine {
-    TRAJ_COMBINE_NONE = 0,    /* one rank speaks for all */
-    TRAJ_COMBINE_SHARD = 1,   /* disjoint parameters: squares add */
-    TRAJ_COMBINE_REPLICA = 2, /* the same values on each: must agree */
-};
-
 enum traj_step_flag {
-    TRAJ_STEP_CLIPPED = 1,   /* clipping changed the gradient */
-    TRAJ_STEP_SKIPPED = 2,   /* the optimizer did not update */
-    TRAJ_STEP_FOUND_INF = 4, /* the loss scaler saw Inf or NaN */
+    TRAJ_STEP_CLIPPED = 1,    /* clipping changed the gradient */
+    TRAJ_STEP_SKIPPED = 2,    /* the optimizer did not update */
+    TRAJ_STEP_FOUND_INF = 4,  /* the loss scaler saw Inf or NaN */
+    TRAJ_STEP_FROM_DELTA = 8, /* g was computed from d: see traj_optimizer */
+    TRAJ_STEP_SPIKE = 16,     /* loss or ||g|| far out of its recent range */
 };
 
 /*
@@ -225,7 +267,7 @@ struct traj_step {
     uint64_t samples;
     uint64_t batch_samples; /* behind g */
     uint64_t flags;         /* enum traj_step_flag, or-ed */
-    enum traj_stage stage;
+    uint32_t stage;         /* enum traj_stage, or-ed */
     enum traj_combine combine;
 };
 
@@ -237,6 +279,13 @@ TRAJ_API void traj_step_init_sized(struct traj_step *step, size_t size);
  * Record one step. Never blocks (unless TRAJ_FULL_BLOCK and full), allocates
  * or makes a system call, but for the change to a new segment of the spool
  * when the library's thread has not made it in time. The time is taken here.
+ *
+ * With fold_steps = k, k calls make one record: the fields of the last step,
+ * and of all of them exact sums of loss, ||g||^2 and ||d||^2 (compensated),
+ * smallest and largest loss and ||g||^2 with their steps, and the counts of
+ * clipped and of non-finite steps. Flags are or-ed, counts of NaN and Inf
+ * added up. An open fold is recorded early after 1 s, before any other record
+ * of the run, and by traj_finish and traj_close; a killed trainer loses it.
  */
 TRAJ_API TRAJ_CHECK enum traj_status traj_step(
     traj_run *run, const struct traj_step *step);
@@ -281,11 +330,90 @@ struct traj_stats {
 TRAJ_API TRAJ_CHECK enum traj_status traj_get_stats(
     const traj_run *run, struct traj_stats *stats);
 
+/* ---- from the daemon ------------------------------------------------------
+ */
+
+/* Rules for the step size; traj_rule_step says what each is. */
+enum traj_rule {
+    TRAJ_RULE_FIXED = 1,
+    TRAJ_RULE_CLIPPED = 2,
+    TRAJ_RULE_NORMALIZED = 3,
+    TRAJ_RULE_L0L1 = 4,
+    TRAJ_RULE_OPTIMAL = 5,
+    TRAJ_RULE_CLIPPED_L0L1 = 6,
+};
+
+struct traj_advice {
+    size_t size;
+    uint64_t n; /* samples behind the law */
+    double L0, L1;
+    double step;           /* lr for plain gradient descent at grad_norm */
+    double clip_threshold; /* of the rule, or Inf where it does not clip */
+    uint64_t age_ns;       /* since it came */
+};
+
+/*
+ * The law that trajd last fitted to this run, and what rule makes of it at
+ * gradient norm grad_norm (for TRAJ_RULE_FIXED: the largest norm expected).
+ * Fitted along this trajectory: no property of the function. trajd sends a law
+ * only when nothing speaks against it. TRAJ_ENOLAW: none has come.
+ * Any thread; does not block; advice->size must be set.
+ */
+TRAJ_API TRAJ_CHECK enum traj_status traj_advice(const traj_run *run,
+    enum traj_rule rule, double grad_norm, struct traj_advice *advice);
+
+/* The probe interval that the daemon asks for, in steps; 0 = none. A watch
+ * follows it if its option remote_rate says so. Any thread. */
+TRAJ_API uint32_t traj_wanted_probe_every(const traj_run *run);
+
+/* ---- mathematics: step sizes ----------------------------------------------
+ */
+
+/*
+ * The step size h for x -= h g at ||g|| = grad_norm under ||H|| <= L0 +
+ * L1||g||: FIXED         1/(2(L0 + L1 M)), grad_norm = M >= all norms to come;
+ *                 1905.11881, Theorem 6
+ *   CLIPPED       min{eta, gamma eta/||g||}, eta = 1/(10 L0),
+ *                 gamma = min{10 L0, L0/L1}; 1905.11881, Theorem 3
+ *   NORMALIZED    eta gamma/(||g|| + gamma), the same eta and gamma;
+ *                 1905.11881, section 3
+ *   L0L1          1/(L0 + 3/2 L1 ||g||); 2410.10800, Theorem 3.1
+ *   OPTIMAL       ln(1 + L1||g||/(L0 + L1||g||))/(L1||g||), 1/L0 for L1 = 0;
+ *                 2410.10800, eta*
+ *   CLIPPED_L0L1  min{1/(2 L0), 1/(3 L1||g||)}; 2410.10800, eta_cl
+ * Pure. Inf where the law bounds nothing (L0 = L1 = 0); NaN for a negative or
+ * NaN argument or an unknown rule.
+ */
+TRAJ_API double traj_rule_step(
+    enum traj_rule rule, double L0, double L1, double grad_norm);
+
+/* The norm above which rule takes steps shorter than at ||g|| = 0 in
+ * proportion 1/||g||: the clip threshold. Inf where it does not clip. Pure. */
+TRAJ_API double traj_rule_threshold(enum traj_rule rule, double L0, double L1);
+
+/* Stochastic clipping, 1905.11881, Theorem 7: noise ||ghat - g|| <= tau,
+ * steps = T > 0. Pure; NaN as above. */
+TRAJ_API double traj_stochastic_step(
+    double L0, double L1, double tau, double steps, double grad_norm);
+
+/* Mixed clipping, 2010.02519: x -= *ret_momentum m + *ret_gradient g with
+ * *ret_momentum = nu lr/(1 + lr||m||/gamma), *ret_gradient =
+ * (1 - nu) lr/(1 + lr||g||/gamma). Pure. */
+TRAJ_API void traj_mixed_clipping(double lr, double nu, double gamma,
+    double momentum_norm, double grad_norm, double *ret_momentum,
+    double *ret_gradient);
+
+/* The radius of a layer's update in its norm, 2505.13416:
+ * ||g||_* / (L0 + L1 ||g||_*). Pure; NaN and Inf as traj_rule_step. */
+TRAJ_API double traj_layer_radius(double L0, double L1, double grad_dual);
+
 /* ---- mathematics: moments ----------------------------------------------- */
 
 enum traj_dtype {
     TRAJ_F32 = 1,
     TRAJ_F64 = 2,
+    TRAJ_BF16 = 3, /* bfloat16: the upper half of a float32 */
+    TRAJ_F16 = 4,  /* IEEE 754 binary16 */
 };
 
 /*
@@ -319,6 +447,64 @@ TRAJ_API TRAJ_CHECK enum traj_status traj_moments(enum traj_dtype dtype,
     size_t n, const void *x, const void *g, const void *x0, const void *g0,
     struct traj_moments *ret_moments);
 
+/* One of several arrays that together are the parameters. x and x0 are of
+ * dtype, g and g0 of grad_dtype (0 = dtype). */
+struct traj_segment {
+    enum traj_dtype dtype;
+    enum traj_dtype grad_dtype;
+    size_t n;
+    const void *x, *g, *x0, *g0; /* as in traj_moments */
+};
+
+/*
+ * The moments of all segments together, in one pass, and of each: ret_each has
+ * n_segments elements or is NULL. threads: how many may work, this one
+ * included; 0 means 1; the result is the same bits for any number. Blocks till
+ * all are done; starts threads only where n makes it worth while, and does with
+ * fewer where none can be started.
+ * TRAJ_ENOGRAD: an array that some segment (of n > 0) has is NULL in another:
+ * not allocated yet? TRAJ_EINVAL: unknown dtype. Else as traj_moments, which is
+ * this with one segment.
+ */
+TRAJ_API TRAJ_CHECK enum traj_status traj_moments_of(
+    const struct traj_segment *segments, size_t n_segments, uint32_t threads,
+    struct traj_moments *ret_total, struct traj_moments *ret_each);
+
+/*
+ * ||x - x0|| in a norm, and the dual norm of it. x0 may be NULL (zeros). All
+ * in double. SPECTRAL by power iteration on the smaller Gram matrix till the
+ * value changes by less than 1e-12 of itself, its dual from the eigenvalues of
+ * that matrix: relative error below 1e-7 sqrt(min(rows, cols)). Allocates for
+ * SPECTRAL only, 8 min(rows, cols)^2 bytes and a little; TRAJ_EINVAL if
+ * min(rows, cols) > 2048 or rows * cols is not n. Not finite input: NaN.
+ * n = 0 gives 0. Any thread.
+ */
+TRAJ_API TRAJ_CHECK enum traj_status traj_norm(enum traj_norm norm,
+    enum traj_dtype dtype, uint64_t rows, uint64_t cols, const void *x,
+    const void *x0, double *ret_norm);
+TRAJ_API TRAJ_CHECK enum traj_status traj_dual_norm(enum traj_norm norm,
+    enum traj_dtype dtype, uint64_t rows, uint64_t cols, const void *g,
+    const void *g0, double *ret_norm);
+
+/*
+ * U = (K ||vbar||^2 - mean ||v_k||^2)/(K - 1): unbiased for ||E v||^2 from K
+ * independent microbatches v_1 .. v_K with mean vbar; may be negative, so
+ * average it before taking a root. Pure; NaN for K < 2.
+ */
+TRAJ_API double traj_unbiased_sq(
+    uint64_t micro_batches, double mean_sq, double sq_of_mean);
+
+/*
+ * The gradient noise, McCandlish et al. 2018 (1812.06162), appendix A.1: from
+ * ||g||^2 of two batch sizes, small < big,
+ *   *ret_signal_sq = (big sq_big - small sq_small)/(big - small), ~ ||E g||^2
+ *   *ret_noise     = (sq_small - sq_big)/(1/small - 1/big), ~ tr Sigma.
+ * Both unbiased and may be negative; average each, then divide: the noise
+ * scale is noise/signal_sq. Pure; NaN unless 0 < small < big.
+ */
+TRAJ_API void traj_gradient_noise(double small, double sq_small, double big,
+    double sq_big, double *ret_signal_sq, double *ret_noise);
+
 /* ---- mathematics: the smoothness probe ---------------------------------- */
 
 #define TRAJ_GAMMAS_MAX 32
@@ -334,6 +520,13 @@ TRAJ_API TRAJ_CHECK enum traj_status traj_moments(enum traj_dtype dtype,
 typedef int (*traj_gradient_fn)(
     void *context, void *ret_grad, double *ret_loss);
 
+/* The same for microbatch k of 0 .. micro_batches-1, of independent data. */
+typedef int (*traj_micro_gradient_fn)(
+    void *context, uint32_t k, void *ret_grad, double *ret_loss);
+
+/* Where the parameters are several arrays (segments), ret_grad and the arrays
+ * of traj_hvp_fn are of type void *const *: one array per segment. */
+
 enum traj_estimator {
     TRAJ_ESTIMATOR_FULL = 1,       /* both gradients on all of the data */
     TRAJ_ESTIMATOR_SUBSET = 2,     /* both on the same fixed subset */
@@ -347,6 +540,10 @@ enum traj_probe_flag {
     TRAJ_PROBE_TINY_STEP = 2,      /* ||d|| < 1e-12 ||x||: nothing measured */
     TRAJ_PROBE_ROUNDING = 4,       /* ||dg|| < 10 u ||g||: rounding only */
     TRAJ_PROBE_NONFINITE = 8,      /* x, d or a gradient has NaN or Inf */
+    TRAJ_PROBE_NOISE_LIMITED = 16, /* smoothness^2 < 4 noise_floor^2 */
+    TRAJ_PROBE_NEGATIVE = 32,      /* microbatch: U of the difference is < 0 */
+    TRAJ_PROBE_BURST = 64, /* taken because of a spike, not by the schedule */
+    TRAJ_PROBE_FROM_DELTA = 128, /* gradients computed from updates */
 };
 /* u is the unit roundoff of the dtype: 2^-24 or 2^-53. */
 
@@ -390,6 +587,13 @@ struct traj_probe {
     uint64_t flags; /* enum traj_probe_flag, or-ed */
     uint32_t n_points;
     struct traj_probe_point points[TRAJ_GAMMAS_MAX];
+    uint32_t group; /* 0 = all parameters */
+    enum traj_norm norm;
+    enum traj_combine combine;
+    double noise_sq;   /* E||g - E g||^2 of the batch behind g */
+    double grad_dual;  /* for a norm that is not L2: ||g(x)||_*, and at */
+    double dgrad_dual; /* smoothness_gamma ||g_gamma - g||_* and */
+    double delta_norm; /* ||x_gamma - x||; smoothness is their ratio */
 };
 
 TRAJ_API void traj_probe_init_sized(struct traj_probe *probe, size_t size);
@@ -413,11 +617,35 @@ struct traj_probe_input {
     int check_idempotence; /* 1: one more callback at x first */
     traj_gradient_fn gradient;
     void *context;
-    void *workspace; /* traj_probe_workspace_bytes(), 64-aligned */
+    void *workspace; /* traj_probe_workspace(), 64-aligned */
+    /* Parameters in several arrays: then dtype, n, param, param_start and
+     * grad_start above are 0 and NULL. */
+    const struct traj_probe_segment *segments;
+    size_t n_segments;
+    /* Per group as well: ret_groups has n_groups elements, each through
+     * traj_probe_init; or 0, NULL, NULL. */
+    const struct traj_group *groups;
+    uint32_t n_groups;
+    struct traj_probe *ret_groups;
+    /* The microbatch estimator, instead of gradient. */
+    traj_micro_gradient_fn micro_gradient;
+    uint32_t micro_batches; /* at least 2 */
+    uint32_t threads;       /* of the moments, as traj_moments_of */
 };
 
-/* 0 for an unknown dtype, or an n that no memory holds. */
-TRAJ_API size_t traj_probe_workspace_bytes(enum traj_dtype dtype, size_t n);
+/* One of several arrays of parameters. */
+struct traj_probe_segment {
+    enum traj_dtype dtype;
+    size_t n;
+    void *param;             /* now x + d */
+    const void *param_start; /* x */
+    const void *grad_start;  /* g(x) */
+    uint32_t group;          /* 1 .. n_groups; 0 = of no group */
+};
+
+/* Bytes of workspace for such an input; 0 if it is invalid. Reads size, dtype,
+ * n, segments, n_segments, n_groups and whether micro_gradient is there. */
+TRAJ_API size_t traj_probe_workspace(const struct traj_probe_input *input);
 
 /*
  * The local smoothness along the last update,
@@ -444,9 +672,131 @@ TRAJ_API TRAJ_CHECK enum traj_status traj_smoothness_probe(
 TRAJ_API TRAJ_CHECK enum traj_status traj_log_probe(
     traj_run *run, const struct traj_probe *probe);
 
-/* ---- watch: both halves, for a trainer with one flat array -------------- */
+/* The moments of one group at one step. */
+struct traj_group_step {
+    size_t size;
+    uint64_t step;
+    uint32_t group; /* 1 .. n_groups */
+    enum traj_norm norm;
+    enum traj_combine combine;
+    uint32_t stage;
+    struct traj_moments moments;  /* grad_delta: <g,d> of this step */
+    double grad_dual, delta_norm; /* for a norm that is not L2 */
+};
+
+TRAJ_API void traj_group_step_init_sized(
+    struct traj_group_step *group, size_t size);
+#define traj_group_step_init(g)                                                \
+    traj_group_step_init_sized((g), sizeof(struct traj_group_step))
+
+/* Record it. As traj_step; TRAJ_EINVAL if the run has no such group. */
+TRAJ_API TRAJ_CHECK enum traj_status traj_log_group(
+    traj_run *run, const struct traj_group_step *group);
+
+/* ---- mathematics: the operator norm of the Hessian ----------------------- */
+
+enum traj_sharpness_method {
+    TRAJ_SHARPNESS_POWER = 1,   /* the eigenvalue of largest magnitude */
+    TRAJ_SHARPNESS_LANCZOS = 2, /* both ends of the spectrum */
+};
+
+/* Writes H v, H the Hessian at the parameters as they are, on the data of the
+ * gradient callback; v is not to be changed. Returns as traj_gradient_fn. */
+typedef int (*traj_hvp_fn)(void *context, const void *v, void *ret_hv);
+
+struct traj_sharpness_options {
+    size_t size;
+    enum traj_dtype dtype; /* with segments: 0, 0, NULL */
+    size_t n;
+    void *param; /* the trainer's; borrowed till close */
+    const struct traj_probe_segment *segments; /* dtype, n, param; copied */
+    size_t n_segments;
+    traj_gradient_fn gradient; /* H v = (g(x + e v) - g(x - e v))/(2 e), */
+    traj_hvp_fn hvp;           /* or exact; one of the two */
+    void *context;
+    enum traj_sharpness_method method; /* 0 = POWER */
+    uint32_t max_hvps; /* 0 = 3 for POWER, 8 for LANCZOS; at most 64 */
+    double tolerance;  /* converged if residual <= tolerance |value|; 0 = .1 */
+    double epsilon; /* e for ||v|| = 1; 0 = u^(1/3) (1 + ||x||), u of dtype */
+};
+
+/* What was found; fields as in schema/wire.md, SHARPNESS. Never a silent zero:
+ * what could not be measured is unset, and flags say why. */
+struct traj_sharpness {
+    size_t size;
+    uint64_t step;
+    uint32_t group;
+    enum traj_sharpness_method method;
+    enum traj_estimator estimator;
+    enum traj_dtype dtype;
+    double value;    /* signed Rayleigh quotient; |value| -> ||H|| from below */
+    double residual; /* ||H v - value v||, ||v|| = 1 */
+    double lambda_min, lambda_max; /* LANCZOS: the Ritz values at both ends */
+    double residual_min, residual_max;
+    double epsilon; /* unset: exact products */
+    double grad_sq, loss, lr;
+    double subset_fraction;
+    uint64_t hvps, grad_evals, cost_ns;
+    uint64_t batch_samples;
+    uint64_t converged; /* 1, 0 */
+    uint64_t flags;     /* TRAJ_PROBE_NONFINITE */
+};
+
+TRAJ_API void traj_sharpness_init_sized(
+    struct traj_sharpness *sharpness, size_t size);
+#define traj_sharpness_init(s)                                                 \
+    traj_sharpness_init_sized((s), sizeof(struct traj_sharpness))
+
+/*
+ * Keeps the vector of the power iteration from one measurement to the next:
+ * the top of the spectrum turns slowly, so a few products a time suffice.
+ * Allocates for POWER four arrays like the parameters, for LANCZOS max_hvps
+ * more; used by one thread at a time. The first vector is drawn from a
+ * generator of its own with a fixed seed.
+ */
+typedef struct traj_sharpness_meter traj_sharpness_meter;
+TRAJ_API TRAJ_CHECK enum traj_status traj_sharpness_open(
+    const struct traj_sharpness_options *options,
+    traj_sharpness_meter **ret_meter);
+
+/*
+ * Measure at the parameters as they are. Blocks for at most max_hvps products,
+ * each two gradients or one hvp; fewer when it converges before. Parameters are
+ * restored bit for bit, floating-point environment as in the probe. Sets value,
+ * residual, the ends, epsilon, hvps, grad_evals, converged, flags, dtype and
+ * method; the rest stays. TRAJ_ECALLBACK: *ret_sharpness is as it was, and so
+ * is the vector. A vector that H maps to 0 or to NaN is drawn anew next time.
+ */
+TRAJ_API TRAJ_CHECK enum traj_status traj_sharpness_measure(
+    traj_sharpness_meter *meter, struct traj_sharpness *ret_sharpness);
+
+/* NULL is allowed. */
+TRAJ_API void traj_sharpness_close(traj_sharpness_meter *meter);
+
+/* Record it. As traj_step. */
+TRAJ_API TRAJ_CHECK enum traj_status traj_log_sharpness(
+    traj_run *run, const struct traj_sharpness *sharpness);
+
+/* ---- watch: both halves, for a trainer's arrays -------------------------- */
 
 typedef struct traj_watch traj_watch;
+
+/* Where the trainer exposes no gradient: how g follows from d, exactly but for
+ * rounding (flags FROM_DELTA). Others (Adam, RPROP) do not give it away. */
+enum traj_optimizer {
+    TRAJ_OPTIMIZER_UNKNOWN = 0,
+    TRAJ_OPTIMIZER_SGD = 1,        /* d = -lr g */
+    TRAJ_OPTIMIZER_HEAVY_BALL = 2, /* v = momentum v + g, d = -lr v */
+};
+
+/* One of several arrays of a trainer; grad is of dtype too. */
+struct traj_watch_segment {
+    enum traj_dtype dtype;
+    size_t n;
+    void *param;
+    const void *grad;
+    uint32_t group; /* 1 .. n_groups; 0 = of no group */
+};
 
 struct traj_watch_options {
     size_t size;
@@ -456,13 +806,39 @@ struct traj_watch_options {
     const void *grad; /* the trainer's gradient; borrowed till close */
     traj_gradient_fn gradient; /* NULL: no probes */
     void *context;
-    uint32_t probe_every; /* steps between probes; 0 = 1; UINT32_MAX never */
+    uint32_t probe_every; /* steps between probes; 0 = by probe_budget;
+                             UINT32_MAX never */
     const double *gammas; /* copied; default {0.5, 1} */
     uint32_t n_gammas;
     int check_idempotence;         /* 1: at the first probe and every 100th */
     enum traj_estimator estimator; /* default TRAJ_ESTIMATOR_SAME_BATCH */
     uint64_t batch_samples;        /* 0 = unknown */
     double subset_fraction;        /* 0 = unknown */
+    /* Parameters in several arrays: then dtype, n, param and grad above are 0
+     * and NULL. Copied. */
+    const struct traj_watch_segment *segments;
+    size_t n_segments;
+    const struct traj_group *groups; /* as given to traj_open; copied */
+    uint32_t n_groups;
+    uint32_t group_every; /* steps between GROUP records; 0 = 16 */
+    uint32_t threads;     /* for the sums; 0 = 1 */
+    /* Time for probes, sharpness included, as a fraction of the time of
+     * training without them; 0 = 0.02. In force when probe_every is 0. */
+    double probe_budget;
+    uint32_t burst_probes; /* probes of consecutive steps after a spike;
+                              0 = 4; UINT32_MAX none. The budget pays. */
+    int remote_rate;       /* 1: the daemon may set the probe interval */
+    traj_micro_gradient_fn micro_gradient; /* for ESTIMATOR_MICROBATCH */
+    uint32_t micro_batches;
+    traj_hvp_fn hvp;          /* exact products for the sharpness; or NULL */
+    uint32_t sharpness_every; /* probes between two; 0 = 8 by budget and never
+                                 with probe_every; UINT32_MAX never */
+    uint32_t sharpness_hvps;  /* 0 = 3 */
+    /* Steps between probes of ESTIMATOR_DIFFERENT, which are free; 0 = 1 where
+     * there is no callback and never where there is; UINT32_MAX never. */
+    uint32_t different_every;
+    enum traj_optimizer optimizer; /* for delta_only */
+    int delta_only;                /* 1: grad is NULL, g is computed from d */
 };
 #ifdef __cplusplus
 #define TRAJ_WATCH_INIT                                                        \

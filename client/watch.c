@@ -93,8 +93,11 @@ static bool take_memory(struct traj_watch *watch)
     const struct traj_watch_options *o = &watch->options;
     const size_t bytes = o->n * width(o->dtype);
     const size_t stride = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    const struct traj_probe_input input = {
+        .size = sizeof input, .dtype = o->dtype, .n = o->n
+    };
     const size_t workspace =
-        o->gradient != NULL ? traj_probe_workspace_bytes(o->dtype, o->n) : 0;
+        o->gradient != NULL ? traj_probe_workspace(&input) : 0;
     char *memory = aligned_alloc(ALIGNMENT, 2 * stride + workspace);
     if (memory == NULL) {
         return false;

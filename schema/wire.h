@@ -22,7 +22,8 @@
 #define WIRE_TEXT_MAX 65536u        /* bytes of one text or blob */
 #define WIRE_NAME_MAX 200u          /* bytes of a metric's name; at least 1 */
 #define WIRE_GAMMAS_MAX 32u         /* points of one probe */
-#define WIRE_HELLO_MAX 262144u      /* bytes of the JSON of a HELLO */
+#define WIRE_HELLO_MAX 786432u      /* bytes of the JSON of a HELLO */
+#define WIRE_GROUPS_MAX 4096u       /* groups of one run */
 
 enum wire_type {
     WIRE_HELLO = 1, /* client: who this stream is (JSON) */
@@ -117,8 +118,8 @@ enum wire_kind {
     WIRE_PROBE = 2,
     WIRE_METRIC = 3,
     WIRE_EVENT = 4,
-    WIRE_SHARPNESS = 5, /* reserved */
-    WIRE_GROUP = 6,     /* reserved */
+    WIRE_SHARPNESS = 5,
+    WIRE_GROUP = 6,
 };
 #define WIRE_KINDS 5u /* kinds in use are 1 .. WIRE_KINDS - 1 */
 
@@ -160,7 +161,7 @@ enum wire_field_type {
     X(18, clip_scale, F64)      /* factor applied to g; 1 = not clipped */     \
     X(19, grad_clipped_sq, F64) /* ||g||^2 after clipping, as measured */      \
     X(20, loss_scale, F64)                                                     \
-    X(21, stage, U64)         /* enum traj_stage of grad_sq */                 \
+    X(21, stage, U64)         /* enum traj_stage bits of grad_sq */            \
     X(22, flags, U64)         /* TRAJ_STEP_* bits */                           \
     X(23, micro_batches, U64) /* gradients accumulated into g */               \
     X(24, momentum, F64)                                                       \
@@ -195,8 +196,8 @@ enum wire_field_type {
     X(0, step, U64)                                                            \
     X(1, wall_ns, I64)                                                         \
     X(2, estimator, U64)  /* enum traj_estimator */                            \
-    X(3, group, U64)      /* 0 = all parameters */                             \
-    X(4, norm, U64)       /* 0 = L2; others are reserved */                    \
+    X(3, group, U64)      /* 0 = all; k = HELLO's groups[k - 1] */             \
+    X(4, norm, U64)       /* enum traj_norm; absent = L2 */                    \
     X(5, dtype, U64)      /* enum traj_dtype */                                \
     X(6, smoothness, F64) /* max over gamma ||g_gamma-g||/||x_gamma-x|| */     \
     X(7, smoothness_gamma, F64) /* the gamma of that maximum */                \
@@ -228,7 +229,11 @@ enum wire_field_type {
     X(33, precond_dgrad_sq, F64) /* ||dg||_{P*}^2 */                           \
     X(34, subset_fraction, F64)  /* of the training data behind g */           \
     X(35, ceiling, F64)          /* (||g|| + ||g_gamma||) / ||x_gamma-x||, at  \
-                                    smoothness_gamma */
+                                    smoothness_gamma */                        \
+    X(36, noise_sq, F64)   /* E||g - E g||^2 of g's batch, as known here */    \
+    X(37, grad_dual, F64)  /* ||g(x)||_*, the dual of norm; not for L2 */      \
+    X(38, dgrad_dual, F64) /* ||g_gamma - g||_* at smoothness_gamma */         \
+    X(39, delta_norm, F64) /* ||x_gamma - x|| in norm, same gamma */
 
 /* METRIC: any other named scalar. */
 #define WIRE_METRIC_FIELDS(X)                                                  \
@@ -247,16 +252,74 @@ enum wire_field_type {
     X(5, value, F64)     /* DROPPED: how many records */                       \
     X(6, exit_code, I64) /* FINISH: 0 = finished, else failed */
 
+/*
+ * SHARPNESS: the ends of the spectrum of the Hessian H at x. residual is
+ * ||H v - value v|| of the unit vector v; value is signed.
+ */
+#define WIRE_SHARPNESS_FIELDS(X)                                               \
+    X(0, step, U64)                                                            \
+    X(1, wall_ns, I64)                                                         \
+    X(2, group, U64)     /* as PROBE's */                                      \
+    X(3, method, U64)    /* enum traj_sharpness_method */                      \
+    X(4, estimator, U64) /* enum traj_estimator: the data behind H */          \
+    X(5, dtype, U64)     /* enum traj_dtype */                                 \
+    X(6, value, F64)     /* eigenvalue of largest magnitude */                 \
+    X(7, residual, F64)                                                        \
+    X(8, lambda_min, F64) /* smallest and largest Ritz value: Lanczos */       \
+    X(9, lambda_max, F64)                                                      \
+    X(10, hvps, U64)      /* Hessian-vector products */                        \
+    X(11, converged, U64) /* 1: residual <= tolerance |value| */               \
+    X(12, grad_evals, U64)                                                     \
+    X(13, cost_ns, U64)                                                        \
+    X(14, epsilon, F64) /* of the central difference; absent: exact HVPs */    \
+    X(15, grad_sq, F64) /* ||g(x)||^2 */                                       \
+    X(16, loss, F64)                                                           \
+    X(17, lr, F64)                                                             \
+    X(18, batch_samples, U64)                                                  \
+    X(19, subset_fraction, F64)                                                \
+    X(20, flags, U64)        /* TRAJ_PROBE_* bits */                           \
+    X(21, residual_min, F64) /* Lanczos: of lambda_min and lambda_max */       \
+    X(22, residual_max, F64)
+
+/* GROUP: the moments of one group (a layer) at one step; fields as STEP's. */
+#define WIRE_GROUP_FIELDS(X)                                                   \
+    X(0, step, U64)                                                            \
+    X(1, wall_ns, I64)                                                         \
+    X(2, group, U64) /* k = HELLO's groups[k - 1] */                           \
+    X(3, grad_sq, F64)                                                         \
+    X(4, param_sq, F64)                                                        \
+    X(5, delta_sq, F64)                                                        \
+    X(6, grad_delta, F64)                                                      \
+    X(7, dgrad_sq, F64)                                                        \
+    X(8, dgrad_delta, F64)                                                     \
+    X(9, grad_prev, F64)                                                       \
+    X(10, grad_max_abs, F64)                                                   \
+    X(11, grad_nan, U64)                                                       \
+    X(12, grad_inf, U64)                                                       \
+    X(13, param_nan, U64)                                                      \
+    X(14, param_inf, U64)                                                      \
+    X(15, norm, U64)       /* enum traj_norm; absent = L2 */                   \
+    X(16, grad_dual, F64)  /* ||g||_*, the dual of norm; not for L2 */         \
+    X(17, delta_norm, F64) /* ||d|| in norm; not for L2 */                     \
+    X(18, combine, U64)    /* enum traj_combine */                             \
+    X(19, stage, U64)      /* enum traj_stage bits of grad_sq */
+
 #define WIRE_FIELD_ENUM_STEP(id, name, type) STEP_##name = (id),
 #define WIRE_FIELD_ENUM_PROBE(id, name, type) PROBE_##name = (id),
 #define WIRE_FIELD_ENUM_METRIC(id, name, type) METRIC_##name = (id),
 #define WIRE_FIELD_ENUM_EVENT(id, name, type) EVENT_##name = (id),
+#define WIRE_FIELD_ENUM_SHARPNESS(id, name, type) SHARPNESS_##name = (id),
+#define WIRE_FIELD_ENUM_GROUP(id, name, type) GROUP_##name = (id),
 enum wire_step_field { WIRE_STEP_FIELDS(WIRE_FIELD_ENUM_STEP) STEP_FIELDS };
 enum wire_probe_field { WIRE_PROBE_FIELDS(WIRE_FIELD_ENUM_PROBE) PROBE_FIELDS };
 enum wire_metric_field {
     WIRE_METRIC_FIELDS(WIRE_FIELD_ENUM_METRIC) METRIC_FIELDS
 };
 enum wire_event_field { WIRE_EVENT_FIELDS(WIRE_FIELD_ENUM_EVENT) EVENT_FIELDS };
+enum wire_sharpness_field {
+    WIRE_SHARPNESS_FIELDS(WIRE_FIELD_ENUM_SHARPNESS) SHARPNESS_FIELDS
+};
+enum wire_group_field { WIRE_GROUP_FIELDS(WIRE_FIELD_ENUM_GROUP) GROUP_FIELDS };
 
 #define WIRE_FIELDS_MAX 64u /* of one kind: a mask is 64 bits */
 static_assert(STEP_FIELDS <= 64 && PROBE_FIELDS <= 64, "masks are 64 bits");

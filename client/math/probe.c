@@ -48,12 +48,12 @@ static size_t stride(enum traj_dtype dtype, size_t n)
     return (n * width(dtype) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 }
 
-size_t traj_probe_workspace_bytes(enum traj_dtype dtype, size_t n)
+size_t traj_probe_workspace(const struct traj_probe_input *input)
 {
-    if (dtype != TRAJ_F32 && dtype != TRAJ_F64) {
+    if (input->dtype != TRAJ_F32 && input->dtype != TRAJ_F64) {
         return 0;
     }
-    return 2 * stride(dtype, n);
+    return 2 * stride(input->dtype, input->n);
 }
 
 static enum traj_status missing(const char *name)

@@ -533,7 +533,10 @@ static void test_float32_rounds_its_points_to_float(void **state)
         .gradient = sees_environment,
         .context = &seen,
         .workspace = workspace };
-    assert_int_equal(traj_probe_workspace_bytes(TRAJ_F32, 1), 128);
+    const struct traj_probe_input small = {
+        .size = sizeof small, .dtype = TRAJ_F32, .n = 1
+    };
+    assert_int_equal(traj_probe_workspace(&small), 128);
     struct traj_probe probe_32;
     traj_probe_init(&probe_32);
     probe_32.step = 12;
