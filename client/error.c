@@ -55,6 +55,8 @@ const char *traj_strerror(enum traj_status status)
         return "a needed array is NULL";
     case TRAJ_EREFUSED:
         return "the daemon refuses this run; its spool is kept";
+    case TRAJ_ENOLAW:
+        return "the daemon has not sent a law for this run";
     }
     return "unknown status";
 }

@@ -91,10 +91,66 @@ void traj_probe_init_sized(struct traj_probe *probe, size_t size)
         .micro_dgrad_sq = unset,
         .subset_fraction = unset,
         .ceiling = unset,
+        .noise_sq = unset,
+        .grad_dual = unset,
+        .dgrad_dual = unset,
+        .delta_norm = unset,
         .cost_ns = TRAJ_UNSET_COUNT,
         .grad_evals = TRAJ_UNSET_COUNT,
         .micro_batches = TRAJ_UNSET_COUNT,
         .batch_samples = TRAJ_UNSET_COUNT,
     };
     copy_sized(probe, size, &empty, sizeof empty);
+}
+
+void traj_group_step_init_sized(struct traj_group_step *group, size_t size)
+{
+    const double unset = traj_unset();
+    const struct traj_group_step empty = {
+        .size = size,
+        .step = TRAJ_UNSET_COUNT,
+        .moments = {
+            .grad_sq = unset,
+            .param_sq = unset,
+            .delta_sq = unset,
+            .dgrad_sq = unset,
+            .grad_delta = unset,
+            .dgrad_delta = unset,
+            .grad_prev = unset,
+            .grad_max_abs = unset,
+            .grad_nan = TRAJ_UNSET_COUNT,
+            .grad_inf = TRAJ_UNSET_COUNT,
+            .param_nan = TRAJ_UNSET_COUNT,
+            .param_inf = TRAJ_UNSET_COUNT,
+        },
+        .grad_dual = unset,
+        .delta_norm = unset,
+    };
+    copy_sized(group, size, &empty, sizeof empty);
+}
+
+void traj_sharpness_init_sized(struct traj_sharpness *sharpness, size_t size)
+{
+    const double unset = traj_unset();
+    const struct traj_sharpness empty = {
+        .size = size,
+        .step = TRAJ_UNSET_COUNT,
+        .value = unset,
+        .residual = unset,
+        .lambda_min = unset,
+        .lambda_max = unset,
+        .residual_min = unset,
+        .residual_max = unset,
+        .epsilon = unset,
+        .grad_sq = unset,
+        .loss = unset,
+        .lr = unset,
+        .subset_fraction = unset,
+        .hvps = TRAJ_UNSET_COUNT,
+        .grad_evals = TRAJ_UNSET_COUNT,
+        .cost_ns = TRAJ_UNSET_COUNT,
+        .batch_samples = TRAJ_UNSET_COUNT,
+        .converged = TRAJ_UNSET_COUNT,
+    };
+    copy_sized(sharpness, size, &empty, sizeof empty);
 }
