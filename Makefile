@@ -28,7 +28,7 @@ LIB_LIBS := -lzmq -lm
 DAEMON_LIBS := -lzmq -lsqlite3 -lcjson -lmicrohttpd -lzstd -lm
 
 # ---- what is built from what
-LIB_SRC := $(wildcard client/*.c client/math/*.c client/wire/*.c client/transport/*.c)
+LIB_SRC := $(wildcard client/*.c client/watch/*.c client/math/*.c client/wire/*.c client/transport/*.c)
 CLI_SRC := $(wildcard client/cli/*.c)
 DAEMON_SRC := $(filter-out daemon/main.c,$(wildcard daemon/*.c daemon/*/*.c))
 TESTLIB_SRC := $(wildcard tests/lib/*.c)
