@@ -398,13 +398,15 @@ TRAJ_API double traj_stochastic_step(
 
 /* Mixed clipping, 2010.02519: x -= *ret_momentum m + *ret_gradient g with
  * *ret_momentum = nu lr/(1 + lr||m||/gamma), *ret_gradient =
- * (1 - nu) lr/(1 + lr||g||/gamma). Pure. */
+ * (1 - nu) lr/(1 + lr||g||/gamma). Pure; both NaN for nu > 1 or a negative or
+ * NaN argument. */
 TRAJ_API void traj_mixed_clipping(double lr, double nu, double gamma,
     double momentum_norm, double grad_norm, double *ret_momentum,
     double *ret_gradient);
 
 /* The radius of a layer's update in its norm, 2505.13416:
- * ||g||_* / (L0 + L1 ||g||_*). Pure; NaN and Inf as traj_rule_step. */
+ * ||g||_* / (L0 + L1 ||g||_*), 0 for ||g||_* = 0. Pure; NaN and Inf as
+ * traj_rule_step. */
 TRAJ_API double traj_layer_radius(double L0, double L1, double grad_dual);
 
 /* ---- mathematics: moments ----------------------------------------------- */
