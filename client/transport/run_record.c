@@ -86,6 +86,18 @@ enum traj_status traj_step(traj_run *run, const struct traj_step *step)
     return step_in_full(run, &full);
 }
 
+/* Whether the run has groups up to this one; 0 is all parameters. */
+static enum traj_status check_group(
+    const traj_run *run, const char *what, uint32_t group)
+{
+    uint32_t n = run->options.groups.n;
+    if (group > n) {
+        return error_set(TRAJ_EINVAL, "%s: group %u of a run with %u groups",
+            what, (unsigned)group, (unsigned)n);
+    }
+    return TRAJ_OK;
+}
+
 static enum traj_status probe_in_full(
     traj_run *run, const struct traj_probe *probe)
 {
@@ -93,9 +105,12 @@ static enum traj_status probe_in_full(
         return error_set(TRAJ_EINVAL, "probe: n_points is %u, more than %d",
             (unsigned)probe->n_points, TRAJ_GAMMAS_MAX);
     }
+    enum traj_status status = check_group(run, "probe", probe->group);
+    if (status != TRAJ_OK) {
+        return status;
+    }
     struct times now = times_now();
     int64_t pause_ns = 100000;
-    enum traj_status status = TRAJ_OK;
     do {
         prologue(run, now);
         status = record_probe(&run->stream.spool, probe, now);
@@ -120,6 +135,82 @@ enum traj_status traj_log_probe(traj_run *run, const struct traj_probe *probe)
     traj_probe_init(&full);
     memcpy(&full, probe, probe->size);
     return probe_in_full(run, &full);
+}
+
+static enum traj_status group_in_full(
+    traj_run *run, const struct traj_group_step *group)
+{
+    enum traj_status status = check_group(run, "group", group->group);
+    if (status == TRAJ_OK && group->group == 0) {
+        status = error_set_static(TRAJ_EINVAL,
+            "group 0 is all parameters: their moments are a step's");
+    }
+    if (status != TRAJ_OK) {
+        return status;
+    }
+    struct times now = times_now();
+    int64_t pause_ns = 100000;
+    do {
+        prologue(run, now);
+        status = record_group(&run->stream.spool, group, now);
+    } while (status == TRAJ_EFULL && wait_for_room(run, &now, &pause_ns));
+    return run_settle(run, status);
+}
+
+enum traj_status traj_log_group(
+    traj_run *run, const struct traj_group_step *group)
+{
+    enum traj_status status = run_admit(run);
+    if (status != TRAJ_OK || run_is_inert(run)) {
+        return status;
+    }
+    if (group == NULL || group->size < sizeof group->size) {
+        return error_set_static(TRAJ_EINVAL,
+            "group is NULL or was not set up by traj_group_step_init");
+    }
+    if (group->size >= sizeof *group) {
+        return group_in_full(run, group);
+    }
+    struct traj_group_step full;
+    traj_group_step_init(&full);
+    memcpy(&full, group, group->size);
+    return group_in_full(run, &full);
+}
+
+static enum traj_status sharpness_in_full(
+    traj_run *run, const struct traj_sharpness *sharpness)
+{
+    enum traj_status status = check_group(run, "sharpness", sharpness->group);
+    if (status != TRAJ_OK) {
+        return status;
+    }
+    struct times now = times_now();
+    int64_t pause_ns = 100000;
+    do {
+        prologue(run, now);
+        status = record_sharpness(&run->stream.spool, sharpness, now);
+    } while (status == TRAJ_EFULL && wait_for_room(run, &now, &pause_ns));
+    return run_settle(run, status);
+}
+
+enum traj_status traj_log_sharpness(
+    traj_run *run, const struct traj_sharpness *sharpness)
+{
+    enum traj_status status = run_admit(run);
+    if (status != TRAJ_OK || run_is_inert(run)) {
+        return status;
+    }
+    if (sharpness == NULL || sharpness->size < sizeof sharpness->size) {
+        return error_set_static(TRAJ_EINVAL,
+            "sharpness is NULL or was not set up by traj_sharpness_init");
+    }
+    if (sharpness->size >= sizeof *sharpness) {
+        return sharpness_in_full(run, sharpness);
+    }
+    struct traj_sharpness full;
+    traj_sharpness_init(&full);
+    memcpy(&full, sharpness, sharpness->size);
+    return sharpness_in_full(run, &full);
 }
 
 enum traj_status traj_log(
