@@ -18,7 +18,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "math/held_env.h"
+#include "held_env.h"
 
 #define ALIGNMENT 64u
 #define IDEMPOTENCE_EVERY 100u /* probes */

@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "math/held_env.h"
+#include "held_env.h"
 #include "math/isa.h"
 
 #define ALIGNMENT 64u

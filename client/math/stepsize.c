@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "math/held_env.h"
+#include "held_env.h"
 #include "traj.h"
 
 /* Positive, 0 of either sign, or Inf. */
