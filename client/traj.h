@@ -177,8 +177,9 @@ struct traj_options {
     uint32_t world;       /* processes of the run; 0 means 1 */
     const struct traj_group *groups; /* copied; names differ */
     uint32_t n_groups;               /* at most TRAJ_GROUPS_MAX */
-    /* Steps folded into one record by traj_step; 0 or 1 = none. For trainers
-     * whose steps cost less than a record: see traj_step. */
+    /* Steps folded into one record by traj_step; 0 or 1 = none; at most
+     * 1,000,000. For trainers whose steps cost less than a record: see
+     * traj_step. */
     uint32_t fold_steps;
 };
 #ifdef __cplusplus
@@ -284,8 +285,12 @@ TRAJ_API void traj_step_init_sized(struct traj_step *step, size_t size);
  * and of all of them exact sums of loss, ||g||^2 and ||d||^2 (compensated),
  * smallest and largest loss and ||g||^2 with their steps, and the counts of
  * clipped and of non-finite steps. Flags are or-ed, counts of NaN and Inf
- * added up. An open fold is recorded early after 1 s, before any other record
- * of the run, and by traj_finish and traj_close; a killed trainer loses it.
+ * added up. A step whose loss, ||g||^2 or g is not finite is counted, and in
+ * no sum and no extreme; a sum is recorded if all other steps have its
+ * quantity, so it is one over fold_count - fold_nonfinite steps. An open fold
+ * is recorded early at the first call after 1 s, before any other record of
+ * the run, and by traj_finish and traj_close; a killed trainer loses it. A
+ * fold that is dropped is one record in the counts of those.
  */
 TRAJ_API TRAJ_CHECK enum traj_status traj_step(
     traj_run *run, const struct traj_step *step);
@@ -398,13 +403,15 @@ TRAJ_API double traj_stochastic_step(
 
 /* Mixed clipping, 2010.02519: x -= *ret_momentum m + *ret_gradient g with
  * *ret_momentum = nu lr/(1 + lr||m||/gamma), *ret_gradient =
- * (1 - nu) lr/(1 + lr||g||/gamma). Pure. */
+ * (1 - nu) lr/(1 + lr||g||/gamma). Pure; both NaN for nu > 1 or a negative or
+ * NaN argument. */
 TRAJ_API void traj_mixed_clipping(double lr, double nu, double gamma,
     double momentum_norm, double grad_norm, double *ret_momentum,
     double *ret_gradient);
 
 /* The radius of a layer's update in its norm, 2505.13416:
- * ||g||_* / (L0 + L1 ||g||_*). Pure; NaN and Inf as traj_rule_step. */
+ * ||g||_* / (L0 + L1 ||g||_*), 0 for ||g||_* = 0. Pure; NaN and Inf as
+ * traj_rule_step. */
 TRAJ_API double traj_layer_radius(double L0, double L1, double grad_dual);
 
 /* ---- mathematics: moments ----------------------------------------------- */

@@ -14,8 +14,8 @@
 #include <string.h>
 
 #include "error.h"
+#include "held_env.h"
 #include "math/element.h"
-#include "math/held_env.h"
 #include "math/isa.h"
 
 /* ---- the trainer's parameters ------------------------------------------- */

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "math/sum.h"
+#include "sum.h"
 #include "traj.h"
 
 /* The arrays of a segment. */

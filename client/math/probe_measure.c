@@ -6,7 +6,7 @@
 #include "math/probe.h"
 #include <math.h>
 
-#include "math/held_env.h"
+#include "held_env.h"
 
 #define TINY_STEP 1e-12    /* ||d|| / ||x|| below which d is rounding */
 #define ROUNDING_FACTOR 10 /* times u: differences below it are rounding */

@@ -16,7 +16,7 @@
 #include <string.h>
 
 #include "math/element.h"
-#include "math/held_env.h"
+#include "held_env.h"
 #include "math/isa.h"
 
 /* Sums over the microbatches, then their means; known: no loss was unset. */

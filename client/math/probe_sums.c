@@ -3,7 +3,7 @@
 #include "math/probe.h"
 #include <math.h>
 
-#include "math/held_env.h"
+#include "held_env.h"
 
 static const void *array_of(
     const struct probe_segment *segment, enum probe_array array)

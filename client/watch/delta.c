@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-#include "math/held_env.h"
+#include "held_env.h"
 
 /* One body per element type: v and g of one array. velocity may be NULL. */
 #define DEFINE(type)                                                           \

@@ -13,8 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "math/held_env.h"
-#include "math/sum.h"
+#include "held_env.h"
+#include "sum.h"
 
 #define EVERY_DEFAULT 16u
 

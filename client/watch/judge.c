@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-#include "math/held_env.h"
+#include "held_env.h"
 
 /* Of ||g||^2: what rounding to float32 (2^-48) and our own subtractions leave
  * between two gradients that are the same. */

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "math/held_env.h"
+#include "held_env.h"
 #include "watch/delta.h"
 
 #define ALIGNMENT 64u

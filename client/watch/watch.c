@@ -21,7 +21,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "math/held_env.h"
+#include "held_env.h"
 #include "math/spike.h"
 #include "watch/arrays.h"
 #include "watch/delta.h"

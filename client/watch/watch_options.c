@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "math/held_env.h"
+#include "held_env.h"
 #include "watch/arrays.h"
 
 #define N_MAX (SIZE_MAX / 64)
