@@ -9,6 +9,8 @@
 #include "base/counters.h"
 #include "http/reply.h"
 #include "http/run_json.h"
+#include "pure/grad_norm.h"
+#include "pure/trainer.h"
 #include "store/scan.h"
 
 #define MEDIA_OPENMETRICS                                                      \
@@ -20,6 +22,7 @@ struct gauge_row {
     char uid[RUN_UID_MAX + 1];
     char *project; /* owned, malloc */
     struct run_id run;
+    struct trainer trainer;
     uint64_t last_step;
     int64_t last_step_wall_ns;
     double loss;
@@ -149,6 +152,7 @@ static enum err_code visit_run(
     struct gauge_row *row = &rows->rows[rows->n++];
     *row = (struct gauge_row){ .run = run->id,
         .project = project,
+        .trainer = trainer_of_hello(run->hello_json),
         .last_step = run->last_step,
         .last_step_wall_ns = run->facts.last_step_wall_ns,
         .loss = (double)NAN,
@@ -164,9 +168,8 @@ static void take_last(struct gauge_row *row, const struct scan_batch *batch)
     if ((present >> STEP_loss & 1) != 0) {
         row->loss = scan_f64(batch->columns[STEP_loss], i);
     }
-    if ((present >> STEP_grad_sq & 1) != 0) {
-        row->grad_norm = sqrt(scan_f64(batch->columns[STEP_grad_sq], i));
-    }
+    const struct row fields = { batch->columns, present, i };
+    (void)grad_norm(&fields, STEP_grad_sq, row->trainer.world, &row->grad_norm);
 }
 
 /* Rank 0's newest record of the run's last step. */
@@ -175,7 +178,8 @@ static enum err_code read_last(
 {
     const struct scan_query query = { .run = row->run,
         .kind = WIRE_STEP,
-        .fields = UINT64_C(1) << STEP_loss | UINT64_C(1) << STEP_grad_sq,
+        .fields =
+            ROW_BIT(STEP_loss) | ROW_BIT(STEP_grad_sq) | GRAD_DIVISOR_FIELDS,
         .attempts = SCAN_NEWEST,
         .from_step = row->last_step,
         .to_step = row->last_step };

@@ -25,6 +25,7 @@ struct series {
     struct metric metrics[METRICS_MAX];
     struct buckets buckets[METRICS_MAX];
     uint64_t max_buckets;
+    struct trainer trainer;
 };
 
 /* ---- parsing ------------------------------------------------------------ */
@@ -87,7 +88,8 @@ static uint64_t fields_of(const struct series *s, enum wire_kind kind)
 {
     uint64_t fields = 0;
     for (size_t m = 0; m < s->n; m++) {
-        fields |= s->metrics[m].kind == kind ? s->metrics[m].needs : 0;
+        const struct metric *metric = &s->metrics[m];
+        fields |= metric->kind == kind ? metric->needs | metric->wants : 0;
     }
     return fields;
 }
@@ -105,13 +107,14 @@ static unsigned step_field(enum wire_kind kind)
 }
 
 static bool add_values(struct buckets *buckets, const struct metric *metric,
-    const struct scan_batch *batch)
+    const struct trainer *trainer, const struct scan_batch *batch)
 {
     const uint64_t *steps = batch->columns[step_field(metric->kind)];
     for (size_t i = 0; i < batch->n; i++) {
-        if (metric_has(metric, batch->present, batch->texts, i) &&
-            !buckets_add(
-                buckets, steps[i], metric_value(metric, batch->columns, i))) {
+        double value = 0;
+        if (metric_read(metric, trainer, batch->columns, batch->present,
+                batch->texts, i, &value) &&
+            !buckets_add(buckets, steps[i], value)) {
             return false;
         }
     }
@@ -123,7 +126,7 @@ static enum err_code add_batch(struct series *s, enum wire_kind kind,
 {
     for (size_t m = 0; m < s->n; m++) {
         if (s->metrics[m].kind == kind &&
-            !add_values(&s->buckets[m], &s->metrics[m], batch)) {
+            !add_values(&s->buckets[m], &s->metrics[m], &s->trainer, batch)) {
             return err_set(e, ERR_NOMEM, "no memory for buckets");
         }
     }
@@ -272,6 +275,7 @@ static enum err_code answer(struct request *req, struct series *s,
         return reply_not_modified(req, e);
     }
     s->scan.run = run->id;
+    s->trainer = trainer_of_hello(run->hello_json);
     for (size_t m = 0; m < s->n; m++) {
         buckets_init(&s->buckets[m], (size_t)s->max_buckets);
     }

@@ -1,69 +1,362 @@
-/* derived.c: constant tables; any thread. */
+/* derived.c: constant tables and the formulas in them; any thread. */
 #include "pure/derived.h"
 
 #include <math.h>
 #include <string.h>
 
 #include "math/fit.h"
+#include "pure/grad_norm.h"
 #include "wire/fields.h"
 
-enum how {
-    HOW_F64, /* the field as it is */
-    HOW_U64,
-    HOW_I64,
-    HOW_ROOT,         /* of the field, a sum of squares */
-    HOW_UPDATE_RATIO, /* ||d|| / ||x|| */
-    HOW_TRAPEZOID,
-    HOW_SIMPSON,
-    HOW_STEP_LIMIT,     /* 2 / smoothness: beyond it gradient descent climbs */
-    HOW_SECANT,         /* ||g(x + d) - g(x)|| / ||d|| */
-    HOW_SECANT_CEILING, /* (G + G') / ||d|| */
-};
+/* ---- one field ---------------------------------------------------------- */
 
-#define BIT(field) (UINT64_C(1) << (field))
+static bool put(double value, double *ret)
+{
+    *ret = value;
+    return true;
+}
+
+static bool of_f64(const struct metric *metric, const struct row *row,
+    const struct trainer *trainer, double *ret)
+{
+    (void)trainer;
+    return put(row_f64(row, metric->field), ret);
+}
+
+static bool of_u64(const struct metric *metric, const struct row *row,
+    const struct trainer *trainer, double *ret)
+{
+    (void)trainer;
+    return put((double)row_u64(row, metric->field), ret);
+}
+
+static bool of_i64(const struct metric *metric, const struct row *row,
+    const struct trainer *trainer, double *ret)
+{
+    (void)trainer;
+    return put((double)(int64_t)row_u64(row, metric->field), ret);
+}
+
+/* Of a sum of squares. */
+static bool of_root(const struct metric *metric, const struct row *row,
+    const struct trainer *trainer, double *ret)
+{
+    (void)trainer;
+    return put(sqrt(row_f64(row, metric->field)), ret);
+}
+
+/* ---- formulas; theory.md 3 ----------------------------------------------- */
+
+static double root(const struct row *row, unsigned field)
+{
+    return sqrt(row_f64(row, field));
+}
+
+/* Nothing was measured where the divisor is 0: no step, no gradient. */
+static bool ratio(double of, double by, double *ret)
+{
+    return by != 0 && put(of / by, ret);
+}
+
+/* Rounding may carry a cosine beyond 1. A NaN stays one. */
+static bool cosine(double inner, double length, double other, double *ret)
+{
+    if (!ratio(inner / length, other, ret) || length == 0) {
+        return false;
+    }
+    *ret = *ret > 1 ? 1 : *ret < -1 ? -1 : *ret;
+    return true;
+}
+
+#define FORMULA(name)                                                          \
+    static bool of_##name(const struct metric *metric, const struct row *row,  \
+        const struct trainer *trainer, double *ret)
+#define UNUSED_TWO (void)metric, (void)trainer
+
+/* As the optimizer takes it: see grad_norm.h. */
+FORMULA(grad_norm)
+{
+    return grad_norm(row, metric->field, trainer->world, ret);
+}
+
+/* ||d|| / ||x|| */
+FORMULA(update_ratio)
+{
+    UNUSED_TWO;
+    return ratio(root(row, STEP_delta_sq), root(row, STEP_param_sq), ret);
+}
+
+/* cos(-d, g): no factor of g's matters. */
+FORMULA(cos_update)
+{
+    UNUSED_TWO;
+    return cosine(-row_f64(row, STEP_grad_delta), root(row, STEP_grad_sq),
+        root(row, STEP_delta_sq), ret);
+}
+
+/* cos(g_k, g_{k-1}), ||g_{k-1}||^2 from ||g_k - g_{k-1}||^2. */
+FORMULA(step_gradient_turn)
+{
+    UNUSED_TWO;
+    double inner = row_f64(row, STEP_grad_prev);
+    double previous_sq =
+        row_f64(row, STEP_dgrad_sq) - row_f64(row, STEP_grad_sq) + 2 * inner;
+    return !(previous_sq < 0) &&
+           cosine(inner, root(row, STEP_grad_sq), sqrt(previous_sq), ret);
+}
+
+/* ||d|| / ||g|| */
+FORMULA(effective_lr)
+{
+    (void)metric;
+    double norm = 0;
+    return grad_norm(row, STEP_grad_sq, trainer->world, &norm) &&
+           ratio(root(row, STEP_delta_sq), norm, ret);
+}
+
+/* -<g,d>: what the loss falls by to first order. */
+FORMULA(step_predicted_decrease)
+{
+    (void)metric;
+    double divisor = 0;
+    return grad_divisor(row, trainer->world, &divisor) &&
+           put(-row_f64(row, STEP_grad_delta) / divisor, ret);
+}
+
+/*
+ * The sharpness at which the optimizer ceases to be stable on a quadratic, by
+ * its rule with momentum b; of Adam's preconditioned Hessian. 2103.00065,
+ * 2207.14484.
+ */
+FORMULA(edge_of_stability)
+{
+    (void)metric;
+    const double lr = row_f64(row, STEP_lr);
+    const double b = row_f64(row, STEP_momentum);
+    const bool has_b = row_has(row, STEP_momentum);
+    switch (trainer->optimizer) {
+    case OPTIMIZER_SGD:
+        return ratio(2 + (has_b ? 2 * b : 0), lr, ret);
+    case OPTIMIZER_HEAVY_BALL:
+        return has_b && ratio(2 + 2 * b, lr, ret);
+    case OPTIMIZER_NESTEROV:
+        return has_b && ratio(2 + 2 * b, lr * (1 + 2 * b), ret);
+    case OPTIMIZER_EMA_MOMENTUM:
+    case OPTIMIZER_ADAM:
+        return has_b && ratio(2 + 2 * b, lr * (1 - b), ret);
+    case OPTIMIZER_OTHER:
+        break;
+    }
+    return false;
+}
+
+static double segment_norm(enum fit_regressor regressor, const struct row *row)
+{
+    return fit_regressor(regressor, row_f64(row, PROBE_grad_sq),
+        row_f64(row, PROBE_grad_mid_sq), row_f64(row, PROBE_grad_end_sq));
+}
+
+FORMULA(trapezoid)
+{
+    UNUSED_TWO;
+    return put(segment_norm(FIT_REGRESSOR_TRAPEZOID, row), ret);
+}
+
+FORMULA(simpson)
+{
+    UNUSED_TWO;
+    return put(segment_norm(FIT_REGRESSOR_SIMPSON, row), ret);
+}
+
+/* 2 / smoothness: beyond it gradient descent climbs. */
+FORMULA(step_limit)
+{
+    UNUSED_TWO;
+    return put(2 / row_f64(row, PROBE_smoothness), ret);
+}
+
+/* y = ||dg|| / ||d|| over the whole step; times 2 the point-wise directional
+ * smoothness of 2403.04081; its inverse the geometric mean of bb1 and bb2. */
+FORMULA(secant)
+{
+    UNUSED_TWO;
+    return put(root(row, PROBE_dgrad_sq) / root(row, PROBE_delta_sq), ret);
+}
+
+FORMULA(pointwise_smoothness)
+{
+    UNUSED_TWO;
+    return ratio(2 * root(row, PROBE_dgrad_sq), root(row, PROBE_delta_sq), ret);
+}
+
+FORMULA(bb)
+{
+    UNUSED_TWO;
+    return ratio(root(row, PROBE_delta_sq), root(row, PROBE_dgrad_sq), ret);
+}
+
+/* (G + G') / ||d|| */
+FORMULA(secant_ceiling)
+{
+    UNUSED_TWO;
+    return put((root(row, PROBE_grad_sq) + root(row, PROBE_grad_end_sq)) /
+                   root(row, PROBE_delta_sq),
+        ret);
+}
+
+/* <dg,d> / ||d||^2, signed: negative where f is concave along the step. */
+FORMULA(directional_curvature)
+{
+    UNUSED_TWO;
+    return ratio(
+        row_f64(row, PROBE_dgrad_delta), row_f64(row, PROBE_delta_sq), ret);
+}
+
+FORMULA(cos_dgrad_delta)
+{
+    UNUSED_TWO;
+    return cosine(row_f64(row, PROBE_dgrad_delta), root(row, PROBE_dgrad_sq),
+        root(row, PROBE_delta_sq), ret);
+}
+
+/* cos(g(x), g(x + d)) */
+FORMULA(gradient_turn)
+{
+    UNUSED_TWO;
+    return cosine(row_f64(row, PROBE_grad_grad_end), root(row, PROBE_grad_sq),
+        root(row, PROBE_grad_end_sq), ret);
+}
+
+/* ||dg|| / ||g|| */
+FORMULA(relative_change)
+{
+    UNUSED_TWO;
+    return ratio(root(row, PROBE_dgrad_sq), root(row, PROBE_grad_sq), ret);
+}
+
+/* The two step sizes of Barzilai and Borwein, signed. */
+FORMULA(bb1)
+{
+    UNUSED_TWO;
+    return ratio(
+        row_f64(row, PROBE_delta_sq), row_f64(row, PROBE_dgrad_delta), ret);
+}
+
+FORMULA(bb2)
+{
+    UNUSED_TWO;
+    return ratio(
+        row_f64(row, PROBE_dgrad_delta), row_f64(row, PROBE_dgrad_sq), ret);
+}
+
+/* 2 |f' - f - <g,d>| / ||d||^2; 2403.04081 */
+FORMULA(directional_smoothness)
+{
+    UNUSED_TWO;
+    double beyond = row_f64(row, PROBE_loss_end) - row_f64(row, PROBE_loss) -
+                    row_f64(row, PROBE_grad_delta);
+    return ratio(2 * fabs(beyond), row_f64(row, PROBE_delta_sq), ret);
+}
+
+FORMULA(predicted_decrease)
+{
+    UNUSED_TWO;
+    return put(-row_f64(row, PROBE_grad_delta), ret);
+}
+
+/* f - f', on the same data. */
+FORMULA(realised_decrease)
+{
+    UNUSED_TWO;
+    return put(row_f64(row, PROBE_loss) - row_f64(row, PROBE_loss_end), ret);
+}
+
+FORMULA(decrease_ratio)
+{
+    UNUSED_TWO;
+    return ratio(row_f64(row, PROBE_loss) - row_f64(row, PROBE_loss_end),
+        -row_f64(row, PROBE_grad_delta), ret);
+}
+
+/* ---- names -------------------------------------------------------------- */
+
+#define S(field) ROW_BIT(STEP_##field)
+#define P(field) ROW_BIT(PROBE_##field)
 
 static const struct {
     const char *name;
     enum wire_kind kind;
-    enum how how;
+    metric_fn of;
     unsigned field;
     uint64_t needs;
+    uint64_t wants;
 } derived[] = {
-    { "grad_norm", WIRE_STEP, HOW_ROOT, STEP_grad_sq, BIT(STEP_grad_sq) },
-    { "grad_clipped_norm", WIRE_STEP, HOW_ROOT, STEP_grad_clipped_sq,
-        BIT(STEP_grad_clipped_sq) },
-    { "param_norm", WIRE_STEP, HOW_ROOT, STEP_param_sq, BIT(STEP_param_sq) },
-    { "delta_norm", WIRE_STEP, HOW_ROOT, STEP_delta_sq, BIT(STEP_delta_sq) },
-    { "update_ratio", WIRE_STEP, HOW_UPDATE_RATIO, 0,
-        BIT(STEP_delta_sq) | BIT(STEP_param_sq) },
-    { "smoothness", WIRE_PROBE, HOW_F64, PROBE_smoothness,
-        BIT(PROBE_smoothness) },
-    { "probe_grad_norm", WIRE_PROBE, HOW_ROOT, PROBE_grad_sq,
-        BIT(PROBE_grad_sq) },
-    { "trapezoid", WIRE_PROBE, HOW_TRAPEZOID, 0,
-        BIT(PROBE_grad_sq) | BIT(PROBE_grad_end_sq) },
-    { "simpson", WIRE_PROBE, HOW_SIMPSON, 0,
-        BIT(PROBE_grad_sq) | BIT(PROBE_grad_mid_sq) | BIT(PROBE_grad_end_sq) },
-    { "step_limit", WIRE_PROBE, HOW_STEP_LIMIT, PROBE_smoothness,
-        BIT(PROBE_smoothness) },
-    { "secant", WIRE_PROBE, HOW_SECANT, 0,
-        BIT(PROBE_dgrad_sq) | BIT(PROBE_delta_sq) },
-    { "ceiling", WIRE_PROBE, HOW_F64, PROBE_ceiling, BIT(PROBE_ceiling) },
-    { "secant_ceiling", WIRE_PROBE, HOW_SECANT_CEILING, 0,
-        BIT(PROBE_grad_sq) | BIT(PROBE_grad_end_sq) | BIT(PROBE_delta_sq) },
+    { "grad_norm", WIRE_STEP, of_grad_norm, STEP_grad_sq, S(grad_sq),
+        GRAD_DIVISOR_FIELDS },
+    { "grad_norm_raw", WIRE_STEP, of_root, STEP_grad_sq, S(grad_sq), 0 },
+    { "grad_clipped_norm", WIRE_STEP, of_grad_norm, STEP_grad_clipped_sq,
+        S(grad_clipped_sq), GRAD_DIVISOR_FIELDS },
+    { "grad_clipped_norm_raw", WIRE_STEP, of_root, STEP_grad_clipped_sq,
+        S(grad_clipped_sq), 0 },
+    { "param_norm", WIRE_STEP, of_root, STEP_param_sq, S(param_sq), 0 },
+    { "delta_norm", WIRE_STEP, of_root, STEP_delta_sq, S(delta_sq), 0 },
+    { "update_ratio", WIRE_STEP, of_update_ratio, 0, S(delta_sq) | S(param_sq),
+        0 },
+    { "cos_update", WIRE_STEP, of_cos_update, 0,
+        S(grad_delta) | S(grad_sq) | S(delta_sq), 0 },
+    { "step_gradient_turn", WIRE_STEP, of_step_gradient_turn, 0,
+        S(grad_prev) | S(grad_sq) | S(dgrad_sq), 0 },
+    { "effective_lr", WIRE_STEP, of_effective_lr, 0, S(delta_sq) | S(grad_sq),
+        GRAD_DIVISOR_FIELDS },
+    { "step_predicted_decrease", WIRE_STEP, of_step_predicted_decrease, 0,
+        S(grad_delta), GRAD_DIVISOR_FIELDS },
+    { "edge_of_stability", WIRE_STEP, of_edge_of_stability, 0, S(lr),
+        S(momentum) },
+    { "smoothness", WIRE_PROBE, of_f64, PROBE_smoothness, P(smoothness), 0 },
+    { "probe_grad_norm", WIRE_PROBE, of_root, PROBE_grad_sq, P(grad_sq), 0 },
+    { "trapezoid", WIRE_PROBE, of_trapezoid, 0, P(grad_sq) | P(grad_end_sq),
+        0 },
+    { "simpson", WIRE_PROBE, of_simpson, 0,
+        P(grad_sq) | P(grad_mid_sq) | P(grad_end_sq), 0 },
+    { "step_limit", WIRE_PROBE, of_step_limit, 0, P(smoothness), 0 },
+    { "secant", WIRE_PROBE, of_secant, 0, P(dgrad_sq) | P(delta_sq), 0 },
+    { "ceiling", WIRE_PROBE, of_f64, PROBE_ceiling, P(ceiling), 0 },
+    { "secant_ceiling", WIRE_PROBE, of_secant_ceiling, 0,
+        P(grad_sq) | P(grad_end_sq) | P(delta_sq), 0 },
+    { "directional_curvature", WIRE_PROBE, of_directional_curvature, 0,
+        P(dgrad_delta) | P(delta_sq), 0 },
+    { "cos_dgrad_delta", WIRE_PROBE, of_cos_dgrad_delta, 0,
+        P(dgrad_delta) | P(dgrad_sq) | P(delta_sq), 0 },
+    { "gradient_turn", WIRE_PROBE, of_gradient_turn, 0,
+        P(grad_grad_end) | P(grad_sq) | P(grad_end_sq), 0 },
+    { "relative_change", WIRE_PROBE, of_relative_change, 0,
+        P(dgrad_sq) | P(grad_sq), 0 },
+    { "bb1", WIRE_PROBE, of_bb1, 0, P(delta_sq) | P(dgrad_delta), 0 },
+    { "bb2", WIRE_PROBE, of_bb2, 0, P(dgrad_delta) | P(dgrad_sq), 0 },
+    { "bb", WIRE_PROBE, of_bb, 0, P(delta_sq) | P(dgrad_sq), 0 },
+    { "directional_smoothness", WIRE_PROBE, of_directional_smoothness, 0,
+        P(loss) | P(loss_end) | P(grad_delta) | P(delta_sq), 0 },
+    { "pointwise_smoothness", WIRE_PROBE, of_pointwise_smoothness, 0,
+        P(dgrad_sq) | P(delta_sq), 0 },
+    { "predicted_decrease", WIRE_PROBE, of_predicted_decrease, 0, P(grad_delta),
+        0 },
+    { "realised_decrease", WIRE_PROBE, of_realised_decrease, 0,
+        P(loss) | P(loss_end), 0 },
+    { "decrease_ratio", WIRE_PROBE, of_decrease_ratio, 0,
+        P(loss) | P(loss_end) | P(grad_delta), 0 },
 };
 
 static bool find_derived(struct str name, struct metric *ret)
 {
     for (size_t i = 0; i < sizeof derived / sizeof derived[0]; i++) {
         if (str_equal(name, str_of(derived[i].name))) {
-            uint64_t step =
-                derived[i].kind == WIRE_STEP ? BIT(STEP_step) : BIT(PROBE_step);
             *ret = (struct metric){
                 .name = name,
                 .kind = derived[i].kind,
-                .needs = derived[i].needs | step,
-                .how = derived[i].how,
+                .needs = derived[i].needs |
+                         (derived[i].kind == WIRE_STEP ? S(step) : P(step)),
+                .wants = derived[i].wants,
+                .of = derived[i].of,
                 .field = derived[i].field,
             };
             return true;
@@ -83,10 +376,10 @@ static bool find_step_field(struct str name, struct metric *ret)
     *ret = (struct metric){
         .name = name,
         .kind = WIRE_STEP,
-        .needs = BIT(f) | BIT(STEP_step),
-        .how = type == WIRE_F64   ? HOW_F64
-               : type == WIRE_U64 ? HOW_U64
-                                  : HOW_I64,
+        .needs = ROW_BIT(f) | S(step),
+        .of = type == WIRE_F64   ? of_f64
+              : type == WIRE_U64 ? of_u64
+                                 : of_i64,
         .field = f,
     };
     return true;
@@ -99,9 +392,10 @@ bool metric_find(struct str name, struct metric *ret_metric)
         *ret_metric = (struct metric){
             .name = name,
             .kind = WIRE_METRIC,
-            .needs = BIT(METRIC_step) | BIT(METRIC_name) | BIT(METRIC_value),
+            .needs = ROW_BIT(METRIC_step) | ROW_BIT(METRIC_name) |
+                     ROW_BIT(METRIC_value),
             .match = { name.p + prefix.n, name.n - prefix.n },
-            .how = HOW_F64,
+            .of = of_f64,
             .field = METRIC_value,
         };
         return true;
@@ -109,70 +403,15 @@ bool metric_find(struct str name, struct metric *ret_metric)
     return find_derived(name, ret_metric) || find_step_field(name, ret_metric);
 }
 
-bool metric_has(const struct metric *metric, const uint64_t *present,
-    const struct str *texts, size_t i)
+bool metric_read(const struct metric *metric, const struct trainer *trainer,
+    const uint64_t *const columns[static WIRE_FIELDS_MAX],
+    const uint64_t *present, const struct str *texts, size_t i,
+    double *ret_value)
 {
-    return (present[i] & metric->needs) == metric->needs &&
-           (metric->match.n == 0 || str_equal(texts[i], metric->match));
-}
-
-static double f64(const uint64_t *column, size_t i)
-{
-    double value = 0;
-    memcpy(&value, &column[i], sizeof value);
-    return value;
-}
-
-static double i64(uint64_t bits)
-{
-    int64_t value = 0;
-    memcpy(&value, &bits, sizeof value);
-    return (double)value;
-}
-
-/* A norm that the metric does not need reads as NaN and makes no use of it. */
-static double norm_sq(const uint64_t *column, size_t i)
-{
-    return column == NULL ? (double)NAN : f64(column, i);
-}
-
-static double segment_norm(enum fit_regressor regressor,
-    const uint64_t *const columns[static WIRE_FIELDS_MAX], size_t i)
-{
-    return fit_regressor(regressor, norm_sq(columns[PROBE_grad_sq], i),
-        norm_sq(columns[PROBE_grad_mid_sq], i),
-        norm_sq(columns[PROBE_grad_end_sq], i));
-}
-
-double metric_value(const struct metric *metric,
-    const uint64_t *const columns[static WIRE_FIELDS_MAX], size_t i)
-{
-    const uint64_t *column = columns[metric->field];
-    switch ((enum how)metric->how) {
-    case HOW_F64:
-        return f64(column, i);
-    case HOW_U64:
-        return (double)column[i];
-    case HOW_I64:
-        return i64(column[i]);
-    case HOW_ROOT:
-        return sqrt(f64(column, i));
-    case HOW_UPDATE_RATIO:
-        return sqrt(f64(columns[STEP_delta_sq], i)) /
-               sqrt(f64(columns[STEP_param_sq], i));
-    case HOW_TRAPEZOID:
-        return segment_norm(FIT_REGRESSOR_TRAPEZOID, columns, i);
-    case HOW_SIMPSON:
-        return segment_norm(FIT_REGRESSOR_SIMPSON, columns, i);
-    case HOW_STEP_LIMIT:
-        return 2 / f64(column, i);
-    case HOW_SECANT:
-        return sqrt(f64(columns[PROBE_dgrad_sq], i)) /
-               sqrt(f64(columns[PROBE_delta_sq], i));
-    case HOW_SECANT_CEILING:
-        return (sqrt(f64(columns[PROBE_grad_sq], i)) +
-                   sqrt(f64(columns[PROBE_grad_end_sq], i))) /
-               sqrt(f64(columns[PROBE_delta_sq], i));
+    if ((present[i] & metric->needs) != metric->needs ||
+        (metric->match.n > 0 && !str_equal(texts[i], metric->match))) {
+        return false;
     }
-    return (double)NAN;
+    const struct row row = { columns, present[i], i };
+    return metric->of(metric, &row, trainer, ret_value);
 }

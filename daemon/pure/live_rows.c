@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-#define BIT(field) (UINT64_C(1) << (field))
+#include "pure/grad_norm.h"
 
 void live_rows_clear(struct live_rows *rows, const struct live_rows *from)
 {
@@ -32,21 +32,56 @@ static void see_step(struct live_rows *rows, uint64_t step)
 static const struct {
     const char *name;
     unsigned field;
-    bool root; /* the field is a sum of squares */
+    enum { PLAIN, ROOT, GRADIENT } of; /* ROOT: the field is a sum of squares */
 } step_columns[LIVE_COLUMNS] = {
-    [LIVE_LOSS] = { "loss", STEP_loss, false },
-    [LIVE_GRAD_NORM] = { "grad_norm", STEP_grad_sq, true },
-    [LIVE_LR] = { "lr", STEP_lr, false },
-    [LIVE_CLIP_THRESHOLD] = { "clip_threshold", STEP_clip_threshold, false },
-    [LIVE_DELTA_NORM] = { "delta_norm", STEP_delta_sq, true },
-    [LIVE_PARAM_NORM] = { "param_norm", STEP_param_sq, true },
+    [LIVE_LOSS] = { "loss", STEP_loss, PLAIN },
+    [LIVE_GRAD_NORM] = { "grad_norm", STEP_grad_sq, GRADIENT },
+    [LIVE_LR] = { "lr", STEP_lr, PLAIN },
+    [LIVE_CLIP_THRESHOLD] = { "clip_threshold", STEP_clip_threshold, PLAIN },
+    [LIVE_DELTA_NORM] = { "delta_norm", STEP_delta_sq, ROOT },
+    [LIVE_PARAM_NORM] = { "param_norm", STEP_param_sq, ROOT },
 };
 
-static void add_step(struct live_rows *rows, uint32_t attempt, uint64_t seq,
-    const struct section *s, uint32_t i)
+#define STEP_ROW_FIELDS                                                        \
+    (GRAD_DIVISOR_FIELDS | ROW_BIT(STEP_loss) | ROW_BIT(STEP_grad_sq) |        \
+        ROW_BIT(STEP_lr) | ROW_BIT(STEP_clip_threshold) |                      \
+        ROW_BIT(STEP_delta_sq) | ROW_BIT(STEP_param_sq))
+
+/* One record of a message, laid out as a row of columns. */
+struct laid_out {
+    uint64_t bits[WIRE_FIELDS_MAX];
+    const uint64_t *columns[WIRE_FIELDS_MAX];
+    struct row row;
+};
+
+static void lay_out(
+    struct laid_out *out, const struct section *s, uint32_t i, uint64_t fields)
 {
-    uint64_t present = section_present(s, i);
-    if ((present & BIT(STEP_step)) == 0) {
+    const uint64_t present = section_present(s, i);
+    for (unsigned f = 0; f < WIRE_FIELDS_MAX; f++) {
+        bool there = (fields & present & ROW_BIT(f)) != 0;
+        out->bits[f] = there ? section_bits(s, f, i) : 0;
+        out->columns[f] = there ? &out->bits[f] : NULL;
+    }
+    out->row = (struct row){ out->columns, present, 0 };
+}
+
+static bool read_column(
+    const struct row *row, enum live_column column, uint32_t world, double *ret)
+{
+    const unsigned field = step_columns[column].field;
+    if (step_columns[column].of == GRADIENT) {
+        return grad_norm(row, field, world, ret);
+    }
+    const double value = row_f64(row, field);
+    *ret = step_columns[column].of == ROOT ? sqrt(value) : value;
+    return row_has(row, field);
+}
+
+static void add_step(struct live_rows *rows, const struct live_source *source,
+    uint64_t seq, const struct section *s, uint32_t i)
+{
+    if ((section_present(s, i) & ROW_BIT(STEP_step)) == 0) {
         return;
     }
     uint64_t step = section_bits(s, STEP_step, i);
@@ -55,32 +90,29 @@ static void add_step(struct live_rows *rows, uint32_t attempt, uint64_t seq,
         rows->more = true;
         return;
     }
+    struct laid_out record;
+    lay_out(&record, s, i, STEP_ROW_FIELDS);
     struct live_step *row = &rows->steps[rows->n_steps++];
-    *row = (struct live_step){ .attempt = attempt, .seq = seq, .step = step };
-    for (size_t c = 0; c < LIVE_COLUMNS; c++) {
-        unsigned field = step_columns[c].field;
-        if ((present & BIT(field)) != 0) {
-            double value = section_f64(s, field, i);
-            row->values[c] = step_columns[c].root ? sqrt(value) : value;
+    *row = (struct live_step){
+        .attempt = source->attempt, .seq = seq, .step = step
+    };
+    for (unsigned c = 0; c < LIVE_COLUMNS; c++) {
+        double value = 0;
+        if (read_column(
+                &record.row, (enum live_column)c, source->world, &value)) {
+            row->values[c] = value;
             row->present |= 1u << c;
         }
     }
 }
 
-static void add_probe(struct live_rows *rows, uint32_t attempt,
+static void add_probe(struct live_rows *rows, const struct live_source *source,
     const struct section *s, uint32_t i)
 {
-    uint64_t bits[PROBE_FIELDS] = { 0 };
-    const uint64_t *columns[PROBE_FIELDS] = { NULL };
-    uint64_t present = section_present(s, i);
-    for (unsigned f = 0; f < PROBE_FIELDS; f++) {
-        if ((PAIR_FIELDS & present & BIT(f)) != 0) {
-            bits[f] = section_bits(s, f, i);
-            columns[f] = &bits[f];
-        }
-    }
+    struct laid_out record;
+    lay_out(&record, s, i, PAIR_FIELDS);
     struct pair pair;
-    if (!pair_read(columns, present, 0, &pair)) {
+    if (!pair_read(record.columns, record.row.present, 0, &pair)) {
         return;
     }
     see_step(rows, pair.step);
@@ -88,11 +120,13 @@ static void add_probe(struct live_rows *rows, uint32_t attempt,
         rows->more = true;
         return;
     }
-    rows->probes[rows->n_probes++] = (struct live_probe){ attempt, pair };
+    rows->probes[rows->n_probes++] =
+        (struct live_probe){ source->attempt, pair };
 }
 
-static void add_section(struct live_rows *rows, uint32_t attempt,
-    uint64_t first_seq, const struct section *s)
+static void add_section(struct live_rows *rows,
+    const struct live_source *source, uint64_t first_seq,
+    const struct section *s)
 {
     /* A backlog of thousands: that there is more is all that is needed. */
     for (uint32_t i = 0; i < s->count; i++) {
@@ -101,16 +135,17 @@ static void add_section(struct live_rows *rows, uint32_t attempt,
             continue;
         }
         if (s->kind == WIRE_STEP) {
-            add_step(rows, attempt, seq, s, i);
+            add_step(rows, source, seq, s, i);
         } else {
-            add_probe(rows, attempt, s, i);
+            add_probe(rows, source, s, i);
         }
     }
 }
 
-void live_rows_add(
-    struct live_rows *rows, uint32_t attempt, const struct message *message)
+void live_rows_add(struct live_rows *rows, const struct live_source *source,
+    const struct message *message)
 {
+    const uint32_t attempt = source->attempt;
     if (message->count == 0) {
         return;
     }
@@ -125,7 +160,7 @@ void live_rows_add(
     for (uint32_t i = 0; i < message->n_sections; i++) {
         const struct section *s = &message->sections[i];
         if (s->kind == WIRE_STEP || s->kind == WIRE_PROBE) {
-            add_section(rows, attempt, message->first_seq, s);
+            add_section(rows, source, message->first_seq, s);
         }
     }
     uint64_t last_seq = message->first_seq + message->count - 1;

@@ -53,6 +53,12 @@ struct live_rows {
     struct live_probe probes[LIVE_ROWS_MAX];
 };
 
+/* Where a message comes from. */
+struct live_source {
+    uint32_t attempt;
+    uint32_t world; /* processes of the run */
+};
+
 /* Empty, and the next message's records after `from`'s. */
 void live_rows_clear(struct live_rows *rows, const struct live_rows *from);
 
@@ -62,8 +68,8 @@ void live_rows_clear(struct live_rows *rows, const struct live_rows *from);
  * change to a newer one (the trainer went back) change what is already drawn:
  * they set `more`.
  */
-void live_rows_add(
-    struct live_rows *rows, uint32_t attempt, const struct message *message);
+void live_rows_add(struct live_rows *rows, const struct live_source *source,
+    const struct message *message);
 
 bool live_rows_any(const struct live_rows *rows);
 

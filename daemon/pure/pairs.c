@@ -4,11 +4,9 @@
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
+#include "pure/row.h"
 #include "traj.h"
-
-#define BIT(field) (UINT64_C(1) << (field))
 
 const char *pair_use_name(enum pair_use use)
 {
@@ -18,6 +16,8 @@ const char *pair_use_name(enum pair_use use)
         [PAIR_ROUNDING] = "rounding",
         [PAIR_NONFINITE] = "nonfinite",
         [PAIR_NOT_MEASURED] = "not_measured",
+        [PAIR_BURST] = "burst",
+        [PAIR_NOISE_LIMITED] = "noise_limited",
         [PAIR_NOT_POSITIVE] = "not_positive",
         [PAIR_OTHER_ESTIMATOR] = "other_estimator",
     };
@@ -54,30 +54,56 @@ const char *pair_estimator_name(unsigned estimator)
     return name != NULL ? name : "unknown";
 }
 
-/* A field of one record. */
-struct record {
-    const uint64_t *const *columns;
-    uint64_t present;
-    size_t i;
+/* What sampling noise adds to squares of norms, as far as it is known. */
+struct noise {
+    double grad_sq;  /* to that of a gradient */
+    double dgrad_sq; /* to that of the difference over the whole step */
+    double floor_sq; /* y^2 that noise alone gives; 0 where not known */
+    bool unknown;    /* it ought to be known, and is not: nothing is */
 };
 
-static bool has(const struct record *r, unsigned field)
+/* The variance of the mean of K microbatches, from ||vbar||^2 and the mean of
+ * ||v_k||^2: ||vbar||^2 less this is U(v). */
+static double variance_of_mean(double k, double of_mean_sq, double mean_sq)
 {
-    return (r->present & BIT(field)) != 0 && r->columns[field] != NULL;
+    return (mean_sq - of_mean_sq) / (k - 1);
 }
 
-static uint64_t count_of(const struct record *r, unsigned field)
+/* U is free of the noise: only a floor that the trainer named limits it. */
+static void of_microbatches(struct noise *noise, const struct row *r)
 {
-    return has(r, field) ? r->columns[field][r->i] : 0;
+    const uint64_t k = row_u64(r, PROBE_micro_batches);
+    noise->unknown = k < 2 || !row_has(r, PROBE_micro_grad_sq) ||
+                     !row_has(r, PROBE_micro_dgrad_sq);
+    noise->grad_sq = variance_of_mean(
+        (double)k, row_f64(r, PROBE_grad_sq), row_f64(r, PROBE_micro_grad_sq));
+    noise->dgrad_sq = variance_of_mean((double)k, row_f64(r, PROBE_dgrad_sq),
+        row_f64(r, PROBE_micro_dgrad_sq));
 }
 
-static double double_of(const struct record *r, unsigned field)
+static struct noise noise_of(const struct row *r)
 {
-    double value = (double)NAN;
-    if (has(r, field)) {
-        memcpy(&value, &r->columns[field][r->i], sizeof value);
+    const uint64_t estimator = row_u64(r, PROBE_estimator);
+    struct noise noise = { 0 };
+    if (estimator == TRAJ_ESTIMATOR_MICROBATCH) {
+        of_microbatches(&noise, r);
     }
-    return value;
+    if (estimator == TRAJ_ESTIMATOR_DIFFERENT && row_has(r, PROBE_noise_sq)) {
+        noise.grad_sq = row_f64(r, PROBE_noise_sq);
+        noise.dgrad_sq = 2 * noise.grad_sq;
+        noise.floor_sq = noise.dgrad_sq / row_f64(r, PROBE_delta_sq);
+    }
+    if (row_has(r, PROBE_noise_floor)) {
+        noise.floor_sq =
+            row_f64(r, PROBE_noise_floor) * row_f64(r, PROBE_noise_floor);
+    }
+    return noise;
+}
+
+/* No smaller than 0; NaN stays NaN. */
+static double less_noise(double square, double noise)
+{
+    return square - noise < 0 ? 0 : square - noise;
 }
 
 /* The norms at the two ends of the step, its middle and its length. */
@@ -86,26 +112,31 @@ struct norms {
     bool has_start, has_middle, has_end, has_delta;
 };
 
-static struct norms norms_of(const struct record *r)
+static struct norms norms_of(const struct row *r)
 {
     return (struct norms){
-        .start = sqrt(double_of(r, PROBE_grad_sq)),
-        .end = sqrt(double_of(r, PROBE_grad_end_sq)),
-        .delta = sqrt(double_of(r, PROBE_delta_sq)),
-        .has_start = has(r, PROBE_grad_sq),
-        .has_middle = has(r, PROBE_grad_mid_sq),
-        .has_end = has(r, PROBE_grad_end_sq),
-        .has_delta = has(r, PROBE_delta_sq),
+        .start = sqrt(row_f64(r, PROBE_grad_sq)),
+        .end = sqrt(row_f64(r, PROBE_grad_end_sq)),
+        .delta = sqrt(row_f64(r, PROBE_delta_sq)),
+        .has_start = row_has(r, PROBE_grad_sq),
+        .has_middle = row_has(r, PROBE_grad_mid_sq),
+        .has_end = row_has(r, PROBE_grad_end_sq),
+        .has_delta = row_has(r, PROBE_delta_sq),
     };
 }
 
-static void read_x(struct pair *pair, const struct record *r)
+static void read_x(
+    struct pair *pair, const struct row *r, const struct noise *noise)
 {
     const struct norms n = norms_of(r);
     for (unsigned k = 0; k < PAIR_REGRESSORS; k++) {
         pair->x[k] = fit_regressor((enum fit_regressor)k,
-            double_of(r, PROBE_grad_sq), double_of(r, PROBE_grad_mid_sq),
-            double_of(r, PROBE_grad_end_sq));
+            less_noise(row_f64(r, PROBE_grad_sq), noise->grad_sq),
+            less_noise(row_f64(r, PROBE_grad_mid_sq), noise->grad_sq),
+            less_noise(row_f64(r, PROBE_grad_end_sq), noise->grad_sq));
+        if (noise->grad_sq > 0 && pair->x[k] <= 0) {
+            pair->measured |= (uint16_t)PAIR_NOISE_BIT(k);
+        }
     }
     bool both = n.has_start && n.has_end;
     pair->measured |= (uint16_t)((n.has_start ? PAIR_X_BIT(0) : 0) |
@@ -113,10 +144,16 @@ static void read_x(struct pair *pair, const struct record *r)
                                  (both && n.has_middle ? PAIR_X_BIT(2) : 0));
 }
 
-static void put_y(struct pair *pair, unsigned k, double y)
+/* y: as measured, noise included. */
+static void put_y(struct pair *pair, unsigned k, double y, const struct row *r,
+    const struct noise *noise)
 {
-    pair->y[k] = y;
+    const double added = noise->dgrad_sq / row_f64(r, PROBE_delta_sq);
+    pair->y[k] = noise->dgrad_sq != 0 ? sqrt(less_noise(y * y, added)) : y;
     pair->measured |= (uint16_t)PAIR_Y_BIT(k);
+    if (y * y < 4 * noise->floor_sq || (y > 0 && pair->y[k] <= 0)) {
+        pair->measured |= (uint16_t)PAIR_NOISE_BIT(k);
+    }
 }
 
 static void put_ceiling(struct pair *pair, unsigned k, double ceiling)
@@ -126,22 +163,26 @@ static void put_ceiling(struct pair *pair, unsigned k, double ceiling)
 }
 
 /* The largest over gamma, and the ceiling of that gamma. */
-static void read_smoothness(struct pair *pair, const struct record *r)
+static void read_smoothness(
+    struct pair *pair, const struct row *r, const struct noise *noise)
 {
-    if (has(r, PROBE_smoothness)) {
-        put_y(pair, FIT_REGRESSOR_START, double_of(r, PROBE_smoothness));
+    if (row_has(r, PROBE_smoothness)) {
+        put_y(
+            pair, FIT_REGRESSOR_START, row_f64(r, PROBE_smoothness), r, noise);
     }
-    if (has(r, PROBE_ceiling)) {
-        put_ceiling(pair, FIT_REGRESSOR_START, double_of(r, PROBE_ceiling));
+    if (row_has(r, PROBE_ceiling)) {
+        put_ceiling(pair, FIT_REGRESSOR_START, row_f64(r, PROBE_ceiling));
     }
 }
 
-static void read_secant(struct pair *pair, const struct record *r)
+static void read_secant(struct pair *pair, enum fit_regressor first,
+    const struct row *r, const struct noise *noise)
 {
     const struct norms n = norms_of(r);
-    for (unsigned k = FIT_REGRESSOR_TRAPEZOID; k < PAIR_REGRESSORS; k++) {
-        if (has(r, PROBE_dgrad_sq) && n.has_delta) {
-            put_y(pair, k, sqrt(double_of(r, PROBE_dgrad_sq)) / n.delta);
+    for (unsigned k = first; k < PAIR_REGRESSORS; k++) {
+        if (row_has(r, PROBE_dgrad_sq) && n.has_delta) {
+            put_y(
+                pair, k, sqrt(row_f64(r, PROBE_dgrad_sq)) / n.delta, r, noise);
         }
         if (n.has_start && n.has_end && n.has_delta) {
             put_ceiling(pair, k, (n.start + n.end) / n.delta);
@@ -149,26 +190,39 @@ static void read_secant(struct pair *pair, const struct record *r)
     }
 }
 
+static void read_pair(struct pair *pair, const struct row *r)
+{
+    const struct noise noise = noise_of(r);
+    if (noise.unknown) {
+        return;
+    }
+    read_x(pair, r, &noise);
+    if (pair->estimator == TRAJ_ESTIMATOR_MICROBATCH) {
+        read_secant(pair, FIT_REGRESSOR_START, r, &noise);
+    } else {
+        read_smoothness(pair, r, &noise);
+        read_secant(pair, FIT_REGRESSOR_TRAPEZOID, r, &noise);
+    }
+}
+
 bool pair_read(const uint64_t *const columns[static PROBE_FIELDS],
     uint64_t present, size_t i, struct pair *ret_pair)
 {
-    struct record r = { columns, present, i };
-    uint64_t estimator = count_of(&r, PROBE_estimator);
-    if (!has(&r, PROBE_step) || estimator >= PAIR_ESTIMATORS ||
-        count_of(&r, PROBE_group) != 0 || count_of(&r, PROBE_norm) != 0) {
+    const struct row r = { columns, present, i };
+    uint64_t estimator = row_u64(&r, PROBE_estimator);
+    if (!row_has(&r, PROBE_step) || estimator >= PAIR_ESTIMATORS ||
+        row_u64(&r, PROBE_group) != 0 || row_u64(&r, PROBE_norm) != 0) {
         return false;
     }
     struct pair pair = {
-        .step = count_of(&r, PROBE_step),
-        .flags = (uint8_t)count_of(&r, PROBE_flags),
+        .step = row_u64(&r, PROBE_step),
+        .flags = (uint16_t)row_u64(&r, PROBE_flags),
         .estimator = (uint8_t)estimator,
     };
     for (unsigned k = 0; k < PAIR_REGRESSORS; k++) {
-        pair.y[k] = pair.ceiling[k] = (double)NAN;
+        pair.x[k] = pair.y[k] = pair.ceiling[k] = (double)NAN;
     }
-    read_x(&pair, &r);
-    read_smoothness(&pair, &r);
-    read_secant(&pair, &r);
+    read_pair(&pair, &r);
     *ret_pair = pair;
     return true;
 }
@@ -191,6 +245,13 @@ enum pair_use pair_use(const struct pair *pair, enum fit_regressor regressor)
     }
     if (!isfinite(x) || !isfinite(y)) {
         return PAIR_NONFINITE;
+    }
+    if ((pair->flags & TRAJ_PROBE_BURST) != 0) {
+        return PAIR_BURST;
+    }
+    if ((pair->flags & (TRAJ_PROBE_NOISE_LIMITED | TRAJ_PROBE_NEGATIVE)) != 0 ||
+        (pair->measured & PAIR_NOISE_BIT(regressor)) != 0) {
+        return PAIR_NOISE_LIMITED;
     }
     return x > 0 && y > 0 ? PAIR_USED : PAIR_NOT_POSITIVE;
 }

@@ -259,10 +259,11 @@ static enum err_code take_row(struct store *store, sqlite3_stmt *stmt,
                              .run = { sqlite3_column_int64(stmt, 0) },
                              .attempt = (uint32_t)db_u64(stmt, 1),
                              .rank = (uint32_t)db_u64(stmt, 2),
+                             .world = (uint32_t)db_u64(stmt, 4),
                          } };
     (void)snprintf(t.state.run_uid, sizeof t.state.run_uid, "%s",
         (const char *)sqlite3_column_text(stmt, 3)); /* 64 bytes at most */
-    progress_read(stmt, 4, &t.progress);
+    progress_read(stmt, 5, &t.progress);
     t.state.stream.v = t.progress.stream;
     (void)sqlite3_reset(stmt); /* a SELECT that gave its row */
 

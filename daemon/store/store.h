@@ -49,6 +49,7 @@ struct stream_state {
     char run_uid[RUN_UID_MAX + 1]; /* the HELLO's run_id */
     uint32_t attempt;
     uint32_t rank;
+    uint32_t world; /* the HELLO's */
     uint64_t committed_seq;
     bool closed; /* BYE seen */
 };

@@ -25,11 +25,13 @@
     X(COMMIT, "COMMIT;")                                                       \
     X(ROLLBACK, "ROLLBACK;")                                                   \
     X(FIND_STREAM,                                                             \
-        "SELECT s.run, s.attempt, s.rank, r.uid, " PROGRESS_COLUMNS            \
+        "SELECT s.run, s.attempt, s.rank, r.uid, "                             \
+        "coalesce(json_extract(s.hello, '$.world'), 1), " PROGRESS_COLUMNS     \
         " FROM stream AS s JOIN stream_progress AS p ON p.stream = s.id "      \
         "JOIN run AS r ON r.id = s.run WHERE s.uid = ?1;")                     \
     X(LOAD_STREAM,                                                             \
-        "SELECT s.run, s.attempt, s.rank, r.uid, " PROGRESS_COLUMNS            \
+        "SELECT s.run, s.attempt, s.rank, r.uid, "                             \
+        "coalesce(json_extract(s.hello, '$.world'), 1), " PROGRESS_COLUMNS     \
         " FROM stream AS s JOIN stream_progress AS p ON p.stream = s.id "      \
         "JOIN run AS r ON r.id = s.run WHERE s.id = ?1;")                      \
     X(SAVE_STREAM, PROGRESS_UPDATE)                                            \

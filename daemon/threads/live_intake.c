@@ -101,14 +101,15 @@ static void note_change(
 }
 
 void intake_publish(struct intake *intake, const char *run_uid,
-    uint32_t attempt, uint32_t rank, const struct message *message)
+    const struct live_source *source, uint32_t rank,
+    const struct message *message)
 {
     uint64_t hash = hash_of(run_uid);
     lock(intake);
     struct watched *watched = rank == 0 ? find(intake, run_uid, hash) : NULL;
     if (watched != NULL) {
         struct live_rows *rows = &watched->rows[watched->filling];
-        live_rows_add(rows, attempt, message);
+        live_rows_add(rows, source, message);
         if (live_rows_any(rows) && !intake->pending) {
             intake->pending = true;
             (void)pthread_cond_signal(&intake->work);

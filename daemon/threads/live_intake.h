@@ -51,7 +51,8 @@ void intake_done(struct intake *intake);
 
 /* The writer. */
 void intake_publish(struct intake *intake, const char *run_uid,
-    uint32_t attempt, uint32_t rank, const struct message *message);
+    const struct live_source *source, uint32_t rank,
+    const struct message *message);
 void intake_touch(struct intake *intake, const char *run_uid);
 
 /* The analysis thread. */

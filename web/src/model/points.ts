@@ -20,7 +20,7 @@ export class Points {
     logX = new Float32Array(256);
     logY = new Float32Array(256);
     logCeiling = new Float32Array(256);
-    flags = new Uint8Array(256);
+    flags = new Uint16Array(256);
     /** Extents of the logarithms; empty is +Infinity, -Infinity. */
     extentX: [number, number] = [Infinity, -Infinity];
     extentY: [number, number] = [Infinity, -Infinity];
@@ -94,7 +94,7 @@ export class Points {
     }
 
     private grow(): void {
-        const more = <T extends Float64Array | Float32Array | Uint8Array>(old: T): T => {
+        const more = <T extends Float64Array | Float32Array | Uint16Array>(old: T): T => {
             const bigger = new (old.constructor as new (n: number) => T)(old.length * 2);
             bigger.set(old);
             return bigger;

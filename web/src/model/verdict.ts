@@ -63,6 +63,8 @@ const USES: Record<string, string> = {
     rounding: "rounding only",
     nonfinite: "NaN or infinite",
     not_measured: "not measured",
+    burst: "taken because of a spike",
+    noise_limited: "sampling noise as large as the smoothness",
     not_positive: "zero",
     other_estimator: "another kind of probe",
 };

@@ -1,0 +1,57 @@
+/* trainer.c: pure; any thread. */
+#include "pure/trainer.h"
+
+#include <strings.h>
+
+#include "base/str.h"
+#include "pure/json_scan.h"
+
+#define WORLD_MAX 65536
+
+static const struct {
+    const char *quoted; /* as it stands in the JSON */
+    enum optimizer optimizer;
+} names[] = {
+    { "\"sgd\"", OPTIMIZER_SGD },
+    { "\"heavy_ball\"", OPTIMIZER_HEAVY_BALL },
+    { "\"momentum\"", OPTIMIZER_HEAVY_BALL },
+    { "\"ema_momentum\"", OPTIMIZER_EMA_MOMENTUM },
+    { "\"nesterov\"", OPTIMIZER_NESTEROV },
+    { "\"adam\"", OPTIMIZER_ADAM },
+    { "\"adamw\"", OPTIMIZER_ADAM },
+};
+
+static enum optimizer optimizer_of(struct str quoted)
+{
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (str_of(names[i].quoted).n == quoted.n &&
+            strncasecmp(names[i].quoted, quoted.p, quoted.n) == 0) {
+            return names[i].optimizer;
+        }
+    }
+    return OPTIMIZER_OTHER;
+}
+
+static uint32_t world_of(struct str text)
+{
+    double world = 0;
+    bool ok = str_to_double(text, &world) && world >= 1 && world <= WORLD_MAX;
+    return ok ? (uint32_t)world : 1;
+}
+
+struct trainer trainer_of_hello(const char *hello_json)
+{
+    struct trainer trainer = { .world = 1 };
+    struct str key = { 0 };
+    struct str value = { 0 };
+    size_t pos = 0;
+    struct str text = str_of(hello_json == NULL ? "" : hello_json);
+    while (json_next_member(text, &pos, &key, &value)) {
+        if (str_equal(key, STR("\"world\""))) {
+            trainer.world = world_of(value);
+        } else if (str_equal(key, STR("\"optimizer\""))) {
+            trainer.optimizer = optimizer_of(value);
+        }
+    }
+    return trainer;
+}
