@@ -6,25 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ALIGNMENT 64u
+#include "math/element.h"
 
-size_t arrays_width(enum traj_dtype dtype)
-{
-    switch (dtype) {
-    case TRAJ_F32:
-        return 4;
-    case TRAJ_F64:
-        return 8;
-    case TRAJ_BF16:
-    case TRAJ_F16:
-        return 2;
-    }
-    return 0;
-}
+#define ALIGNMENT 64u
 
 static size_t bytes_of(const struct traj_watch_segment *segment)
 {
-    return segment->n * arrays_width(segment->dtype);
+    return segment->n * element_width(segment->dtype);
 }
 
 static size_t stride_of(const struct traj_watch_segment *segment)

@@ -27,9 +27,6 @@ struct arrays {
     struct traj_segment *view; /* owned: for traj_moments_of */
 };
 
-/* Bytes of an element; 0 for an unknown dtype. */
-size_t arrays_width(enum traj_dtype dtype);
-
 /* kinds: bits 1 << enum kept. false: out of memory, nothing to be freed. */
 bool arrays_init(struct arrays *arrays,
     const struct traj_watch_segment *segments, size_t n, unsigned kinds);

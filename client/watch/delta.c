@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "held_env.h"
+#include "math/element.h"
 
 /* One body per element type: v and g of one array. velocity may be NULL. */
 #define DEFINE(type)                                                           \
@@ -51,6 +52,6 @@ void delta_gradient(struct arrays *arrays, enum traj_optimizer optimizer,
 HELD_ENV_NOINLINE double delta_rounding_floor(
     enum traj_dtype dtype, double param_sq, double delta_sq, double lr)
 {
-    const double u = dtype == TRAJ_F64 ? 0x1p-53 : 0x1p-24;
+    const double u = element_roundoff(dtype);
     return u * sqrt(2 * param_sq / (8 * log(2) * delta_sq)) / fabs(lr);
 }

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "held_env.h"
-#include "watch/arrays.h"
+#include "math/element.h"
 
 #define N_MAX (SIZE_MAX / 64)
 
@@ -25,7 +25,7 @@ static enum traj_status check_segment(
     const struct traj_watch_options *o, size_t i)
 {
     const struct traj_watch_segment *s = &o->segments[i];
-    if (arrays_width(s->dtype) == 0) {
+    if (element_width(s->dtype) == 0) {
         return error_set(TRAJ_EINVAL, "watch: unknown dtype %d of segment %zu",
             (int)s->dtype, i);
     }
