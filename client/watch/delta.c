@@ -4,7 +4,6 @@
 #include <math.h>
 
 #include "held_env.h"
-#include "math/element.h"
 
 /* One body per element type: v and g of one array. velocity may be NULL. */
 #define DEFINE(type)                                                           \
@@ -50,8 +49,7 @@ void delta_gradient(struct arrays *arrays, enum traj_optimizer optimizer,
 }
 
 HELD_ENV_NOINLINE double delta_rounding_floor(
-    enum traj_dtype dtype, double param_sq, double delta_sq, double lr)
+    double u, double param_sq, double delta_sq, double lr)
 {
-    const double u = element_roundoff(dtype);
     return u * sqrt(2 * param_sq / (8 * log(2) * delta_sq)) / fabs(lr);
 }

@@ -22,6 +22,6 @@ void delta_gradient(struct arrays *arrays, enum traj_optimizer optimizer,
  * u ||x||/(8 ln 2)^(1/2) (traj.h, rounding_floor); of two, 2^(1/2) times that,
  * over ||d||. */
 double delta_rounding_floor(
-    enum traj_dtype dtype, double param_sq, double delta_sq, double lr);
+    double u, double param_sq, double delta_sq, double lr);
 
 #endif

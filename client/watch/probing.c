@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "held_env.h"
+#include "math/element.h"
 #include "watch/delta.h"
 
 #define ALIGNMENT 64u
@@ -55,6 +56,17 @@ static void copy_options(
     }
     memcpy(p->gammas, own->gammas, own->n_gammas * sizeof *own->gammas);
     own->gammas = NULL; /* the copy is in p, which moves */
+}
+
+static void look_at_dtypes(struct probing *p, const struct arrays *arrays)
+{
+    p->dtype = arrays->segment[0].dtype;
+    for (size_t i = 0; i < arrays->n; i++) {
+        const enum traj_dtype dtype = arrays->segment[i].dtype;
+        const double u = element_roundoff(dtype);
+        p->roundoff = u > p->roundoff ? u : p->roundoff;
+        p->dtype = dtype == p->dtype ? dtype : 0;
+    }
 }
 
 static void choose_intervals(struct probing *p)
@@ -165,6 +177,7 @@ enum traj_status probing_init(struct probing *probing,
     struct probing p = { .probes = 0 };
     copy_options(&p, options);
     choose_intervals(&p);
+    look_at_dtypes(&p, arrays);
     enum traj_status status = TRAJ_OK;
     if (!take_tables(&p, arrays) ||
         (probing_has_callback(&p) && !take_workspace(&p))) {
@@ -368,14 +381,14 @@ static bool is_measured(const struct traj_moments *m, double grad_sq)
            isfinite(m->delta_sq) && m->delta_sq > 0;
 }
 
-/* From what is in *q already; r = ||d||. */
-static void floors_of(struct traj_probe *q, double r)
+/* From what is in *q already; u: the unit roundoff, r = ||d||. */
+static void floors_of(struct traj_probe *q, double u, double r)
 {
     q->ceiling = (sqrt(q->grad_sq) + sqrt(q->grad_end_sq)) / r;
-    if (q->flags & TRAJ_PROBE_FROM_DELTA) {
-        q->rounding_floor =
-            delta_rounding_floor(q->dtype, q->param_sq, q->delta_sq, q->lr);
-    }
+    q->rounding_floor =
+        q->flags & TRAJ_PROBE_FROM_DELTA
+            ? delta_rounding_floor(u, q->param_sq, q->delta_sq, q->lr)
+            : u * sqrt((q->grad_sq + q->grad_end_sq) / (8 * log(2))) / r;
     if (!(q->noise_sq > 0)) {
         return;
     }
@@ -386,7 +399,7 @@ static void floors_of(struct traj_probe *q, double r)
 }
 
 HELD_ENV_NOINLINE static bool fill_different(const struct traj_moments *back,
-    double previous_grad_sq, struct traj_probe *q)
+    double previous_grad_sq, double u, struct traj_probe *q)
 {
     if (!is_measured(back, previous_grad_sq)) {
         return false;
@@ -401,7 +414,7 @@ HELD_ENV_NOINLINE static bool fill_different(const struct traj_moments *back,
     q->grad_delta = back->grad_delta;
     q->dgrad_delta = back->dgrad_delta;
     q->grad_grad_end = back->grad_prev;
-    floors_of(q, r);
+    floors_of(q, u, r);
     return true;
 }
 
@@ -413,7 +426,7 @@ bool probing_different(const struct probing *probing,
     traj_probe_init(q);
     q->step = previous->step;
     q->estimator = TRAJ_ESTIMATOR_DIFFERENT;
-    q->dtype = probing->options.dtype;
+    q->dtype = probing->dtype;
     q->lr = previous->lr;
     q->loss = previous->loss;
     q->loss_end = loss_end;
@@ -428,7 +441,8 @@ bool probing_different(const struct probing *probing,
     }
     struct held_env held;
     held_env_take(&held);
-    const bool measured = fill_different(back, previous->grad_sq, q);
+    const bool measured =
+        fill_different(back, previous->grad_sq, probing->roundoff, q);
     held_env_give_back(&held);
     return measured;
 }

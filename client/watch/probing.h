@@ -22,6 +22,8 @@ struct probing {
     traj_sharpness_meter *meter;        /* owned; NULL: no operator norm */
     uint32_t sharpness_every;           /* probes */
     uint32_t different_every;           /* steps; UINT32_MAX: never */
+    enum traj_dtype dtype;              /* of all arrays; 0: they differ */
+    double roundoff;                    /* the largest of theirs */
     uint64_t probes;
     struct traj_probe last; /* if probes > 0 */
 };
