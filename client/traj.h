@@ -354,21 +354,26 @@ struct traj_advice {
     double L0, L1;
     double step;           /* lr for plain gradient descent at grad_norm */
     double clip_threshold; /* of the rule, or Inf where it does not clip */
-    uint64_t age_ns;       /* since it came */
+    uint64_t age_ns;       /* since the daemon last said so */
 };
 
 /*
  * The law that trajd last fitted to this run, and what rule makes of it at
  * gradient norm grad_norm (for TRAJ_RULE_FIXED: the largest norm expected).
  * Fitted along this trajectory: no property of the function. trajd sends a law
- * only when nothing speaks against it. TRAJ_ENOLAW: none has come.
- * Any thread; does not block; advice->size must be set.
+ * only when nothing speaks against it, with each acknowledgement, and takes it
+ * back when something does. TRAJ_ENOLAW: none has come, or it was taken back,
+ * or the run is offline or disabled. When the daemon is silent its last law
+ * stays, and age_ns grows. TRAJ_EINVAL: grad_norm is negative or NaN, or there
+ * is no such rule. Only with TRAJ_OK is *advice written.
+ * Any thread, till the run is closed; does not block; advice->size must be set.
  */
 TRAJ_API TRAJ_CHECK enum traj_status traj_advice(const traj_run *run,
     enum traj_rule rule, double grad_norm, struct traj_advice *advice);
 
-/* The probe interval that the daemon asks for, in steps; 0 = none. A watch
- * follows it if its option remote_rate says so. Any thread. */
+/* The probe interval that the daemon asks for, in steps; 0 = none, or not heard
+ * from. A watch follows it if its option remote_rate says so. Any thread, till
+ * the run is closed. */
 TRAJ_API uint32_t traj_wanted_probe_every(const traj_run *run);
 
 /* ---- mathematics: step sizes ----------------------------------------------

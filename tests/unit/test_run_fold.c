@@ -12,6 +12,9 @@
 #include "../lib/peer.h"
 #include "../lib/spool_rig.h"
 #include "traj.h"
+#include "transport/cursor.h"
+#include "transport/fold.h"
+#include "transport/record.h"
 
 struct world {
     char dir[64];
@@ -253,6 +256,26 @@ static void test_a_dropped_fold_is_one_dropped_record_and_the_last_none(
     peer_unlock(&w->peer);
 }
 
+static void test_a_late_fold_has_both_clocks_of_its_last_step(void **state)
+{
+    (void)state;
+    struct spool_rig rig;
+    struct fold fold = { .steps_max = 100 };
+    struct traj_step step = plain_step(0);
+    struct times now = { .wall_ns = 5000000000, .mono_ns = 90000000000 };
+    spool_rig_open(&rig, 0);
+    assert_false(fold_add(&fold, &step, now.mono_ns - 2000000000));
+    assert_int_equal(record_fold(&rig.stream.spool,
+                         fold_close(&fold, now.mono_ns), SPOOL_ORDINARY, now),
+        TRAJ_OK);
+    struct cursor at = cursor_at_front(&rig.stream.spool, 1);
+    const struct record_head *record = cursor_peek(&at);
+    const uint64_t *values = (const uint64_t *)(const void *)(record + 1);
+    assert_int_equal(values[STEP_wall_ns], 3000000000);
+    assert_int_equal(values[STEP_mono_ns], 88000000000);
+    spool_rig_close(&rig);
+}
+
 static void test_block_loses_no_fold(void **state)
 {
     struct world *w = *state;
@@ -287,6 +310,7 @@ int main(void)
         TEST(test_more_than_a_million_steps_are_not_folded),
         TEST(test_a_dropped_fold_is_one_dropped_record_and_the_last_none),
         TEST(test_block_loses_no_fold),
+        cmocka_unit_test(test_a_late_fold_has_both_clocks_of_its_last_step),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
