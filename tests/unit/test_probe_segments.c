@@ -508,12 +508,13 @@ static void test_what_a_repetition_differs_by_is_the_noise_floor(void **state)
     probe(&r);
     /* The first call adds 1/4 to element 0, of group 2. */
     assert_close(r.probe.idempotence, 0.25 / sqrt(16 * 204.), 1e-15);
-    assert_close(r.probe.noise_floor, 0.25 / sqrt(20), 1e-15);
+    assert_true(r.probe.smoothness_gamma == 1);
+    assert_close(r.probe.noise_floor, 0.25 / sqrt(80), 1e-15);
     assert_int_equal(r.probe.flags, TRAJ_PROBE_NOT_IDEMPOTENT);
     assert_true(r.probe.loss == 10);
     assert_true(r.group_probes[0].noise_floor == 0);
     assert_int_equal(r.group_probes[0].flags, 0);
-    assert_close(r.group_probes[1].noise_floor, 0.25 / sqrt(10), 1e-15);
+    assert_close(r.group_probes[1].noise_floor, 0.25 / sqrt(40), 1e-15);
     assert_int_equal(r.group_probes[1].flags, TRAJ_PROBE_NOT_IDEMPOTENT);
 }
 
