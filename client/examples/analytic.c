@@ -53,24 +53,24 @@ static double square_of(const double *at, size_t n)
     return sum;
 }
 
-/* Of the step's K microbatches: their mean, or with --sum their sum. */
+/* The mean over the step's K microbatches; the sum over them that --sum asks
+ * for is that of K times the loss, see set_up. */
 static double batch_gradient(struct trainer *t, double *ret_grad)
 {
     const size_t n = t->problem.n;
-    const uint64_t K = t->options.micro;
-    const double factor = t->options.sum ? 1 : 1 / (double)K;
+    const double share = 1 / (double)t->options.micro;
     double loss = 0;
     double squares = 0;
     memset(ret_grad, 0, n * sizeof *ret_grad);
-    for (uint64_t k = 0; k < K; k++) {
-        loss += factor *
+    for (uint64_t k = 0; k < t->options.micro; k++) {
+        loss += share *
                 problem_gradient(&t->problem, t->x, t->step, k, t->micro_grad);
-        squares += square_of(t->micro_grad, n);
+        squares += share * square_of(t->micro_grad, n);
         for (size_t i = 0; i < n; i++) {
-            ret_grad[i] += factor * t->micro_grad[i];
+            ret_grad[i] += share * t->micro_grad[i];
         }
     }
-    t->micro_grad_sq = squares / (double)K;
+    t->micro_grad_sq = t->options.sum ? squares * share * share : squares;
     return loss;
 }
 
@@ -83,29 +83,18 @@ static int gradient_again(void *context, void *ret_grad, double *ret_loss)
     return 0;
 }
 
-/* The step's gradient is the mean of these, also where it is a sum. */
 static int micro_gradient(
     void *context, uint32_t k, void *ret_grad, double *ret_loss)
 {
     struct trainer *t = context;
-    double *grad = ret_grad;
-    const double factor = t->options.sum ? (double)t->options.micro : 1;
-    *ret_loss = factor * problem_gradient(&t->problem, t->x, t->step, k, grad);
-    for (size_t i = 0; i < t->problem.n; i++) {
-        grad[i] *= factor;
-    }
+    *ret_loss = problem_gradient(&t->problem, t->x, t->step, k, ret_grad);
     return 0;
 }
 
 static int hessian_vector(void *context, const void *v, void *ret_hv)
 {
     struct trainer *t = context;
-    const double factor = t->options.sum ? (double)t->options.micro : 1;
-    double *hv = ret_hv;
-    problem_hessian_vector(&t->problem, t->x, v, hv);
-    for (size_t i = 0; i < t->problem.n; i++) {
-        hv[i] *= factor;
-    }
+    problem_hessian_vector(&t->problem, t->x, v, ret_hv);
     return 0;
 }
 
@@ -329,7 +318,7 @@ static bool set_up(struct trainer *t, const struct function *f)
         .L0 = own_unless(o->L0, f->L0),
         .L1 = own_unless(o->L1, f->L1),
         .power = own_unless(o->power, f->power),
-        .times = o->times,
+        .times = o->times * (o->sum ? (double)o->micro : 1),
         .units = o->units,
         .noise = own_unless(o->noise, f->noise),
         .swing = own_unless(o->swing, f->swing),
