@@ -82,6 +82,7 @@ $(B)/traj: $(call obj,$(CLI_SRC)) $(O)/traj_internal.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcurl -lcjson $(LIB_LIBS)
 $(B)/examples/lstm: $(call obj,$(wildcard client/examples/lstm/*.c) client/examples/common/rng.c)
 $(B)/examples/analytic: $(call obj,$(wildcard client/examples/analytic/*.c client/examples/common/*.c))
+$(B)/examples/mlp: $(call obj,$(wildcard client/examples/mlp/*.c client/examples/common/*.c))
 $(B)/examples/%: $(O)/client/examples/%.o $(B)/libtraj.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIB_LIBS)

@@ -134,6 +134,7 @@ static void choose_estimator(
     case ESTIMATOR_NONE:
     default:
         options->probe_every = UINT32_MAX;
+        options->different_every = UINT32_MAX;
         break;
     }
 }
