@@ -80,7 +80,9 @@ $(B)/trajd: $(O)/daemon/main.o $(O)/trajd_internal.a $(O)/traj_internal.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
 $(B)/traj: $(call obj,$(CLI_SRC)) $(O)/traj_internal.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcurl -lcjson $(LIB_LIBS)
-$(B)/examples/lstm: $(call obj,$(wildcard client/examples/lstm/*.c))
+$(B)/examples/lstm: $(call obj,$(wildcard client/examples/lstm/*.c) client/examples/common/rng.c)
+$(B)/examples/analytic: $(call obj,$(wildcard client/examples/analytic/*.c client/examples/common/*.c))
+$(B)/examples/mlp: $(call obj,$(wildcard client/examples/mlp/*.c client/examples/common/*.c))
 $(B)/examples/%: $(O)/client/examples/%.o $(B)/libtraj.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIB_LIBS)
