@@ -9,7 +9,7 @@
 #include "math/lanczos.h"
 #include <math.h>
 
-#include "math/held_env.h"
+#include "held_env.h"
 
 #define SWEEPS_MAX 60 /* per eigenvalue; two or three are usual */
 

@@ -17,7 +17,7 @@
 
 #include "error.h"
 #include "math/element.h"
-#include "math/held_env.h"
+#include "held_env.h"
 
 #define ALIGNMENT 64u
 #define SEED 0x7472616a64u

@@ -14,7 +14,7 @@
 
 #include "error.h"
 #include "math/element.h"
-#include "math/held_env.h"
+#include "held_env.h"
 
 #define ROUNDING_FACTOR 10 /* as in the probe */
 

@@ -16,7 +16,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "math/held_env.h"
+#include "held_env.h"
 
 /* beta below this times the norm of the small matrix is rounding. */
 #define BREAKDOWN 1e-13

@@ -7,7 +7,7 @@
 #include "math/sharpness.h"
 #include <math.h>
 
-#include "math/held_env.h"
+#include "held_env.h"
 
 /* The quotient of w = v and H w, and v becomes the next vector. */
 HELD_ENV_NOINLINE static void judge(

@@ -2,7 +2,7 @@
 #include "math/sharpness.h"
 #include <math.h>
 
-#include "math/held_env.h"
+#include "held_env.h"
 #include "math/isa.h"
 
 double vector_dot(const double *a, const double *b, size_t n)
