@@ -200,10 +200,12 @@ static bool add_adgd(cJSON *data, const struct adgd *adgd)
 static bool add_faults(cJSON *data, const struct faults *faults)
 {
     cJSON *object = cJSON_AddObjectToObject(data, "faults");
-    return json_add_u64(object, "skipped", faults->skipped) &&
+    return json_add_u64(object, "n_flags", faults->n_flags) &&
+           json_add_u64(object, "skipped", faults->skipped) &&
            json_add_u64(object, "found_inf", faults->found_inf) &&
            json_add_u64(object, "n_updates", faults->n_updates) &&
            json_add_u64(object, "zero_updates", faults->still) &&
+           json_add_u64(object, "n_values", faults->n_values) &&
            json_add_u64(object, "nonfinite", faults->nonfinite) &&
            (faults->has_nonfinite
                    ? json_add_u64(object, "first_nonfinite_step",

@@ -59,22 +59,35 @@ static struct diag_step read_step(const struct row *row, uint32_t world)
     return step;
 }
 
+static const unsigned checked_values[] = { STEP_loss, STEP_grad_sq,
+    STEP_param_sq };
+#define CHECKED (sizeof checked_values / sizeof checked_values[0])
+
 static bool is_nonfinite(const struct row *row)
 {
     static const unsigned counts[] = { STEP_grad_nan, STEP_grad_inf,
         STEP_param_nan, STEP_param_inf };
-    static const unsigned values[] = { STEP_loss, STEP_grad_sq, STEP_param_sq };
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
         if (row_u64(row, counts[i]) > 0) {
             return true;
         }
     }
-    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
-        if (row_has(row, values[i]) && !isfinite(row_f64(row, values[i]))) {
+    for (size_t i = 0; i < CHECKED; i++) {
+        const unsigned field = checked_values[i];
+        if (row_has(row, field) && !isfinite(row_f64(row, field))) {
             return true;
         }
     }
     return false;
+}
+
+static bool has_value(const struct row *row)
+{
+    bool any = false;
+    for (size_t i = 0; i < CHECKED; i++) {
+        any = any || row_has(row, checked_values[i]);
+    }
+    return any;
 }
 
 static void add_faults(struct faults *faults, const struct diag_step *step)
@@ -82,6 +95,8 @@ static void add_faults(struct faults *faults, const struct diag_step *step)
     const bool still = step->delta_norm.has && step->delta_norm.v == 0;
     const double grad_sq = row_f64(step->row, STEP_grad_sq);
     const bool skipped = (step->flags & TRAJ_STEP_SKIPPED) != 0;
+    faults->n_flags += row_has(step->row, STEP_flags);
+    faults->n_values += has_value(step->row);
     faults->skipped += skipped || (still && (grad_sq < 0 || grad_sq > 0));
     faults->found_inf += (step->flags & TRAJ_STEP_FOUND_INF) != 0;
     faults->n_updates += step->delta_norm.has;

@@ -37,10 +37,12 @@
         ROW_BIT(PROBE_loss_end))
 
 struct faults {
+    uint64_t n_flags;   /* records that have flags */
     uint64_t skipped;   /* flag SKIPPED, or d = 0 though g is not */
     uint64_t found_inf; /* flag FOUND_INF */
     uint64_t n_updates; /* records that have ||d|| */
     uint64_t still;     /* of them: d = 0 */
+    uint64_t n_values;  /* records with a loss or a norm of g or x */
     uint64_t nonfinite; /* steps: a loss, g or x that is not */
     bool has_nonfinite;
     uint64_t first_nonfinite; /* the step of the first record with one */

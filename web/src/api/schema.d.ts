@@ -803,12 +803,16 @@ export interface components {
             above: components["schemas"]["MaybeDouble"];
         };
         Faults: {
+            /** @description Records that have flags. */
+            n_flags: components["schemas"]["Whole"];
             /** @description Said so, or no update though there was a gradient. */
             skipped: components["schemas"]["Whole"];
             found_inf: components["schemas"]["Whole"];
             /** @description Records with the length of the update. */
             n_updates: components["schemas"]["Whole"];
             zero_updates: components["schemas"]["Whole"];
+            /** @description Records with a loss or a norm of gradient or parameters. */
+            n_values: components["schemas"]["Whole"];
             /** @description Steps with a loss, gradient or parameter that is NaN or infinite. */
             nonfinite: components["schemas"]["Whole"];
             first_nonfinite_step: components["schemas"]["Count"] | null;
