@@ -22,6 +22,7 @@ KINDS = {"step": STEP, "probe": PROBE, "metric": METRIC, "event": EVENT,
 KIND_NAMES = {number: name for name, number in KINDS.items()}
 UNIFORM = 1
 RECORDS_MAX = 4096
+HELLO_MAX = 851_968
 
 
 def _tables():

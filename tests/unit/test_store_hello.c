@@ -102,8 +102,8 @@ static void test_groups_out_of_bounds_are_refused(void **state)
         "{\"name\":\"g\",\"size\":1,\"cols\":null}",
         "{\"name\":\"g\",\"size\":13,\"rows\":3,\"cols\":4,\"norm\":3}",
         "{\"name\":\"g\",\"size\":12,\"norm\":3}",
-        "{\"name\":\"g\",\"size\":1},{\"name\":\"h\",\"size\":1},"
-        "{\"name\":\"g\",\"size\":2}",
+        ("{\"name\":\"g\",\"size\":1},{\"name\":\"h\",\"size\":1},"
+         "{\"name\":\"g\",\"size\":2}"),
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char json[300];
