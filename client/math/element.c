@@ -43,7 +43,7 @@ double element_roundoff(enum traj_dtype dtype)
         }                                                                      \
     }                                                                          \
     ISA_CLONES static void narrow_##name(                                      \
-        const double *restrict values, size_t n, type *restrict ret)           \
+        const double *restrict values, size_t n, type ret[restrict])           \
     {                                                                          \
         for (size_t i = 0; i < n; i++) {                                       \
             ret[i] = narrow(values[i]);                                        \
