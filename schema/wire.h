@@ -22,8 +22,10 @@
 #define WIRE_TEXT_MAX 65536u        /* bytes of one text or blob */
 #define WIRE_NAME_MAX 200u          /* bytes of a metric's name; at least 1 */
 #define WIRE_GAMMAS_MAX 32u         /* points of one probe */
-#define WIRE_HELLO_MAX 786432u      /* bytes of the JSON of a HELLO */
+#define WIRE_HELLO_MAX 851968u      /* bytes of the JSON of a HELLO */
 #define WIRE_GROUPS_MAX 4096u       /* groups of one run */
+#define WIRE_GROUP_NAME_MAX 64u     /* bytes of a group's name; at least 1 */
+#define WIRE_GROUP_SIZE_MAX (UINT64_C(1) << 53) /* elements; at least 1 */
 
 enum wire_type {
     WIRE_HELLO = 1, /* client: who this stream is (JSON) */
@@ -121,7 +123,7 @@ enum wire_kind {
     WIRE_SHARPNESS = 5,
     WIRE_GROUP = 6,
 };
-#define WIRE_KINDS 5u /* kinds in use are 1 .. WIRE_KINDS - 1 */
+#define WIRE_KINDS 7u /* kinds in use are 1 .. WIRE_KINDS - 1 */
 
 enum wire_field_type {
     WIRE_F64 = 1,

@@ -21,6 +21,7 @@
 #include "cli/find_run.h"
 #include "cli/print.h"
 #include "wire/crc32c.h"
+#include "wire/fields.h"
 
 #define LINE_MAX_BYTES (1u << 20) /* of one row; the longest is far below */
 static const char trailer_start[] = "{\"trailer\":";
@@ -53,7 +54,8 @@ static void usage(FILE *out)
         "\n"
         "  --url URL        where trajd is; default $TRAJD_URL or\n"
         "                   " CLIENT_URL_DEFAULT "\n"
-        "  --kind KIND      step (default), probe, metric or event\n"
+        "  --kind KIND      step (default), probe, metric, event, sharpness\n"
+        "                   or group\n"
         "  --format FORMAT  csv (default) or ndjson\n"
         "  -o FILE          where to; default: standard output. FILE appears\n"
         "                   only when it is complete\n"
@@ -294,8 +296,12 @@ static bool export_it(struct export *x)
 
 static bool is_kind(const char *text)
 {
-    return strcmp(text, "step") == 0 || strcmp(text, "probe") == 0 ||
-           strcmp(text, "metric") == 0 || strcmp(text, "event") == 0;
+    for (unsigned kind = 1; kind < WIRE_KINDS; kind++) {
+        if (strcmp(text, wire_kind_info(kind)->name) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* false: asked wrongly. */

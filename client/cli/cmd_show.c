@@ -99,6 +99,10 @@ static void print_run(const cJSON *run)
            " metrics, %" PRIu64 " events",
         member_u64(records, "step"), member_u64(records, "probe"),
         member_u64(records, "metric"), member_u64(records, "event"));
+    if (member_u64(records, "sharpness") + member_u64(records, "group") > 0) {
+        printf(", %" PRIu64 " of sharpness, %" PRIu64 " of groups",
+            member_u64(records, "sharpness"), member_u64(records, "group"));
+    }
     printf("; lost %" PRIu64 ", dropped %" PRIu64 "\n",
         member_u64(run, "lost_records"), member_u64(run, "dropped_records"));
     if (!member_is_null(run, "last_step")) {

@@ -50,6 +50,29 @@ static void put_tags(struct text *t, const char *tags)
     text_put(t, "]");
 }
 
+static void put_group(struct text *t, const struct traj_group *group)
+{
+    char numbers[160];
+    text_put(t, "{\"name\":");
+    text_put_json(t, group->name, strlen(group->name));
+    (void)snprintf(numbers, sizeof numbers,
+        ",\"size\":%" PRIu64 ",\"rows\":%" PRIu32 ",\"cols\":%" PRIu32
+        ",\"norm\":%u,\"combine\":%u}",
+        group->size, group->rows, group->cols, (unsigned)group->norm,
+        (unsigned)group->combine);
+    text_put(t, numbers);
+}
+
+static void put_groups(struct text *t, const struct run_groups *groups)
+{
+    put_member(t, "groups", "[");
+    for (uint32_t i = 0; i < groups->n; i++) {
+        text_put(t, i == 0 ? "" : ",");
+        put_group(t, &groups->v[i]);
+    }
+    text_put(t, "]");
+}
+
 enum traj_status hello_make(
     const struct options *options, uint32_t attempt, struct text *ret_json)
 {
@@ -76,6 +99,9 @@ enum traj_status hello_make(
     put_text_member(t, "client", "libtraj " TRAJ_VERSION);
     put_number_member(t, "pid", getpid());
     put_text_member(t, "started_wall_ns", started);
+    if (options->groups.n > 0) {
+        put_groups(t, &options->groups);
+    }
     text_put(t, "}");
     if (t->failed) {
         return error_set_static(TRAJ_ENOMEM, "out of memory for the hello");

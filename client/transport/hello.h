@@ -8,7 +8,10 @@
 #include "transport/options.h"
 #include "transport/text.h"
 
-/* Into *ret_json, which the caller gives to text_done, whatever is returned. */
+/* At most WIRE_HELLO_MAX bytes whatever the options: 128 KiB of config, 64 tags
+ * of 603 bytes when all of it is escaped, 4096 groups of 157, and less than
+ * 8 KiB of other texts. Into *ret_json, which the caller gives to text_done,
+ * whatever is returned. */
 TRAJ_CHECK enum traj_status hello_make(
     const struct options *options, uint32_t attempt, struct text *ret_json);
 

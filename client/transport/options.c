@@ -269,6 +269,9 @@ enum traj_status options_init(
     if (status == TRAJ_OK) {
         status = choose_texts(options, &full);
     }
+    if (status == TRAJ_OK) {
+        status = run_groups_init(&options->groups, full.groups, full.n_groups);
+    }
     if (status != TRAJ_OK) {
         options_done(options);
     }
@@ -285,5 +288,6 @@ void options_done(struct options *options)
     free(options->config_json);
     free(options->tags);
     free(options->optimizer);
+    run_groups_done(&options->groups);
     *options = (struct options){ 0 };
 }

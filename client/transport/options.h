@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "traj.h"
+#include "transport/run_groups.h"
 
 #define OPTIONS_SPOOL_BYTES_MIN (1u << 20)
 #define OPTIONS_RUN_ID_MAX 64u
@@ -21,6 +22,7 @@ struct options {
     char *config_json;
     char *tags;
     char *optimizer; /* NULL: not said */
+    struct run_groups groups;
     enum traj_mode mode;
     enum traj_full full;
     uint64_t spool_bytes;

@@ -45,7 +45,7 @@ static inline void pack_u64(struct packer *p, unsigned field, uint64_t value)
     pack(p, field, value, TRAJ_UNSET_COUNT);
 }
 
-/* Of an enum whose 0 says nothing. */
+/* Of an enum or number whose 0 says nothing. */
 static inline void pack_enum(struct packer *p, unsigned field, unsigned value)
 {
     pack(p, field, value, 0);
@@ -121,6 +121,8 @@ static void pack_probe(
     pack_u64(p, PROBE_step, s->step);
     pack_always(p, PROBE_wall_ns, (uint64_t)now.wall_ns);
     pack_enum(p, PROBE_estimator, s->estimator);
+    pack_enum(p, PROBE_group, s->group);
+    pack_enum(p, PROBE_norm, s->norm);
     pack_enum(p, PROBE_dtype, s->dtype);
     pack_f64(p, PROBE_smoothness, s->smoothness);
     pack_f64(p, PROBE_smoothness_gamma, s->smoothness_gamma);
@@ -146,8 +148,13 @@ static void pack_probe(
     pack_f64(p, PROBE_micro_grad_sq, s->micro_grad_sq);
     pack_f64(p, PROBE_micro_dgrad_sq, s->micro_dgrad_sq);
     pack_u64(p, PROBE_flags, s->flags);
+    pack_enum(p, PROBE_combine, s->combine);
     pack_f64(p, PROBE_subset_fraction, s->subset_fraction);
     pack_f64(p, PROBE_ceiling, s->ceiling);
+    pack_f64(p, PROBE_noise_sq, s->noise_sq);
+    pack_f64(p, PROBE_grad_dual, s->grad_dual);
+    pack_f64(p, PROBE_dgrad_dual, s->dgrad_dual);
+    pack_f64(p, PROBE_delta_norm, s->delta_norm);
 }
 
 /* traj_probe_point is the blob's layout: four doubles a point. */
@@ -171,6 +178,77 @@ enum traj_status record_probe(
         p.present |= UINT64_C(1) << PROBE_gammas;
     }
     spool_commit(spool, WIRE_PROBE, p.present, p.n, probe->points, text_bytes);
+    return TRAJ_OK;
+}
+
+enum traj_status record_group(
+    struct spool *spool, const struct traj_group_step *s, struct times now)
+{
+    const struct traj_moments *m = &s->moments;
+    enum traj_status status = TRAJ_OK;
+    struct packer p = { .values = spool_reserve(spool, (GROUP_FIELDS + 1) * 8,
+                            SPOOL_ORDINARY, now.mono_ns, &status) };
+    if (p.values == NULL) {
+        return status;
+    }
+    pack_u64(&p, GROUP_step, s->step);
+    pack_always(&p, GROUP_wall_ns, (uint64_t)now.wall_ns);
+    pack_enum(&p, GROUP_group, s->group);
+    pack_f64(&p, GROUP_grad_sq, m->grad_sq);
+    pack_f64(&p, GROUP_param_sq, m->param_sq);
+    pack_f64(&p, GROUP_delta_sq, m->delta_sq);
+    pack_f64(&p, GROUP_grad_delta, m->grad_delta);
+    pack_f64(&p, GROUP_dgrad_sq, m->dgrad_sq);
+    pack_f64(&p, GROUP_dgrad_delta, m->dgrad_delta);
+    pack_f64(&p, GROUP_grad_prev, m->grad_prev);
+    pack_f64(&p, GROUP_grad_max_abs, m->grad_max_abs);
+    pack_u64(&p, GROUP_grad_nan, m->grad_nan);
+    pack_u64(&p, GROUP_grad_inf, m->grad_inf);
+    pack_u64(&p, GROUP_param_nan, m->param_nan);
+    pack_u64(&p, GROUP_param_inf, m->param_inf);
+    pack_enum(&p, GROUP_norm, s->norm);
+    pack_f64(&p, GROUP_grad_dual, s->grad_dual);
+    pack_f64(&p, GROUP_delta_norm, s->delta_norm);
+    pack_enum(&p, GROUP_combine, s->combine);
+    pack_enum(&p, GROUP_stage, s->stage);
+    spool_commit(spool, WIRE_GROUP, p.present, p.n, NULL, 0);
+    return TRAJ_OK;
+}
+
+enum traj_status record_sharpness(
+    struct spool *spool, const struct traj_sharpness *s, struct times now)
+{
+    enum traj_status status = TRAJ_OK;
+    struct packer p = { .values =
+                            spool_reserve(spool, (SHARPNESS_FIELDS + 1) * 8,
+                                SPOOL_ORDINARY, now.mono_ns, &status) };
+    if (p.values == NULL) {
+        return status;
+    }
+    pack_u64(&p, SHARPNESS_step, s->step);
+    pack_always(&p, SHARPNESS_wall_ns, (uint64_t)now.wall_ns);
+    pack_enum(&p, SHARPNESS_group, s->group);
+    pack_enum(&p, SHARPNESS_method, s->method);
+    pack_enum(&p, SHARPNESS_estimator, s->estimator);
+    pack_enum(&p, SHARPNESS_dtype, s->dtype);
+    pack_f64(&p, SHARPNESS_value, s->value);
+    pack_f64(&p, SHARPNESS_residual, s->residual);
+    pack_f64(&p, SHARPNESS_lambda_min, s->lambda_min);
+    pack_f64(&p, SHARPNESS_lambda_max, s->lambda_max);
+    pack_u64(&p, SHARPNESS_hvps, s->hvps);
+    pack_u64(&p, SHARPNESS_converged, s->converged);
+    pack_u64(&p, SHARPNESS_grad_evals, s->grad_evals);
+    pack_u64(&p, SHARPNESS_cost_ns, s->cost_ns);
+    pack_f64(&p, SHARPNESS_epsilon, s->epsilon);
+    pack_f64(&p, SHARPNESS_grad_sq, s->grad_sq);
+    pack_f64(&p, SHARPNESS_loss, s->loss);
+    pack_f64(&p, SHARPNESS_lr, s->lr);
+    pack_u64(&p, SHARPNESS_batch_samples, s->batch_samples);
+    pack_f64(&p, SHARPNESS_subset_fraction, s->subset_fraction);
+    pack_u64(&p, SHARPNESS_flags, s->flags);
+    pack_f64(&p, SHARPNESS_residual_min, s->residual_min);
+    pack_f64(&p, SHARPNESS_residual_max, s->residual_max);
+    spool_commit(spool, WIRE_SHARPNESS, p.present, p.n, NULL, 0);
     return TRAJ_OK;
 }
 

@@ -24,6 +24,10 @@ TRAJ_CHECK enum traj_status record_step(
     struct spool *spool, const struct traj_step *step, struct times now);
 TRAJ_CHECK enum traj_status record_probe(
     struct spool *spool, const struct traj_probe *probe, struct times now);
+TRAJ_CHECK enum traj_status record_group(
+    struct spool *spool, const struct traj_group_step *group, struct times now);
+TRAJ_CHECK enum traj_status record_sharpness(struct spool *spool,
+    const struct traj_sharpness *sharpness, struct times now);
 TRAJ_CHECK enum traj_status record_metric(struct spool *spool, const char *name,
     uint32_t name_bytes, uint64_t step, double value, struct times now);
 

@@ -1,11 +1,7 @@
-/*
- * run: the public face of the transport. Owns the handle and what hangs on it:
- * options, the rank's lock, the live stream, the sender.
- *
- * The calling thread is the appender of the live spool. In a forked child
- * every call leaves all of it alone: mutexes, threads and sockets of the
- * parent are not there, and its files are the parent's.
- */
+/* run: opening, closing and the statistics of a run; run_record.c records. The
+ * calling thread is the appender of the live spool. */
+#include "transport/run_impl.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,27 +10,12 @@
 #include <unistd.h>
 
 #include "error.h"
-#include "transport/forked.h"
 #include "transport/record.h"
 #include "transport/rundir.h"
-#include "transport/sender.h"
-#include "transport/text.h"
-#include "wire.h"
 
 #define FINISH_MS_DEFAULT 2000u
 #define CLOSE_MS 200u
 #define HEARD_RECENTLY_NS 15000000000
-#define METRIC_NAME_MAX 200u
-#define EVENT_TEXT_MAX 65535u
-
-struct traj_run {
-    uint32_t forked_generation;
-    struct options options;
-    struct quota quota;
-    struct lock rank_lock;
-    struct stream stream;
-    struct sender sender;
-};
 
 /* ---- open --------------------------------------------------------------- */
 
@@ -158,188 +139,6 @@ uint32_t traj_attempt(const traj_run *run)
     return run != NULL ? run->stream.name.attempt : 0;
 }
 
-/* ---- record ------------------------------------------------------------- */
-
-static bool is_inert(const traj_run *run)
-{
-    return run->options.mode == TRAJ_MODE_DISABLED;
-}
-
-/* TRAJ_OK: the run may be used by this process. */
-static inline enum traj_status admit(const traj_run *run)
-{
-    if (run == NULL) {
-        return error_set_static(TRAJ_EINVAL, "run is NULL");
-    }
-    if (run->forked_generation != forked_generation) {
-        return error_set_static(
-            TRAJ_EFORKED, "the run was opened before this process forked");
-    }
-    return TRAJ_OK;
-}
-
-/* At the limit, under TRAJ_FULL_BLOCK: a little patience, then true to try
- * again. false: nobody will make room. The one place that sleeps: room comes
- * from the sender when an ACK has come, and a condition for that would put a
- * lock between it and every trainer, also those that never wait. */
-static bool wait_for_room(traj_run *run, struct times *now, int64_t *pause_ns)
-{
-    bool refused = atomic_load_explicit(&run->stream.spool.state->refused,
-                       memory_order_relaxed) != 0;
-    if (run->options.full != TRAJ_FULL_BLOCK || refused ||
-        run->options.mode != TRAJ_MODE_ONLINE) {
-        return false;
-    }
-    struct timespec pause = { .tv_nsec = (long)*pause_ns };
-    (void)nanosleep(&pause, NULL); /* cut short by a signal: tries sooner */
-    *pause_ns = *pause_ns < 10000000 ? *pause_ns * 2 : *pause_ns;
-    now->mono_ns = times_now().mono_ns;
-    return true;
-}
-
-/* What a recording call returns, with drops counted. */
-static enum traj_status settle(traj_run *run, enum traj_status status)
-{
-    if (status == TRAJ_OK) {
-        return TRAJ_OK;
-    }
-    (void)atomic_fetch_add_explicit(
-        &run->stream.spool.state->dropped, 1, memory_order_relaxed);
-    if (status == TRAJ_EFULL) {
-        return error_set_static(
-            status, "the spool has reached its limit; the record was dropped");
-    }
-    return status; /* with the text of the failed segment */
-}
-
-/* Before each record. */
-static inline void prologue(traj_run *run, struct times now)
-{
-    if (record_untold_drops(&run->stream.spool) > 0) {
-        (void)record_drops(&run->stream.spool, SPOOL_ORDINARY, now);
-    }
-}
-
-static enum traj_status step_in_full(
-    traj_run *run, const struct traj_step *step)
-{
-    struct times now = times_now();
-    int64_t pause_ns = 100000;
-    enum traj_status status = TRAJ_OK;
-    do {
-        prologue(run, now);
-        status = record_step(&run->stream.spool, step, now);
-    } while (status == TRAJ_EFULL && wait_for_room(run, &now, &pause_ns));
-    return settle(run, status);
-}
-
-enum traj_status traj_step(traj_run *run, const struct traj_step *step)
-{
-    enum traj_status status = admit(run);
-    if (status != TRAJ_OK || is_inert(run)) {
-        return status;
-    }
-    if (step == NULL || step->size < sizeof step->size) {
-        return error_set_static(
-            TRAJ_EINVAL, "step is NULL or was not set up by traj_step_init");
-    }
-    if (step->size >= sizeof *step) {
-        return step_in_full(run, step);
-    }
-    /* An older caller: what its struct does not have was not measured. */
-    struct traj_step full;
-    traj_step_init(&full);
-    memcpy(&full, step, step->size);
-    return step_in_full(run, &full);
-}
-
-static enum traj_status probe_in_full(
-    traj_run *run, const struct traj_probe *probe)
-{
-    if (probe->n_points > TRAJ_GAMMAS_MAX) {
-        return error_set(TRAJ_EINVAL, "probe: n_points is %u, more than %d",
-            (unsigned)probe->n_points, TRAJ_GAMMAS_MAX);
-    }
-    struct times now = times_now();
-    int64_t pause_ns = 100000;
-    enum traj_status status = TRAJ_OK;
-    do {
-        prologue(run, now);
-        status = record_probe(&run->stream.spool, probe, now);
-    } while (status == TRAJ_EFULL && wait_for_room(run, &now, &pause_ns));
-    return settle(run, status);
-}
-
-enum traj_status traj_log_probe(traj_run *run, const struct traj_probe *probe)
-{
-    enum traj_status status = admit(run);
-    if (status != TRAJ_OK || is_inert(run)) {
-        return status;
-    }
-    if (probe == NULL || probe->size < sizeof probe->size) {
-        return error_set_static(
-            TRAJ_EINVAL, "probe is NULL or was not set up by traj_probe_init");
-    }
-    if (probe->size >= sizeof *probe) {
-        return probe_in_full(run, probe);
-    }
-    struct traj_probe full;
-    traj_probe_init(&full);
-    memcpy(&full, probe, probe->size);
-    return probe_in_full(run, &full);
-}
-
-enum traj_status traj_log(
-    traj_run *run, const char *name, uint64_t step, double value)
-{
-    enum traj_status status = admit(run);
-    if (status != TRAJ_OK || is_inert(run)) {
-        return status;
-    }
-    size_t n = name != NULL ? strnlen(name, METRIC_NAME_MAX + 1) : 0;
-    if (n < 1 || n > METRIC_NAME_MAX || !text_is_utf8(name, n)) {
-        return error_set_static(
-            TRAJ_EINVAL, "a metric's name is UTF-8 of 1 to 200 bytes");
-    }
-    struct times now = times_now();
-    int64_t pause_ns = 100000;
-    do {
-        prologue(run, now);
-        status = record_metric(
-            &run->stream.spool, name, (uint32_t)n, step, value, now);
-    } while (status == TRAJ_EFULL && wait_for_room(run, &now, &pause_ns));
-    return settle(run, status);
-}
-
-enum traj_status traj_event(
-    traj_run *run, enum traj_severity severity, uint64_t step, const char *text)
-{
-    enum traj_status status = admit(run);
-    if (status != TRAJ_OK || is_inert(run)) {
-        return status;
-    }
-    size_t n = text != NULL ? strnlen(text, EVENT_TEXT_MAX + 1) : 0;
-    if (text == NULL || n > EVENT_TEXT_MAX || !text_is_utf8(text, n)) {
-        return error_set_static(
-            TRAJ_EINVAL, "an event's text is UTF-8 of at most 65535 bytes");
-    }
-    if ((unsigned)severity > TRAJ_ERROR) {
-        return error_set_static(TRAJ_EINVAL, "no such severity");
-    }
-    struct event event = { .kind = TRAJ_EVENT_TEXT,
-        .severity = severity,
-        .step = step,
-        .text = text,
-        .text_bytes = (uint32_t)n };
-    struct times now = times_now();
-    int64_t pause_ns = 100000;
-    do {
-        prologue(run, now);
-        status = record_event(&run->stream.spool, &event, now);
-    } while (status == TRAJ_EFULL && wait_for_room(run, &now, &pause_ns));
-    return settle(run, status);
-}
-
 /* ---- close -------------------------------------------------------------- */
 
 /* The last two records there are; room for them is kept beyond the limit.
@@ -352,7 +151,7 @@ static enum traj_status record_finish(traj_run *run, int exit_code)
     if (record_untold_drops(spool) > 0) {
         enum traj_status status = record_drops(spool, SPOOL_URGENT, now);
         if (status != TRAJ_OK) {
-            return settle(run, status);
+            return run_settle(run, status);
         }
     }
     struct event event = { .kind = TRAJ_EVENT_FINISH,
@@ -360,7 +159,7 @@ static enum traj_status record_finish(traj_run *run, int exit_code)
         .urgency = SPOOL_URGENT,
         .step = TRAJ_UNSET_COUNT,
         .exit_code = exit_code };
-    return settle(run, record_event(&run->stream.spool, &event, now));
+    return run_settle(run, record_event(&run->stream.spool, &event, now));
 }
 
 static enum traj_status close_transport(traj_run *run, uint32_t timeout_ms)
@@ -391,11 +190,11 @@ enum traj_status traj_finish(traj_run *run, int exit_code, uint32_t timeout_ms)
     if (run == NULL) {
         return TRAJ_OK;
     }
-    enum traj_status status = admit(run);
+    enum traj_status status = run_admit(run);
     if (status != TRAJ_OK) {
         return status; /* the parent's; its memory goes with this process */
     }
-    if (!is_inert(run)) {
+    if (!run_is_inert(run)) {
         enum traj_status recorded = record_finish(run, exit_code);
         status = close_transport(
             run, timeout_ms != 0 ? timeout_ms : FINISH_MS_DEFAULT);
@@ -407,10 +206,10 @@ enum traj_status traj_finish(traj_run *run, int exit_code, uint32_t timeout_ms)
 
 void traj_close(traj_run *run)
 {
-    if (run == NULL || admit(run) != TRAJ_OK) {
+    if (run == NULL || run_admit(run) != TRAJ_OK) {
         return;
     }
-    if (!is_inert(run)) {
+    if (!run_is_inert(run)) {
         struct spool *spool = &run->stream.spool;
         if (record_untold_drops(spool) > 0) {
             (void)record_drops(spool, SPOOL_URGENT, times_now());
@@ -474,7 +273,7 @@ static void collect(const traj_run *run, struct traj_stats *s)
 
 enum traj_status traj_get_stats(const traj_run *run, struct traj_stats *stats)
 {
-    enum traj_status status = admit(run);
+    enum traj_status status = run_admit(run);
     if (status != TRAJ_OK) {
         return status;
     }
@@ -482,7 +281,7 @@ enum traj_status traj_get_stats(const traj_run *run, struct traj_stats *stats)
         return error_set_static(TRAJ_EINVAL, "stats is NULL or has no size");
     }
     struct traj_stats full = { .size = stats->size };
-    if (is_inert(run)) {
+    if (run_is_inert(run)) {
         (void)snprintf(full.status, sizeof full.status, "disabled");
     } else {
         collect(run, &full);

@@ -13,7 +13,7 @@ struct wire_field {
 };
 
 struct wire_kind_info {
-    const char *name; /* "step", "probe", "metric", "event" */
+    const char *name; /* "step", "probe", ..., as in the HTTP API */
     size_t n_fields;
     const struct wire_field *fields; /* index = bit of the presence mask */
 };

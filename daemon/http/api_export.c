@@ -169,9 +169,9 @@ static enum err_code export_start(struct request *req,
 enum err_code api_export(struct request *req, struct err *e)
 {
     static const char *const kinds[] = { "step", "probe", "metric", "event",
-        NULL };
+        "sharpness", "group", NULL };
     static const char *const formats[] = { "ndjson", "csv", NULL };
-    static_assert(WIRE_STEP == 1 && WIRE_EVENT == 4, "kinds are in order");
+    static_assert(WIRE_STEP == 1 && WIRE_GROUP == 6, "kinds are in order");
     static_assert(RECORD_CSV == RECORD_NDJSON + 1, "formats are in order");
 
     size_t kind = request_choice(req, "kind", kinds, 0);

@@ -261,6 +261,16 @@ enum err_code api_probes(struct request *req, struct err *e)
     return records(req, WIRE_PROBE, e);
 }
 
+enum err_code api_sharpness(struct request *req, struct err *e)
+{
+    return records(req, WIRE_SHARPNESS, e);
+}
+
+enum err_code api_groups(struct request *req, struct err *e)
+{
+    return records(req, WIRE_GROUP, e);
+}
+
 enum err_code api_messages(struct request *req, struct err *e)
 {
     return records(req, WIRE_EVENT, e);

@@ -37,8 +37,12 @@ enum err_code api_run_delete(struct request *req, struct err *e);
 /* api_records.c */
 enum err_code api_steps(struct request *req, struct err *e);
 enum err_code api_probes(struct request *req, struct err *e);
+enum err_code api_sharpness(struct request *req, struct err *e);
+enum err_code api_groups(struct request *req, struct err *e);
 enum err_code api_messages(struct request *req, struct err *e);
 enum err_code api_metrics(struct request *req, struct err *e);
+/* api_layers.c */
+enum err_code api_layers(struct request *req, struct err *e);
 /* api_export.c */
 enum err_code api_export(struct request *req, struct err *e);
 /* api_series.c, api_scatter.c, api_fits.c */

@@ -5,16 +5,17 @@
 #include <cjson/cJSON.h>
 #include <math.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "pure/json_scan.h"
+#include "traj.h"
 #include "wire.h"
 
 #define DEPTH_MAX 32
 #define MEMBERS_MAX 64
 #define RANKS_MAX 65536
 #define TAGS_MAX 64
-#define GROUPS_MAX 4096
 
 static enum err_code refuse(struct err *e, const char *key, const char *why)
 {
@@ -147,26 +148,117 @@ static enum err_code check_tags(struct hello *hello, struct err *e)
     return ERR_NONE;
 }
 
+/* ---- groups -------------------------------------------------------------- */
+
+/* 1..64 bytes without control characters (C0, DEL, C1), " and \: a name is
+ * shown, and put into tables and file names, by others. */
+static bool is_group_name(const cJSON *name)
+{
+    if (!cJSON_IsString(name) || !length_within(name, 1, WIRE_GROUP_NAME_MAX)) {
+        return false;
+    }
+    const unsigned char *p = (const unsigned char *)name->valuestring;
+    for (; *p != '\0'; p++) {
+        bool c1 = p[0] == 0xc2 && p[1] < 0xa0; /* valid UTF-8: p[1] is there */
+        if (*p < 0x20 || *p == 0x7f || *p == '"' || *p == '\\' || c1) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* An integer least..most; absent leaves *ret as it is. */
+static bool group_number(const cJSON *group, const char *key, uint64_t least,
+    uint64_t most, uint64_t *ret)
+{
+    const cJSON *value = cJSON_GetObjectItemCaseSensitive(group, key);
+    if (value == NULL) {
+        return true;
+    }
+    double number = cJSON_IsNumber(value) ? value->valuedouble : -1;
+    if (!(number >= (double)least && number <= (double)most) ||
+        floor(number) != number) {
+        return false;
+    }
+    *ret = (uint64_t)number;
+    return true;
+}
+
+static enum err_code check_group(const cJSON *group, struct err *e)
+{
+    uint64_t size = 0;
+    uint64_t rows = 0;
+    uint64_t cols = 0;
+    uint64_t norm = TRAJ_NORM_L2;
+    uint64_t combine = TRAJ_COMBINE_NONE;
+    if (!is_group_name(cJSON_GetObjectItemCaseSensitive(group, "name"))) {
+        return refuse(e, "groups",
+            "a name is not of 1..64 bytes without control characters");
+    }
+    if (!group_number(group, "size", 1, WIRE_GROUP_SIZE_MAX, &size) ||
+        size == 0) {
+        return refuse(e, "groups", "a size is not an integer 1..2^53");
+    }
+    if (!group_number(group, "rows", 0, UINT32_MAX, &rows) ||
+        !group_number(group, "cols", 0, UINT32_MAX, &cols) ||
+        !group_number(group, "norm", 0, TRAJ_NORM_SPECTRAL, &norm) ||
+        !group_number(group, "combine", 0, TRAJ_COMBINE_REPLICA, &combine)) {
+        return refuse(
+            e, "groups", "rows, cols, norm or combine is out of bounds");
+    }
+    if (norm == TRAJ_NORM_SPECTRAL && rows * cols != size) {
+        return refuse(e, "groups", "norm 3 without rows * cols = size");
+    }
+    return ERR_NONE;
+}
+
+static int by_text(const void *a, const void *b)
+{
+    const char *const *x = a;
+    const char *const *y = b;
+    return strcmp(*x, *y);
+}
+
+/* Of groups whose names have been checked. */
+static enum err_code check_names_differ(const cJSON *groups, struct err *e)
+{
+    const char *names[WIRE_GROUPS_MAX];
+    size_t n = 0;
+    const cJSON *group = NULL;
+    cJSON_ArrayForEach(group, groups)
+    {
+        names[n++] =
+            cJSON_GetObjectItemCaseSensitive(group, "name")->valuestring;
+    }
+    qsort(names, n, sizeof names[0], by_text);
+    for (size_t i = 1; i < n; i++) {
+        if (strcmp(names[i - 1], names[i]) == 0) {
+            return refuse(e, "groups", "two have the same name");
+        }
+    }
+    return ERR_NONE;
+}
+
 static enum err_code check_groups(const struct hello *hello, struct err *e)
 {
     const cJSON *groups = member(hello, "groups");
     if (groups == NULL) {
         return ERR_NONE;
     }
-    if (!cJSON_IsArray(groups) || cJSON_GetArraySize(groups) > GROUPS_MAX) {
+    if (!cJSON_IsArray(groups) ||
+        cJSON_GetArraySize(groups) > (int)WIRE_GROUPS_MAX) {
         return refuse(e, "groups", "not an array of at most 4096");
     }
+    enum err_code code = ERR_NONE;
     const cJSON *group = NULL;
     cJSON_ArrayForEach(group, groups)
     {
-        const cJSON *name = cJSON_GetObjectItemCaseSensitive(group, "name");
-        const cJSON *size = cJSON_GetObjectItemCaseSensitive(group, "size");
-        if (!cJSON_IsString(name) || !cJSON_IsNumber(size)) {
-            return refuse(e, "groups", "not of {name: text, size: integer}");
-        }
+        code = code == ERR_NONE ? check_group(group, e) : code;
     }
-    return ERR_NONE;
+    return code == ERR_NONE ? check_names_differ(groups, e) : code;
 }
+
+/* ---- the whole ----------------------------------------------------------- */
 
 /* Keys once each, few, and config and tags as they stand in the text: cJSON
  * has the members in the order of the text. */
@@ -227,7 +319,8 @@ enum err_code hello_parse(
     struct str text, struct hello *ret_hello, struct err *e)
 {
     if (text.n > WIRE_HELLO_MAX) {
-        return err_set(e, ERR_INVALID, "hello: longer than 262144 bytes");
+        return err_set(
+            e, ERR_INVALID, "hello: longer than %u bytes", WIRE_HELLO_MAX);
     }
     if (!json_is_valid(text, DEPTH_MAX)) {
         return err_set(

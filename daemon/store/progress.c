@@ -6,9 +6,9 @@
 #include "store/db.h"
 #include "traj.h"
 
-static_assert(WIRE_KINDS == 5, "stream_progress counts each kind in a column");
-static_assert(
-    STEP_step == 0 && PROBE_step == 0 && METRIC_step == 0 && EVENT_step == 0,
+static_assert(WIRE_KINDS == 7, "stream_progress counts each kind in a column");
+static_assert(STEP_step == 0 && PROBE_step == 0 && METRIC_step == 0 &&
+                  EVENT_step == 0 && SHARPNESS_step == 0 && GROUP_step == 0,
     "the step of any record is its field 0");
 
 void progress_read(sqlite3_stmt *stmt, int at, struct progress *ret_progress)
@@ -21,7 +21,9 @@ void progress_read(sqlite3_stmt *stmt, int at, struct progress *ret_progress)
         .records = { [WIRE_STEP] = db_u64(stmt, at + 4),
             [WIRE_PROBE] = db_u64(stmt, at + 5),
             [WIRE_METRIC] = db_u64(stmt, at + 6),
-            [WIRE_EVENT] = db_u64(stmt, at + 7) },
+            [WIRE_EVENT] = db_u64(stmt, at + 7),
+            [WIRE_SHARPNESS] = db_u64(stmt, at + 20),
+            [WIRE_GROUP] = db_u64(stmt, at + 21) },
         .has_step = sqlite3_column_type(stmt, at + 8) != SQLITE_NULL,
         .first_step = db_u64(stmt, at + 8),
         .last_step = db_u64(stmt, at + 9),
@@ -66,6 +68,8 @@ enum err_code progress_write(
     rc |= sqlite3_bind_int64(stmt, 18, p->exit_code);
     rc |= db_bind_u64(stmt, 19, p->log_records);
     rc |= db_bind_u64(stmt, 20, p->log_bytes);
+    rc |= db_bind_u64(stmt, 21, p->records[WIRE_SHARPNESS]);
+    rc |= db_bind_u64(stmt, 22, p->records[WIRE_GROUP]);
     if (rc != SQLITE_OK) {
         return db_fail(sqlite3_db_handle(stmt), e, "progress");
     }

@@ -40,22 +40,11 @@ static const char sql_projects[] =
     "FROM run AS r JOIN run_progress AS q ON q.run = r.id "
     "GROUP BY r.project ORDER BY r.project;";
 
-/* The two statements that complete a row, prepared once for a list. */
+/* The statements that complete a row, prepared once for a list. */
 struct completion {
     sqlite3_stmt *streams;
-    sqlite3_stmt *hello;
+    sqlite3_stmt *hello; /* NULL: a list, which has no use for hellos */
 };
-
-static enum err_code completion_open(
-    sqlite3 *db, struct completion *c, struct err *e)
-{
-    *c = (struct completion){ 0 };
-    enum err_code code = db_prepare(db, sql_streams, &c->streams, e);
-    if (code == ERR_NONE) {
-        code = db_prepare(db, sql_hello, &c->hello, e);
-    }
-    return code;
-}
 
 static void completion_close(struct completion *c)
 {
@@ -209,7 +198,10 @@ static enum err_code read_row(sqlite3_stmt *stmt, struct completion *c,
     }
     int64_t speaker = 0;
     enum err_code code = fold_streams(c->streams, row, &speaker, e);
-    return code == ERR_NONE ? read_hello(c->hello, speaker, row, e) : code;
+    if (code != ERR_NONE || c->hello == NULL) {
+        return code;
+    }
+    return read_hello(c->hello, speaker, row, e);
 }
 
 static const char *list_sql(const struct run_query *query)
@@ -271,7 +263,7 @@ enum err_code runs_list(struct reader *reader, const struct run_query *query,
     struct completion c = { 0 };
     code = db_prepare(reader->db, list_sql(query), &stmt, e);
     if (code == ERR_NONE) {
-        code = completion_open(reader->db, &c, e);
+        code = db_prepare(reader->db, sql_streams, &c.streams, e);
     }
     if (code == ERR_NONE && bind_query(stmt, query) != SQLITE_OK) {
         code = db_fail(reader->db, e, "runs");
@@ -314,7 +306,10 @@ enum err_code runs_get(struct reader *reader, const char *uid,
     struct run_row row = { 0 };
     code = db_prepare(reader->db, sql_get, &stmt, e);
     if (code == ERR_NONE) {
-        code = completion_open(reader->db, &c, e);
+        code = db_prepare(reader->db, sql_streams, &c.streams, e);
+    }
+    if (code == ERR_NONE) {
+        code = db_prepare(reader->db, sql_hello, &c.hello, e);
     }
     if (code == ERR_NONE) {
         code = get_row(stmt, uid, &c, &row, e);

@@ -18,7 +18,8 @@ struct run_row {
     char *name;
     char *config_json; /* a JSON object */
     char *tags_json;   /* a JSON array of texts */
-    char *hello_json;  /* of the newest attempt's lowest rank */
+    char *hello_json;  /* of the newest attempt's lowest rank; NULL in lists:
+                          with thousands of groups it is long */
     int64_t created_wall_ns;
     int64_t updated_wall_ns; /* last commit that touched it */
     uint32_t attempts;

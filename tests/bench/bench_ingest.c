@@ -1,9 +1,10 @@
 /*
- * bench_ingest: acknowledged steps/s, end to end: DEALER sockets here, a real
- * trajd on a fresh database (synchronous=FULL), acknowledgements back. A step
- * is step, wall_ns and 8 doubles of 52 random bits, 64 to a frame. "window" is
- * how many frames of a stream are under way; latency is from the sending of a
- * frame to the acknowledgement that covers it.
+ * bench_ingest: acknowledged rows/s, end to end: DEALER sockets here, a real
+ * trajd on a fresh database (synchronous=FULL), acknowledgements back. A STEP
+ * is step, wall_ns and 8 doubles of 52 random bits, 64 to a frame; a GROUP has
+ * its group's number too, and a frame is the 200 layers of one step. "window"
+ * is how many frames of a stream are under way; latency is from the sending of
+ * a frame to the acknowledgement that covers it.
  *
  * Everything is on one machine: the sender's work (sending ready-made frames)
  * takes part of the same processors.
@@ -22,17 +23,28 @@
 
 #include "base/clock.h"
 #include "wire/encode.h"
+#include "wire/fields.h"
 
-#define FRAME_STEPS 64u
-#define STEPS 1000000u /* in all streams together */
+#define ROWS 1000000u /* in all streams together */
+#define FRAME_ROWS_MAX 200u
 #define STREAMS_MAX 16u
-#define FRAME_BYTES 8192u
 #define GIVE_UP_NS (120 * NS_PER_S)
 
+/* What a frame is full of. */
+struct load {
+    enum wire_kind kind;
+    unsigned rows; /* of a frame */
+    size_t frame_bytes;
+    unsigned first_double; /* field of the first of 8 */
+};
+static const struct load steps = { WIRE_STEP, 64, 8192, STEP_loss };
+static const struct load layers = { WIRE_GROUP, 200, 20480, GROUP_grad_sq };
+
 struct stream {
+    const struct load *load;
     void *socket;
     uint8_t uid[16];
-    uint8_t *frames; /* n_frames of FRAME_BYTES */
+    uint8_t *frames; /* n_frames of load->frame_bytes */
     uint32_t *lengths;
     int64_t *sent_mono_ns;
     size_t n_frames;
@@ -41,12 +53,13 @@ struct stream {
 };
 
 struct result {
+    const struct load *load;
     unsigned streams;
     unsigned window;
-    double steps_per_s;
+    double rows_per_s;
     double p50_us;
     double p99_us;
-    double bytes_per_step; /* on the wire */
+    double bytes_per_row; /* on the wire */
     long rss_kb;
 };
 
@@ -145,48 +158,59 @@ static uint64_t next_random(uint64_t *state)
     return z ^ z >> 31;
 }
 
-static void fill_step(uint64_t seq, uint64_t *random, uint64_t *values)
+/* Row i of a frame; returns what is present. */
+static uint64_t fill_row(const struct load *load, uint64_t first_seq, size_t i,
+    uint64_t *random, uint64_t *values)
 {
-    values[STEP_step] = seq;
-    values[STEP_wall_ns] = 1700000000000000000u + seq * 1000000;
-    for (unsigned field = STEP_loss; field < STEP_loss + 8; field++) {
+    uint64_t first = load->first_double;
+    uint64_t present = UINT64_C(0xff) << first | 3; /* step, wall_ns */
+    uint64_t step = load->kind == WIRE_STEP ? first_seq + i : first_seq;
+    static_assert(STEP_step == 0 && STEP_wall_ns == 1 && GROUP_step == 0 &&
+                      GROUP_wall_ns == 1,
+        "both begin alike");
+    values[STEP_step] = step;
+    values[STEP_wall_ns] = 1700000000000000000u + step * 1000000;
+    if (load->kind == WIRE_GROUP) {
+        values[GROUP_group] = i + 1;
+        present |= UINT64_C(1) << GROUP_group;
+    }
+    for (uint64_t field = first; field < first + 8; field++) {
         double value = 1 + (double)(next_random(random) >> 11) * 0x1p-53;
         memcpy(&values[field], &value, sizeof value);
     }
+    return present;
 }
 
 static uint32_t make_frame(
     const struct stream *s, uint64_t first_seq, uint64_t *random, uint8_t *out)
 {
-    static uint64_t values[FRAME_STEPS][WIRE_FIELDS_MAX];
-    struct wire_record records[FRAME_STEPS];
-    uint64_t doubles = UINT64_C(0xff) << STEP_loss;
-    for (size_t i = 0; i < FRAME_STEPS; i++) {
-        fill_step(first_seq + i, random, values[i]);
+    static uint64_t values[FRAME_ROWS_MAX][WIRE_FIELDS_MAX];
+    struct wire_record records[FRAME_ROWS_MAX];
+    const struct load *load = s->load;
+    for (size_t i = 0; i < load->rows; i++) {
         records[i] = (struct wire_record){
             .seq = first_seq + i,
-            .kind = WIRE_STEP,
-            .present = UINT64_C(1) << STEP_step | UINT64_C(1) << STEP_wall_ns |
-                       doubles,
+            .kind = load->kind,
+            .present = fill_row(load, first_seq, i, random, values[i]),
             .values = values[i],
         };
     }
     size_t n = wire_encode_data(
-        out, FRAME_BYTES, s->uid, 0, first_seq, records, FRAME_STEPS);
+        out, load->frame_bytes, s->uid, 0, first_seq, records, load->rows);
     if (n == 0) {
         die("a frame does not fit");
     }
     return (uint32_t)n;
 }
 
-static struct stream open_stream(
-    void *zmq, const char *endpoint, unsigned id, size_t n_frames)
+static struct stream open_stream(void *zmq, const char *endpoint,
+    const struct load *load, unsigned id, size_t n_frames)
 {
-    struct stream s = { .n_frames = n_frames };
+    struct stream s = { .load = load, .n_frames = n_frames };
     uint64_t random = id;
     int high = 0;
     memset(s.uid, (int)id + 1, sizeof s.uid);
-    s.frames = malloc(n_frames * FRAME_BYTES);
+    s.frames = malloc(n_frames * load->frame_bytes);
     s.lengths = malloc(n_frames * sizeof s.lengths[0]);
     s.sent_mono_ns = malloc(n_frames * sizeof s.sent_mono_ns[0]);
     s.socket = zmq_socket(zmq, ZMQ_DEALER);
@@ -196,7 +220,7 @@ static struct stream open_stream(
     }
     for (size_t i = 0; i < n_frames; i++) {
         s.lengths[i] = make_frame(
-            &s, i * FRAME_STEPS + 1, &random, s.frames + i * FRAME_BYTES);
+            &s, i * load->rows + 1, &random, s.frames + i * load->frame_bytes);
     }
     (void)zmq_setsockopt(s.socket, ZMQ_SNDHWM, &high, sizeof high);
     if (zmq_connect(s.socket, endpoint) != 0) {
@@ -232,7 +256,7 @@ static bool receive_ack(
         die("not an ACK");
     }
     *ret_status = (enum wire_ack_status)head.flags;
-    s->acked = ack.committed_seq / FRAME_STEPS;
+    s->acked = ack.committed_seq / s->load->rows;
     return true;
 }
 
@@ -271,7 +295,7 @@ static void send_some(struct stream *s, unsigned window)
 {
     while (s->sent < s->n_frames && s->sent - s->acked < window) {
         s->sent_mono_ns[s->sent] = clock_mono_ns();
-        if (zmq_send(s->socket, s->frames + s->sent * FRAME_BYTES,
+        if (zmq_send(s->socket, s->frames + s->sent * s->load->frame_bytes,
                 s->lengths[s->sent], ZMQ_DONTWAIT) < 0) {
             return;
         }
@@ -310,19 +334,20 @@ static int by_size(const void *a, const void *b)
     return (*x > *y) - (*x < *y);
 }
 
-static struct result measure(unsigned n_streams, unsigned window)
+static struct result measure(
+    const struct load *load, unsigned n_streams, unsigned window)
 {
     struct daemon_process d = start_trajd();
     struct stream streams[STREAMS_MAX];
     void *zmq = zmq_ctx_new();
-    size_t n_frames = STEPS / FRAME_STEPS / n_streams;
+    size_t n_frames = ROWS / load->rows / n_streams;
     size_t n = 0;
     double *latencies_us = malloc(n_frames * n_streams * sizeof(double));
     if (latencies_us == NULL) {
         die("memory");
     }
     for (unsigned i = 0; i < n_streams; i++) {
-        streams[i] = open_stream(zmq, d.ingest, i, n_frames);
+        streams[i] = open_stream(zmq, d.ingest, load, i, n_frames);
         say_hello(&streams[i], i);
     }
 
@@ -332,12 +357,13 @@ static struct result measure(unsigned n_streams, unsigned window)
 
     qsort(latencies_us, n, sizeof latencies_us[0], by_size);
     struct result r = {
+        .load = load,
         .streams = n_streams,
         .window = window,
-        .steps_per_s = (double)(n * FRAME_STEPS) / seconds,
+        .rows_per_s = (double)(n * load->rows) / seconds,
         .p50_us = latencies_us[n / 2],
         .p99_us = latencies_us[n * 99 / 100],
-        .bytes_per_step = (double)streams[0].lengths[0] / FRAME_STEPS,
+        .bytes_per_row = (double)streams[0].lengths[0] / load->rows,
         .rss_kb = peak_rss_kb(d.pid),
     };
     for (unsigned i = 0; i < n_streams; i++) {
@@ -351,14 +377,16 @@ static struct result measure(unsigned n_streams, unsigned window)
 
 static void print_result(const struct result *r)
 {
-    printf("%7u %7u %14.0f %12.0f %12.0f %12.1f %9.1f\n", r->streams, r->window,
-        r->steps_per_s, r->p50_us, r->p99_us, r->bytes_per_step,
+    const char *kind = wire_kind_info(r->load->kind)->name;
+    printf("%7s %7u %7u %14.0f %12.0f %12.0f %12.1f %9.1f\n", kind, r->streams,
+        r->window, r->rows_per_s, r->p50_us, r->p99_us, r->bytes_per_row,
         (double)r->rss_kb / 1024);
-    printf("{\"bench\":\"ingest\",\"streams\":%u,\"window\":%u,"
-           "\"steps_per_s\":%.0f,\"ack_p50_us\":%.1f,\"ack_p99_us\":%.1f,"
-           "\"wire_bytes_per_step\":%.2f,\"rss_kb\":%ld}\n",
-        r->streams, r->window, r->steps_per_s, r->p50_us, r->p99_us,
-        r->bytes_per_step, r->rss_kb);
+    printf("{\"bench\":\"ingest\",\"kind\":\"%s\",\"streams\":%u,"
+           "\"window\":%u,\"%ss_per_s\":%.0f,\"ack_p50_us\":%.1f,"
+           "\"ack_p99_us\":%.1f,\"wire_bytes_per_%s\":%.2f,"
+           "\"rss_kb\":%ld}\n",
+        kind, r->streams, r->window, kind, r->rows_per_s, r->p50_us, r->p99_us,
+        kind, r->bytes_per_row, r->rss_kb);
     (void)fflush(stdout);
 }
 
@@ -366,13 +394,15 @@ int main(void)
 {
     static const unsigned windows[] = { 1, 64, 1024 };
     static const unsigned n_streams[] = { 1, STREAMS_MAX };
-    printf("%7s %7s %14s %12s %12s %12s %9s\n", "streams", "window",
-        "acked steps/s", "ack p50 us", "ack p99 us", "wire B/step", "RSS MiB");
+    printf("%7s %7s %7s %14s %12s %12s %12s %9s\n", "kind", "streams", "window",
+        "acked rows/s", "ack p50 us", "ack p99 us", "wire B/row", "RSS MiB");
     for (size_t i = 0; i < sizeof n_streams / sizeof n_streams[0]; i++) {
         for (size_t j = 0; j < sizeof windows / sizeof windows[0]; j++) {
-            struct result r = measure(n_streams[i], windows[j]);
+            struct result r = measure(&steps, n_streams[i], windows[j]);
             print_result(&r);
         }
     }
+    struct result r = measure(&layers, 1, 64);
+    print_result(&r);
     return EXIT_SUCCESS;
 }

@@ -151,7 +151,7 @@ test("the document names the routes that there are, and no others", () => {
 
 test("the records' schemas have the fields of wire.h", () => {
   const header = readFileSync(join(root, "schema/wire.h"), "utf8");
-  for (const kind of ["STEP", "PROBE", "METRIC", "EVENT"]) {
+  for (const kind of ["STEP", "PROBE", "METRIC", "EVENT", "SHARPNESS", "GROUP"]) {
     const body = new RegExp(`#define WIRE_${kind}_FIELDS\\(X\\)([\\s\\S]*?)\\n\\n`).exec(header)[1];
     const fields = ["attempt", "rank", "seq", ...[...body.matchAll(/X\(\d+, (\w+),/g)].map((m) => m[1])];
     const name = kind[0] + kind.slice(1).toLowerCase();
@@ -207,12 +207,12 @@ test("a run with its configuration as it was given", async () => {
   const reply = await check(RUN, live);
   assert.match(reply.body, /"big": ?9007199254740993[,}]/);
   const run = JSON.parse(reply.body);
-  assert.deepEqual(run.records, { step: 200, probe: 100, metric: 20, event: 1 });
+  assert.deepEqual(run.records, { step: 200, probe: 100, metric: 20, event: 1, sharpness: 10, group: 39 });
   assert.equal((await json(RUN, "/api/v1/runs/contract.failed")).exit_code, -9);
 });
 
 test("an ETag that the client has is answered with 304", async () => {
-  for (const [path, target] of [[RUN, live], [`${RUN}/steps`, `${live}/steps?limit=3`], [`${RUN}/series`, `${live}/series?metric=loss`]]) {
+  for (const [path, target] of [[RUN, live], [`${RUN}/steps`, `${live}/steps?limit=3`], [`${RUN}/series`, `${live}/series?metric=loss`], [`${RUN}/layers`, `${live}/layers`]]) {
     const first = await check(path, target);
     const again = await check(path, target, { headers: { "If-None-Match": first.headers.etag } });
     assert.equal(again.status, 304, target);
@@ -220,7 +220,8 @@ test("an ETag that the client has is answered with 304", async () => {
   }
 });
 
-const kinds = { steps: ["step", 200], probes: ["probe", 100], messages: ["event", 1], metrics: ["metric", 20] };
+const kinds = { steps: ["step", 200], probes: ["probe", 100], messages: ["event", 1], metrics: ["metric", 20],
+  sharpness: ["sharpness", 10], groups: ["group", 39] };
 
 for (const [route, [kind, n]] of Object.entries(kinds)) {
   test(`${route} in pages of columns, NDJSON and CSV are the same rows`, async () => {
@@ -250,6 +251,18 @@ test("what is not finite, not measured or beyond 2^53 is said", async () => {
   const { data } = await json(`${RUN}/steps`, `${live}/steps?from=5&to=6&fields=loss,tokens`);
   assert.deepEqual(data.loss, ["NaN", "-Infinity"]);
   assert.deepEqual(data.tokens, [null, "9007199254740998"]);
+});
+
+test("layers by number, and none where the run has none", async () => {
+  const path = `${RUN}/layers`;
+  const { data } = await json(path, `${live}/layers`);
+  const named = { rows: 0, cols: 0, norm: 0, combine: 0 };
+  assert.deepEqual(data, [
+    { ...named, group: 1, name: "embed", size: 1000, rows: 100, cols: 10, norm: 3 },
+    { ...named, group: 2, name: "größe/1.weight", size: Number.MAX_SAFE_INTEGER, combine: 1 },
+    { ...named, group: 3, name: "bias", size: 10, norm: 2 },
+  ]);
+  assert.deepEqual((await json(path, "/api/v1/runs/contract.done/layers")).data, []);
 });
 
 test("a metric by its name, and none by another", async () => {

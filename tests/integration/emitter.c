@@ -1,11 +1,12 @@
 /*
- * emitter: a trainer that measures nothing. Records steps, probes, metrics and
- * events of random bits through libtraj, and after each call that returned
- * TRAJ_OK writes what it recorded to a file, so that a test can compare the
- * two, whatever was killed in between.
+ * emitter: a trainer that measures nothing. Records of all kinds, of random
+ * bits, go through libtraj, and after each call that returned TRAJ_OK it writes
+ * what it recorded to a file, so that a test can compare the two, whatever was
+ * killed in between.
  *
- *   emitter DIR ENDPOINT RUN STEPS FIRST_STEP PAUSE_US END OUT
+ *   emitter DIR ENDPOINT RUN STEPS FIRST_STEP PAUSE_US END GROUPS OUT
  *   END: finish, fail, close, or wait (record all, then wait to be killed)
+ *   GROUPS: how many the run has; group k is named and sized as in emitter.py
  *
  * A line of OUT: the kind, then name=bits in hex of each number, name:bytes in
  * hex of a text or blob. The library's own fields (times) are not there.
@@ -199,11 +200,55 @@ static const struct field probe_fields[] = {
     DOUBLE(traj_probe, micro_dgrad_sq),
     DOUBLE(traj_probe, subset_fraction),
     DOUBLE(traj_probe, ceiling),
+    DOUBLE(traj_probe, noise_sq),
+    DOUBLE(traj_probe, grad_dual),
+    DOUBLE(traj_probe, dgrad_dual),
+    DOUBLE(traj_probe, delta_norm),
     COUNT(traj_probe, cost_ns),
     COUNT(traj_probe, grad_evals),
     COUNT(traj_probe, micro_batches),
     COUNT(traj_probe, batch_samples),
     COUNT(traj_probe, flags),
+};
+
+static const struct field moments_fields[] = {
+    DOUBLE(traj_moments, grad_sq),
+    DOUBLE(traj_moments, param_sq),
+    DOUBLE(traj_moments, delta_sq),
+    DOUBLE(traj_moments, dgrad_sq),
+    DOUBLE(traj_moments, grad_delta),
+    DOUBLE(traj_moments, dgrad_delta),
+    DOUBLE(traj_moments, grad_prev),
+    DOUBLE(traj_moments, grad_max_abs),
+    COUNT(traj_moments, grad_nan),
+    COUNT(traj_moments, grad_inf),
+    COUNT(traj_moments, param_nan),
+    COUNT(traj_moments, param_inf),
+};
+
+static const struct field group_fields[] = {
+    DOUBLE(traj_group_step, grad_dual),
+    DOUBLE(traj_group_step, delta_norm),
+};
+
+static const struct field sharpness_fields[] = {
+    DOUBLE(traj_sharpness, value),
+    DOUBLE(traj_sharpness, residual),
+    DOUBLE(traj_sharpness, lambda_min),
+    DOUBLE(traj_sharpness, lambda_max),
+    DOUBLE(traj_sharpness, residual_min),
+    DOUBLE(traj_sharpness, residual_max),
+    DOUBLE(traj_sharpness, epsilon),
+    DOUBLE(traj_sharpness, grad_sq),
+    DOUBLE(traj_sharpness, loss),
+    DOUBLE(traj_sharpness, lr),
+    DOUBLE(traj_sharpness, subset_fraction),
+    COUNT(traj_sharpness, hvps),
+    COUNT(traj_sharpness, grad_evals),
+    COUNT(traj_sharpness, cost_ns),
+    COUNT(traj_sharpness, batch_samples),
+    COUNT(traj_sharpness, converged),
+    COUNT(traj_sharpness, flags),
 };
 
 /* Random values into the fields of a record, and into the line. */
@@ -227,7 +272,7 @@ static void fill(void *record, const struct field *fields, size_t n)
     }
 }
 
-/* One of n values of an enum whose 0 says nothing. */
+/* One of n values of an enum or number whose 0 says nothing. */
 static unsigned any_enum(const char *name, unsigned n)
 {
     unsigned value = (unsigned)(next() % n);
@@ -250,7 +295,7 @@ static void record_step(traj_run *run, uint64_t number)
     write_line(traj_step(run, &step));
 }
 
-static void record_probe(traj_run *run, uint64_t number)
+static void record_probe(traj_run *run, uint64_t number, uint32_t n_groups)
 {
     struct traj_probe probe;
     traj_probe_init(&probe);
@@ -258,7 +303,11 @@ static void record_probe(traj_run *run, uint64_t number)
     say("2 step=%" PRIx64, number);
     probe.estimator = (enum traj_estimator)any_enum(
         "estimator", TRAJ_ESTIMATOR_DIFFERENT + 1);
-    probe.dtype = (enum traj_dtype)any_enum("dtype", TRAJ_F64 + 1);
+    probe.dtype = (enum traj_dtype)any_enum("dtype", TRAJ_F16 + 1);
+    probe.group = any_enum("group", n_groups + 1);
+    probe.norm = (enum traj_norm)any_enum("norm", TRAJ_NORM_SPECTRAL + 1);
+    probe.combine =
+        (enum traj_combine)any_enum("combine", TRAJ_COMBINE_REPLICA + 1);
     fill(&probe, probe_fields, sizeof probe_fields / sizeof probe_fields[0]);
     probe.n_points = (uint32_t)(next() % (TRAJ_GAMMAS_MAX + 1));
     for (uint32_t i = 0; i < probe.n_points; i++) {
@@ -270,6 +319,41 @@ static void record_probe(traj_run *run, uint64_t number)
             "gammas", probe.points, probe.n_points * sizeof probe.points[0]);
     }
     write_line(traj_log_probe(run, &probe));
+}
+
+static void record_group(traj_run *run, uint64_t number, uint32_t group)
+{
+    struct traj_group_step group_step;
+    traj_group_step_init(&group_step);
+    group_step.step = number;
+    group_step.group = group;
+    say("6 step=%" PRIx64 " group=%" PRIx32, number, group);
+    group_step.norm = (enum traj_norm)any_enum("norm", TRAJ_NORM_SPECTRAL + 1);
+    group_step.combine =
+        (enum traj_combine)any_enum("combine", TRAJ_COMBINE_REPLICA + 1);
+    group_step.stage = any_enum("stage", 2 * TRAJ_STAGE_LOCAL);
+    fill(&group_step.moments, moments_fields,
+        sizeof moments_fields / sizeof moments_fields[0]);
+    fill(&group_step, group_fields,
+        sizeof group_fields / sizeof group_fields[0]);
+    write_line(traj_log_group(run, &group_step));
+}
+
+static void record_sharpness(traj_run *run, uint64_t number, uint32_t n_groups)
+{
+    struct traj_sharpness sharpness;
+    traj_sharpness_init(&sharpness);
+    sharpness.step = number;
+    say("5 step=%" PRIx64, number);
+    sharpness.group = any_enum("group", n_groups + 1);
+    sharpness.method = (enum traj_sharpness_method)any_enum(
+        "method", TRAJ_SHARPNESS_LANCZOS + 1);
+    sharpness.estimator = (enum traj_estimator)any_enum(
+        "estimator", TRAJ_ESTIMATOR_DIFFERENT + 1);
+    sharpness.dtype = (enum traj_dtype)any_enum("dtype", TRAJ_F16 + 1);
+    fill(&sharpness, sharpness_fields,
+        sizeof sharpness_fields / sizeof sharpness_fields[0]);
+    write_line(traj_log_sharpness(run, &sharpness));
 }
 
 static void record_metric(traj_run *run, uint64_t number)
@@ -310,6 +394,47 @@ static uint64_t number(const char *text)
     return value;
 }
 
+static void record_all_of(traj_run *run, uint64_t i, uint32_t n_groups)
+{
+    record_step(run, i);
+    if (i % 10 == 0) {
+        record_probe(run, i, n_groups);
+    }
+    for (uint32_t group = 1; i % 16 == 0 && group <= n_groups; group++) {
+        record_group(run, i, group);
+    }
+    if (i % 40 == 0) {
+        record_sharpness(run, i, n_groups);
+    }
+    if (i % 7 == 0) {
+        record_metric(run, i);
+    }
+    if (i % 97 == 0) {
+        record_event(run, i);
+    }
+}
+
+/* Of all norms; a matrix each. */
+static struct traj_group *make_groups(uint32_t n)
+{
+    struct traj_group *groups = calloc(n + 1, sizeof *groups);
+    char(*names)[65] = calloc(n + 1, sizeof *names);
+    if (groups == NULL || names == NULL) {
+        die("memory");
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        (void)snprintf(
+            names[i], sizeof names[i], "größe.%" PRIu32 "/weight", i + 1);
+        groups[i] = (struct traj_group){ .name = names[i],
+            .size = (i + 1) * UINT64_C(3),
+            .rows = i + 1,
+            .cols = 3,
+            .norm = (enum traj_norm)(i % 4),
+            .combine = (enum traj_combine)(i % 3) };
+    }
+    return groups;
+}
+
 static int end_run(traj_run *run, const char *how)
 {
     enum traj_status status = TRAJ_OK;
@@ -331,7 +456,7 @@ static int end_run(traj_run *run, const char *how)
 
 int main(int argc, char **argv)
 {
-    if (argc != 9) {
+    if (argc != 10) {
         (void)fputs("emitter: see emitter.c\n", stderr);
         return 2;
     }
@@ -342,24 +467,17 @@ int main(int argc, char **argv)
     uint64_t steps = number(argv[4]);
     uint64_t first = number(argv[5]);
     uint64_t pause_each_us = number(argv[6]);
+    options.n_groups = (uint32_t)number(argv[8]);
+    options.groups = make_groups(options.n_groups);
     state = first;
 
-    out_fd = open(argv[8], O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    out_fd = open(argv[9], O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     traj_run *run = NULL;
     if (out_fd < 0 || traj_open(&options, &run) != TRAJ_OK) {
         die("open");
     }
     for (uint64_t i = first; i < first + steps; i++) {
-        record_step(run, i);
-        if (i % 10 == 0) {
-            record_probe(run, i);
-        }
-        if (i % 7 == 0) {
-            record_metric(run, i);
-        }
-        if (i % 97 == 0) {
-            record_event(run, i);
-        }
+        record_all_of(run, i, options.n_groups);
         if (pause_each_us > 0) {
             pause_us(pause_each_us);
         }

@@ -22,14 +22,15 @@ def build_emitter():
 class Emitter:
     """One attempt of a run. The folder holds its spool and what it recorded."""
 
-    def __init__(self, folder, endpoint, run_id, steps, first=0, pause_us=0, end="finish"):
+    def __init__(self, folder, endpoint, run_id, steps, first=0, pause_us=0, end="finish",
+                 groups=3):
         self.folder = folder
         self.spools = folder / "spools"
         self.out = folder / f"recorded-{run_id}-{first}"
         environment = {k: v for k, v in os.environ.items() if not k.startswith("TRAJ")}
         self.process = subprocess.Popen(
             [BUILD / "integration/emitter", self.spools, endpoint, run_id, str(steps),
-             str(first), str(pause_us), end, self.out],
+             str(first), str(pause_us), end, str(groups), self.out],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
 
     def wait(self, timeout_s=120):
@@ -64,6 +65,12 @@ class Emitter:
                 fields[name] = value
             out.append((int(kind), comparable(int(kind), fields)))
         return out
+
+
+def layers_of(groups):
+    """What /layers says of a run with that many groups."""
+    return [{"group": k, "name": f"größe.{k}/weight", "size": 3 * k, "rows": k, "cols": 3,
+             "norm": (k - 1) % 4, "combine": (k - 1) % 3} for k in range(1, groups + 1)]
 
 
 def exported(trajd, run_id, attempt=1):

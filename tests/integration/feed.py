@@ -35,11 +35,34 @@ def probe(k):
         "gammas": b"".join(wire.struct.pack("<d", p) for p in points)}
 
 
+GROUPS = [{"name": "embed", "size": 1000, "rows": 100, "cols": 10, "norm": 3},
+          {"name": "größe/1.weight", "size": (1 << 53) - 1, "combine": 1},
+          {"name": "bias", "size": 10, "norm": 2}]
+
+
+def group(k, number):
+    return wire.GROUP, {
+        "step": k, "wall_ns": 1_700_000_000_000_000_000 + k, "group": number, "norm": number,
+        "grad_sq": wire.f64(0.1 * number), "delta_sq": wire.f64(math.nan if k else math.inf),
+        "grad_dual": wire.f64(0.5), "grad_nan": (1 << 53) + k, "stage": 1}
+
+
+def sharpness(k):
+    return wire.SHARPNESS, {
+        "step": k, "wall_ns": 1_700_000_000_000_000_000 + k, "method": 1, "estimator": 3,
+        "value": wire.f64(-2.5), "residual": wire.f64(0.01), "hvps": 3, "converged": 1,
+        **({"epsilon": wire.f64(1e-3), "group": 2} if k % 40 else {})}
+
+
 def records():
     for k in range(200):
         yield step(k)
         if k % 2 == 0:
             yield probe(k)
+        if k % 16 == 0:
+            yield from (group(k, number) for number in (1, 2, 3))
+        if k % 20 == 0:
+            yield sharpness(k)
         if k % 10 == 0:
             yield wire.METRIC, {"step": k, "wall_ns": k, "name": "eval/loss", "value": wire.f64(k / 7)}
     yield wire.EVENT, {"step": 199, "wall_ns": 199, "event": 2, "severity": 1,
@@ -74,7 +97,7 @@ def main(endpoint):
     rows = list(records())
     send(endpoint, 1, {"run_id": "contract.live", "attempt": 1, "project": "contract",
                        "name": "a \"name\" <b>", "tags": ["one", "two"],
-                       "config": {"lr": 0.1, "big": 9007199254740993}}, rows)
+                       "config": {"lr": 0.1, "big": 9007199254740993}, "groups": GROUPS}, rows)
     send(endpoint, 2, {"run_id": "contract.done", "attempt": 1, "project": "contract"},
          rows + [finish(0)])
     send(endpoint, 3, {"run_id": "contract.failed", "attempt": 1}, [finish(-9)])

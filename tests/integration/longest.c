@@ -21,6 +21,7 @@ enum {
     OPTIMIZER_MAX = 200,
     METRIC_MAX = 200,
     EVENT_MAX = 65535,
+    GROUP_NAME_MAX = 64,
 };
 
 static void check(int good, const char *what)
@@ -68,6 +69,26 @@ static char *make_tags(size_t n, size_t bytes)
     return tags;
 }
 
+/* Names of `bytes` that differ in their first four. */
+static const struct traj_group *make_groups(size_t n, size_t bytes)
+{
+    struct traj_group *groups = calloc(n, sizeof *groups);
+    check(groups != NULL, "memory");
+    for (size_t i = 0; i < n; i++) {
+        char *name = repeated('g', bytes);
+        char number[21];
+        (void)snprintf(number, sizeof number, "%04zu", i);
+        memcpy(name, number, 4);
+        groups[i] = (struct traj_group){ .name = name,
+            .size = UINT64_C(1) << 53,
+            .rows = UINT32_MAX,
+            .cols = UINT32_MAX,
+            .norm = TRAJ_NORM_LINF,
+            .combine = TRAJ_COMBINE_REPLICA };
+    }
+    return groups;
+}
+
 static void refuse(const struct traj_options *options, const char *what)
 {
     traj_run *run = NULL;
@@ -93,6 +114,8 @@ static void try_more(const struct traj_options *good)
     REFUSE(*good, optimizer, repeated('o', OPTIMIZER_MAX + 1));
     REFUSE(*good, world, 65537);
     REFUSE(*good, rank, 65536);
+    REFUSE(*good, n_groups, TRAJ_GROUPS_MAX + 1);
+    REFUSE(*good, groups, make_groups(TRAJ_GROUPS_MAX, GROUP_NAME_MAX + 1));
 }
 
 int main(int argc, char **argv)
@@ -109,6 +132,8 @@ int main(int argc, char **argv)
     options.optimizer = repeated('o', OPTIMIZER_MAX);
     options.rank = 65535;
     options.world = 65536;
+    options.groups = make_groups(TRAJ_GROUPS_MAX, GROUP_NAME_MAX);
+    options.n_groups = TRAJ_GROUPS_MAX;
     try_more(&options);
 
     traj_run *run = NULL;

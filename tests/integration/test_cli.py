@@ -40,6 +40,10 @@ def runs(trajd):
             peer.record(wire.PROBE, step=k, estimator=3, smoothness=wire.f64(2 + 3 * g),
                         grad_sq=wire.f64(g * g), delta_sq=wire.f64(1e-12))
         peer.record(wire.METRIC, step=1, name="a,b\"c", value=wire.f64(0.1))
+        if run_id == "alpha-1":
+            peer.record(wire.SHARPNESS, step=1, value=wire.f64(-math.inf), converged=0)
+            peer.record(wire.GROUP, step=1, group=1, grad_sq=wire.f64(0.1))
+            peer.record(wire.GROUP, step=1, group=2, delta_sq=wire.f64(math.nan))
         peer.record(wire.EVENT, step=1, event=0, severity=0, text="line\nbreak \x1b[31m")
         peer.deliver()
     return trajd
@@ -90,7 +94,10 @@ def test_ls_follows_pages(trajd):
 def test_show_says_where_a_run_is_and_which_laws_fit(runs):
     shown = traj("show", "alpha-1", url=url_of(runs)).stdout
     assert "state      live" in shown
-    assert "120 steps, 120 probes, 1 metrics, 1 events; lost 0, dropped 0" in shown
+    assert ("120 steps, 120 probes, 1 metrics, 1 events, 1 of sharpness, 2 of groups; "
+            "lost 0, dropped 0") in shown
+    other = traj("show", "beta", url=url_of(runs)).stdout
+    assert "120 steps, 120 probes, 1 metrics, 1 events; lost 0, dropped 0" in other
     assert "last step  119: loss 0.00819672, gradient norm 4.1231" in shown
     assert "(start, same_batch), n = 120, excluded 0" in shown
     assert "nnls_relative    L0 2            L1 3\n" in shown
@@ -117,7 +124,7 @@ def test_a_run_that_is_unclear_is_refused(runs, text, said):
     assert said in shown.stderr
 
 
-@pytest.mark.parametrize("kind", ["step", "probe", "metric", "event"])
+@pytest.mark.parametrize("kind", list(wire.KINDS))
 def test_export_is_every_record_bit_for_bit(runs, tmp_path, kind):
     number = wire.KINDS[kind]
     expected = rig.export_rows(runs, "alpha-1", number)

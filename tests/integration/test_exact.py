@@ -8,7 +8,7 @@ import threading
 import pytest
 
 import wire
-from emitter import Emitter, assert_exact, build_emitter, sync
+from emitter import Emitter, assert_exact, build_emitter, exported, layers_of, sync
 from peer import Peer
 from test_ingest import garbage, steps
 from trajd import Trajd
@@ -19,18 +19,19 @@ def emitter_is_built():
     build_emitter()
 
 
-@pytest.mark.parametrize("struct", ["traj_step", "traj_probe"])
+@pytest.mark.parametrize("struct", ["traj_step", "traj_probe", "traj_sharpness",
+                                    "traj_group_step", "traj_moments"])
 def test_every_field_of_the_api_is_among_what_is_recorded(struct):
     header = (wire.ROOT / "client/traj.h").read_text()
     body = re.search(rf"struct {struct} \{{\n(.*?)\n\}};", header, re.S)[1]
     body = re.sub(r"/\*.*?\*/", "", body, flags=re.S)
     fields = {re.match(r"\w+", name.split()[-1])[0] for line in body.split(";") if line.strip()
-              for name in line.split(",")} - {"size"}
+              for name in line.split(",")} - {"size", "moments"}
     emitter = (wire.ROOT / "tests/integration/emitter.c").read_text()
     recorded = set(re.findall(rf"\({struct}, (\w+)\)", emitter))
     variable = struct.removeprefix("traj_")
     recorded |= set(re.findall(rf"\b{variable}\.(\w+)(?:\[i\])? =", emitter))
-    assert len(fields) > 25 and recorded == fields
+    assert len(fields) >= 7 and recorded == fields
 
 
 def test_a_normal_run(trajd, tmp_path):
@@ -40,6 +41,25 @@ def test_a_normal_run(trajd, tmp_path):
     assert (run["state"], run["exit_code"], run["last_step"]) == ("finished", 0, 9999)
     assert (run["lost_records"], run["dropped_records"]) == (0, 0)
     assert sum(run["records"].values()) == emitter.recorded_lines() + 1
+
+
+def test_a_run_of_4096_groups_comes_through_a_killed_daemon(trajd, tmp_path):
+    emitter = Emitter(tmp_path, trajd.ingest, "r", 48, end="wait", groups=4096)
+    trajd.wait(lambda: trajd.get("/api/v1/runs/r")[0] == 200, "the HELLO")
+    trajd.kill()
+    trajd.start()
+    trajd.wait(lambda: emitter.recorded_lines() >= 3 * 4096 + 48 + 5 + 2 + 7 + 1, "all recorded", 60)
+    trajd.wait(lambda: sum(trajd.run("r")["records"].values()) == emitter.recorded_lines(), "all", 60)
+    trajd.kill()
+    trajd.start()
+    assert_exact(trajd, emitter.kill(), "r", finished=False)
+    assert trajd.json("/api/v1/runs/r/layers")["data"] == layers_of(4096)
+    rows = exported(trajd, "r")
+    assert [fields["group"] for _, kind, fields in rows if kind == wire.GROUP] == 3 * list(
+        range(1, 4097))
+    assert any(fields.get("group", 0) > 3 for _, kind, fields in rows if kind == wire.PROBE)
+    records = trajd.run("r")["records"]
+    assert (records["group"], records["step"], records["sharpness"]) == (3 * 4096, 48, 2)
 
 
 def test_a_run_that_fails(trajd, tmp_path):

@@ -128,6 +128,15 @@ def test_a_wrong_hello_is_refused_and_makes_no_run(trajd, hello):
     assert trajd.json("/api/v1/runs")["data"] == []
 
 
+def test_too_many_groups_are_refused_and_the_log_says_so(trajd):
+    for n, status in ((4096, wire.OK), (4097, wire.REFUSED)):
+        groups = [{"name": str(k), "size": 1} for k in range(n)]
+        peer = Peer(trajd.ingest, f"r{n}", groups=groups)
+        assert peer.ask(peer.send_hello)["status"] == status
+    assert "groups: not an array of at most 4096" in trajd.log()
+    assert [run["id"] for run in trajd.json("/api/v1/runs")["data"]] == ["r4096"]
+
+
 def test_a_message_of_another_version_is_answered_refused(trajd):
     peer = Peer(trajd.ingest, "r")
     for raw in (wire.message(wire.DATA, peer.uid, b"", version=2),
@@ -143,7 +152,7 @@ def garbage(peer):
     flipped[len(good) // 2] ^= 1
     return [b"", b"x", good[:-1], good[:31], good + bytes(8), bytes(flipped), b"\xff" * 4096,
             wire.message(wire.ACK, peer.uid, bytes(40)), bytes((1 << 20) + 8),
-            wire.message(wire.HELLO, peer.uid, b" " * 262145)]
+            wire.message(wire.HELLO, peer.uid, b" " * (wire.HELLO_MAX + 1))]
 
 
 def test_what_cannot_be_trusted_is_counted_and_not_answered(trajd):

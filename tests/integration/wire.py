@@ -16,11 +16,13 @@ VERSION = 1
 HELLO, DATA, BYE, ACK = 1, 2, 3, 4
 GAP, SYNC, WRITER_GONE = 1, 2, 4
 OK, NEED_HELLO, ACK_GAP, REFUSED, BUSY, ACK_BYE = range(6)
-STEP, PROBE, METRIC, EVENT = 1, 2, 3, 4
-KINDS = {"step": STEP, "probe": PROBE, "metric": METRIC, "event": EVENT}
+STEP, PROBE, METRIC, EVENT, SHARPNESS, GROUP = 1, 2, 3, 4, 5, 6
+KINDS = {"step": STEP, "probe": PROBE, "metric": METRIC, "event": EVENT,
+         "sharpness": SHARPNESS, "group": GROUP}
 KIND_NAMES = {number: name for name, number in KINDS.items()}
 UNIFORM = 1
 RECORDS_MAX = 4096
+HELLO_MAX = 851_968
 
 
 def _tables():

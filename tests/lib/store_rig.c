@@ -390,7 +390,7 @@ static void any_text(uint64_t *seed, struct rig_record *r)
 struct rig_record rig_any_record(uint64_t *seed, uint64_t seq)
 {
     struct rig_record r = { .seq = seq };
-    r.kind = rig_random(seed) % 4 == 0 ? 1 + (unsigned)(rig_random(seed) % 4)
+    r.kind = rig_random(seed) % 4 == 0 ? 1 + (unsigned)(rig_random(seed) % 6)
                                        : (unsigned)WIRE_STEP;
     const struct wire_kind_info *info = wire_kind_info(r.kind);
     uint64_t all = (UINT64_C(1) << info->n_fields) - 1;

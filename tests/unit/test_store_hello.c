@@ -57,7 +57,6 @@ static void test_what_is_out_of_bounds_is_refused_by_name(void **state)
         { "{\"run_id\":\"r\",\"attempt\":1,\"tags\":\"t\"}", "tags" },
         { "{\"run_id\":\"r\",\"attempt\":1,\"tags\":[1]}", "tags" },
         { "{\"run_id\":\"r\",\"attempt\":1,\"tags\":[\"\"]}", "tags" },
-        { "{\"run_id\":\"r\",\"attempt\":1,\"groups\":[{}]}", "groups" },
         { "{\"run_id\":\"r\",\"attempt\":1,\"started_wall_ns\":\"x\"}",
             "started_wall_ns" },
         { "{\"run_id\":\"r\",\"attempt\":1,\"run_id\":\"s\"}", "twice" },
@@ -70,6 +69,68 @@ static void test_what_is_out_of_bounds_is_refused_by_name(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         assert_refused(rig, cases[i][0], cases[i][1]);
     }
+}
+
+/* Each says one thing wrong of one group. */
+static void test_groups_out_of_bounds_are_refused(void **state)
+{
+    struct rig *rig = *state;
+    static const char *const cases[] = {
+        "{}",
+        "[]",
+        "7",
+        "{\"size\":1}",
+        "{\"name\":\"g\"}",
+        "{\"name\":7,\"size\":1}",
+        "{\"name\":\"\",\"size\":1}",
+        "{\"name\":\"a\\nb\",\"size\":1}",
+        "{\"name\":\"a\\u007fb\",\"size\":1}",
+        "{\"name\":\"a\\u0080b\",\"size\":1}",
+        "{\"name\":\"a\\u009fb\",\"size\":1}",
+        "{\"name\":\"a\\\"b\",\"size\":1}",
+        "{\"name\":\"a\\\\b\",\"size\":1}",
+        "{\"name\":\"g\",\"size\":0}",
+        "{\"name\":\"g\",\"size\":-1}",
+        "{\"name\":\"g\",\"size\":1.5}",
+        "{\"name\":\"g\",\"size\":\"1\"}",
+        "{\"name\":\"g\",\"size\":9007199254740994}",
+        "{\"name\":\"g\",\"size\":1,\"norm\":4}",
+        "{\"name\":\"g\",\"size\":1,\"norm\":-1}",
+        "{\"name\":\"g\",\"size\":1,\"combine\":3}",
+        "{\"name\":\"g\",\"size\":1,\"rows\":4294967296}",
+        "{\"name\":\"g\",\"size\":1,\"cols\":0.5}",
+        "{\"name\":\"g\",\"size\":1,\"cols\":null}",
+        "{\"name\":\"g\",\"size\":13,\"rows\":3,\"cols\":4,\"norm\":3}",
+        "{\"name\":\"g\",\"size\":12,\"norm\":3}",
+        "{\"name\":\"g\",\"size\":1},{\"name\":\"h\",\"size\":1},"
+        "{\"name\":\"g\",\"size\":2}",
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char json[300];
+        (void)snprintf(json, sizeof json,
+            "{\"run_id\":\"r\",\"attempt\":1,\"groups\":[%s]}", cases[i]);
+        assert_refused(rig, json, "groups");
+    }
+    assert_refused(
+        rig, "{\"run_id\":\"r\",\"attempt\":1,\"groups\":{}}", "groups");
+}
+
+static void test_groups_at_their_bounds_are_taken(void **state)
+{
+    struct rig *rig = *state;
+    char name[65];
+    char json[800];
+    memset(name, 'n', sizeof name);
+    static const char format[] =
+        "{\"run_id\":\"r\",\"attempt\":1,\"groups\":["
+        "{\"name\":\"%.*s\",\"size\":9007199254740992,\"later\":[{}]},"
+        "{\"name\":\"\\u00a0/.'\",\"size\":1,\"rows\":4294967295,"
+        "\"cols\":4294967295,\"norm\":2,\"combine\":2},"
+        "{\"name\":\"m\",\"size\":12,\"rows\":3,\"cols\":4,\"norm\":3}]}";
+    (void)snprintf(json, sizeof json, format, 65, name);
+    assert_refused(rig, json, "groups");
+    (void)snprintf(json, sizeof json, format, 64, name);
+    assert_int_equal(rig_hello(rig, 1, json).attempt, 1);
 }
 
 static void test_long_texts_are_refused_and_the_longest_kept(void **state)
@@ -277,6 +338,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_what_is_out_of_bounds_is_refused_by_name),
+        TEST(test_groups_out_of_bounds_are_refused),
+        TEST(test_groups_at_their_bounds_are_taken),
         TEST(test_long_texts_are_refused_and_the_longest_kept),
         TEST(test_lists_as_long_as_wire_md_says_and_no_longer),
         TEST(test_nesting_beyond_32_is_refused),

@@ -51,10 +51,10 @@ def gammas(*points):
 
 
 def mixed():
-    """All four kinds in turn; some fields here and not there."""
+    """All kinds in turn; some fields here and not there."""
     specials = [NAN_PAYLOAD, INFINITY, MINUS_INFINITY, MINUS_ZERO, DENORMAL, wire.f64(0.1)]
     records = []
-    for seq in range(100, 130):
+    for seq in range(100, 142):
         bits = specials[seq % len(specials)]
         records.append([
             step(seq, loss=bits, lr=wire.f64(1e-3)) if seq % 8 else step(seq, grad_sq=bits),
@@ -62,7 +62,11 @@ def mixed():
                 *[(g / 4, seq, 0.5, -0.0) for g in range(seq % 5)])}),
             metric(seq, "eval/%s" % ("x" * (seq % 11 + 1)), seq / 7),
             event(seq, "é€😀"[: seq % 4], **({"exit_code": wire.i64(-9)} if seq % 3 else {})),
-        ][seq * 7 % 4])
+            wire.Record(wire.SHARPNESS, seq, {"step": seq, "value": bits, **(
+                {"group": seq, "residual": wire.f64(0.25)} if seq % 4 else {"converged": 1})}),
+            wire.Record(wire.GROUP, seq, {"step": seq, "group": seq % 3 + 1, "grad_sq": bits,
+                                          **({"grad_nan": 2, "norm": 3} if seq % 4 else {})}),
+        ][seq * 7 % 6])
     return records
 
 
@@ -75,7 +79,9 @@ def good():
             "name": "lstm \u2028 clipped", "config": {"lr": 0.1, "nested": {"a": [1, None]}},
             "tags": ["a", "b c"], "optimizer": "sgd", "host": "h", "program": "p",
             "client": "c", "pid": 4242, "started_wall_ns": str(WALL),
-            "groups": [{"name": "embed", "size": 1000}], "unknown_key": True,
+            "groups": [{"name": "embed", "size": 1000}, {
+                "name": "größe", "size": 12, "rows": 3, "cols": 4, "norm": 3, "combine": 1}],
+            "unknown_key": True,
         }, ensure_ascii=False)),
         "hello_sync": dict(type=wire.HELLO, flags=wire.SYNC, about="sent by traj sync",
                            json='{"run_id":"r","attempt":1}'),
@@ -105,6 +111,17 @@ def good():
                             about="an empty text, UTF-8 of each length, a longer text",
                             records=[event(1, ""), event(2, "aé€😀"),
                                      event(3, "t" * 1001), event(4, "end")]),
+        "sharpness_all_fields": dict(
+            type=wire.DATA, about="every field, and the least", first_seq=1 << 40,
+            records=[full(wire.SHARPNESS, 1 << 40),
+                     wire.Record(wire.SHARPNESS, (1 << 40) + 1, {"step": 0})]),
+        "group_all_fields": dict(type=wire.DATA, about="two groups, every field", first_seq=3,
+                                 records=[full(wire.GROUP, seq) for seq in (3, 4)]),
+        "group_uniform_200": dict(
+            type=wire.DATA, about="the layers of one step", first_seq=1, records=[
+                wire.Record(wire.GROUP, k, {
+                    "step": 7, "wall_ns": WALL, "group": k, "grad_sq": wire.f64(1 / k),
+                    "delta_sq": wire.f64(k), "stage": 1}) for k in range(1, 201)]),
         "mixed_kinds": dict(type=wire.DATA, flags=wire.GAP | wire.SYNC, first_seq=100,
                             about="all kinds interleaved", records=mixed()),
         "bye": dict(type=wire.BYE, about="nothing more", last_seq=(1 << 64) - 1),
@@ -215,7 +232,7 @@ def bad():
     data("sections_2", one, put(SECTIONS, "<I", 2))
     data("sections_17", one, put(SECTIONS, "<I", 17))
     data("kind_0", one, put(S_KIND, "<B", 0))
-    data("kind_5", one, put(S_KIND, "<B", 5), "unsupported")
+    data("kind_7", one, put(S_KIND, "<B", 7), "unsupported")
     data("kind_200", one, put(S_KIND, "<B", 200), "unsupported")
     data("section_flag", one, put(S_FLAGS, "<B", 3), "unsupported")
     data("reserved", one, put(S_RESERVED, "<H", 1))
@@ -227,6 +244,9 @@ def bad():
     data("heap_length_huge", one, put(S_HEAP, "<I", 0xFFFFFFF8))
     data("heap_length_odd", text, put(S_HEAP, "<I", 7))
     data("mask_unknown_field", one, put(S_MASK, "<Q", 1 << 63), "unsupported")
+    group = [wire.Record(wire.GROUP, 1, {"step": 1, "group": 1})]
+    data("mask_unknown_field_of_group", group,
+         put(S_MASK, "<Q", 1 | 1 << len(wire.FIELDS[wire.GROUP])), "unsupported")
     data("mask_empty", one, put(S_MASK, "<Q", 0))
     data("offset_beyond", one, put(S_PARTS, "<H", 1))
     data("offset_twice", two, put(S_PARTS, "<HH", 0, 0))

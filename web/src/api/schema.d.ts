@@ -63,6 +63,8 @@ export interface components {
             probe: components["schemas"]["Count"];
             metric: components["schemas"]["Count"];
             event: components["schemas"]["Count"];
+            sharpness: components["schemas"]["Count"];
+            group: components["schemas"]["Count"];
         };
         /** @example {
          *       "id": "r-17",
@@ -79,7 +81,9 @@ export interface components {
          *         "step": 1200,
          *         "probe": 120,
          *         "metric": 0,
-         *         "event": 1
+         *         "event": 1,
+         *         "sharpness": 15,
+         *         "group": 600
          *       },
          *       "lost_records": 0,
          *       "dropped_records": 0,
@@ -296,6 +300,10 @@ export interface components {
             precond_dgrad_sq?: components["schemas"]["DoubleColumn"];
             subset_fraction?: components["schemas"]["DoubleColumn"];
             ceiling?: components["schemas"]["DoubleColumn"];
+            noise_sq?: components["schemas"]["DoubleColumn"];
+            grad_dual?: components["schemas"]["DoubleColumn"];
+            dgrad_dual?: components["schemas"]["DoubleColumn"];
+            delta_norm?: components["schemas"]["DoubleColumn"];
         };
         /** @description One line of NDJSON. */
         ProbeRow: {
@@ -338,6 +346,10 @@ export interface components {
             precond_dgrad_sq?: components["schemas"]["Double"];
             subset_fraction?: components["schemas"]["Double"];
             ceiling?: components["schemas"]["Double"];
+            noise_sq?: components["schemas"]["Double"];
+            grad_dual?: components["schemas"]["Double"];
+            dgrad_dual?: components["schemas"]["Double"];
+            delta_norm?: components["schemas"]["Double"];
         };
         ProbePage: {
             data: components["schemas"]["ProbeColumns"];
@@ -400,6 +412,140 @@ export interface components {
             rows: number;
             page: components["schemas"]["Page"];
         };
+        /** @description Columns of equal length; the fields asked for. */
+        SharpnessColumns: {
+            attempt: components["schemas"]["CountColumn"];
+            rank: components["schemas"]["CountColumn"];
+            seq: components["schemas"]["CountColumn"];
+            step?: components["schemas"]["CountColumn"];
+            wall_ns?: components["schemas"]["NanosecondsColumn"];
+            group?: components["schemas"]["CountColumn"];
+            method?: components["schemas"]["CountColumn"];
+            estimator?: components["schemas"]["CountColumn"];
+            dtype?: components["schemas"]["CountColumn"];
+            value?: components["schemas"]["DoubleColumn"];
+            residual?: components["schemas"]["DoubleColumn"];
+            lambda_min?: components["schemas"]["DoubleColumn"];
+            lambda_max?: components["schemas"]["DoubleColumn"];
+            hvps?: components["schemas"]["CountColumn"];
+            converged?: components["schemas"]["CountColumn"];
+            grad_evals?: components["schemas"]["CountColumn"];
+            cost_ns?: components["schemas"]["CountColumn"];
+            epsilon?: components["schemas"]["DoubleColumn"];
+            grad_sq?: components["schemas"]["DoubleColumn"];
+            loss?: components["schemas"]["DoubleColumn"];
+            lr?: components["schemas"]["DoubleColumn"];
+            batch_samples?: components["schemas"]["CountColumn"];
+            subset_fraction?: components["schemas"]["DoubleColumn"];
+            flags?: components["schemas"]["CountColumn"];
+            residual_min?: components["schemas"]["DoubleColumn"];
+            residual_max?: components["schemas"]["DoubleColumn"];
+        };
+        /** @description One line of NDJSON. */
+        SharpnessRow: {
+            attempt: components["schemas"]["Count"];
+            rank: components["schemas"]["Count"];
+            seq: components["schemas"]["Count"];
+            step?: components["schemas"]["Count"];
+            wall_ns?: components["schemas"]["Nanoseconds"];
+            group?: components["schemas"]["Count"];
+            method?: components["schemas"]["Count"];
+            estimator?: components["schemas"]["Count"];
+            dtype?: components["schemas"]["Count"];
+            value?: components["schemas"]["Double"];
+            residual?: components["schemas"]["Double"];
+            lambda_min?: components["schemas"]["Double"];
+            lambda_max?: components["schemas"]["Double"];
+            hvps?: components["schemas"]["Count"];
+            converged?: components["schemas"]["Count"];
+            grad_evals?: components["schemas"]["Count"];
+            cost_ns?: components["schemas"]["Count"];
+            epsilon?: components["schemas"]["Double"];
+            grad_sq?: components["schemas"]["Double"];
+            loss?: components["schemas"]["Double"];
+            lr?: components["schemas"]["Double"];
+            batch_samples?: components["schemas"]["Count"];
+            subset_fraction?: components["schemas"]["Double"];
+            flags?: components["schemas"]["Count"];
+            residual_min?: components["schemas"]["Double"];
+            residual_max?: components["schemas"]["Double"];
+        };
+        SharpnessPage: {
+            data: components["schemas"]["SharpnessColumns"];
+            rows: number;
+            page: components["schemas"]["Page"];
+        };
+        /** @description Columns of equal length; the fields asked for. */
+        GroupColumns: {
+            attempt: components["schemas"]["CountColumn"];
+            rank: components["schemas"]["CountColumn"];
+            seq: components["schemas"]["CountColumn"];
+            step?: components["schemas"]["CountColumn"];
+            wall_ns?: components["schemas"]["NanosecondsColumn"];
+            group?: components["schemas"]["CountColumn"];
+            grad_sq?: components["schemas"]["DoubleColumn"];
+            param_sq?: components["schemas"]["DoubleColumn"];
+            delta_sq?: components["schemas"]["DoubleColumn"];
+            grad_delta?: components["schemas"]["DoubleColumn"];
+            dgrad_sq?: components["schemas"]["DoubleColumn"];
+            dgrad_delta?: components["schemas"]["DoubleColumn"];
+            grad_prev?: components["schemas"]["DoubleColumn"];
+            grad_max_abs?: components["schemas"]["DoubleColumn"];
+            grad_nan?: components["schemas"]["CountColumn"];
+            grad_inf?: components["schemas"]["CountColumn"];
+            param_nan?: components["schemas"]["CountColumn"];
+            param_inf?: components["schemas"]["CountColumn"];
+            norm?: components["schemas"]["CountColumn"];
+            grad_dual?: components["schemas"]["DoubleColumn"];
+            delta_norm?: components["schemas"]["DoubleColumn"];
+            combine?: components["schemas"]["CountColumn"];
+            stage?: components["schemas"]["CountColumn"];
+        };
+        /** @description One line of NDJSON. */
+        GroupRow: {
+            attempt: components["schemas"]["Count"];
+            rank: components["schemas"]["Count"];
+            seq: components["schemas"]["Count"];
+            step?: components["schemas"]["Count"];
+            wall_ns?: components["schemas"]["Nanoseconds"];
+            group?: components["schemas"]["Count"];
+            grad_sq?: components["schemas"]["Double"];
+            param_sq?: components["schemas"]["Double"];
+            delta_sq?: components["schemas"]["Double"];
+            grad_delta?: components["schemas"]["Double"];
+            dgrad_sq?: components["schemas"]["Double"];
+            dgrad_delta?: components["schemas"]["Double"];
+            grad_prev?: components["schemas"]["Double"];
+            grad_max_abs?: components["schemas"]["Double"];
+            grad_nan?: components["schemas"]["Count"];
+            grad_inf?: components["schemas"]["Count"];
+            param_nan?: components["schemas"]["Count"];
+            param_inf?: components["schemas"]["Count"];
+            norm?: components["schemas"]["Count"];
+            grad_dual?: components["schemas"]["Double"];
+            delta_norm?: components["schemas"]["Double"];
+            combine?: components["schemas"]["Count"];
+            stage?: components["schemas"]["Count"];
+        };
+        GroupPage: {
+            data: components["schemas"]["GroupColumns"];
+            rows: number;
+            page: components["schemas"]["Page"];
+        };
+        /** @description A group of parameters. rows and cols are 0 for a vector; norm and combine as in traj.h. */
+        Layer: {
+            /** @description Its number in records. */
+            group: number;
+            name: string;
+            size: components["schemas"]["Count"];
+            rows: components["schemas"]["Whole"];
+            cols: components["schemas"]["Whole"];
+            norm: components["schemas"]["Whole"];
+            combine: components["schemas"]["Whole"];
+        };
+        Layers: {
+            data: components["schemas"]["Layer"][];
+        };
         /** @description Last line of an export. */
         Trailer: {
             trailer: {
@@ -407,7 +553,7 @@ export interface components {
                 crc32c: string;
             };
         };
-        ExportLine: components["schemas"]["StepRow"] | components["schemas"]["ProbeRow"] | components["schemas"]["MetricRow"] | components["schemas"]["EventRow"] | components["schemas"]["Trailer"];
+        ExportLine: components["schemas"]["StepRow"] | components["schemas"]["ProbeRow"] | components["schemas"]["MetricRow"] | components["schemas"]["EventRow"] | components["schemas"]["SharpnessRow"] | components["schemas"]["GroupRow"] | components["schemas"]["Trailer"];
         /** @description What is shown of what. */
         Sampling: {
             /** @enum {unknown} */

@@ -1,0 +1,265 @@
+/* run_record: the public calls that record; each checks its arguments, waits
+ * for room where it may, and counts what is dropped. The calling thread is the
+ * appender of the live spool. */
+#include <string.h>
+#include <time.h>
+
+#include "error.h"
+#include "transport/record.h"
+#include "transport/run_impl.h"
+#include "transport/text.h"
+
+#define METRIC_NAME_MAX 200u
+#define EVENT_TEXT_MAX 65535u
+
+/* At the limit, under TRAJ_FULL_BLOCK: a little patience, then true to try
+ * again. false: nobody will make room. The one place that sleeps: room comes
+ * from the sender when an ACK has come, and a condition for that would put a
+ * lock between it and every trainer, also those that never wait. */
+static bool wait_for_room(traj_run *run, struct times *now, int64_t *pause_ns)
+{
+    bool refused = atomic_load_explicit(&run->stream.spool.state->refused,
+                       memory_order_relaxed) != 0;
+    if (run->options.full != TRAJ_FULL_BLOCK || refused ||
+        run->options.mode != TRAJ_MODE_ONLINE) {
+        return false;
+    }
+    struct timespec pause = { .tv_nsec = (long)*pause_ns };
+    (void)nanosleep(&pause, NULL); /* cut short by a signal: tries sooner */
+    *pause_ns = *pause_ns < 10000000 ? *pause_ns * 2 : *pause_ns;
+    now->mono_ns = times_now().mono_ns;
+    return true;
+}
+
+enum traj_status run_settle(traj_run *run, enum traj_status status)
+{
+    if (status == TRAJ_OK) {
+        return TRAJ_OK;
+    }
+    (void)atomic_fetch_add_explicit(
+        &run->stream.spool.state->dropped, 1, memory_order_relaxed);
+    if (status == TRAJ_EFULL) {
+        return error_set_static(
+            status, "the spool has reached its limit; the record was dropped");
+    }
+    return status; /* with the text of the failed segment */
+}
+
+/* Before each record. */
+static inline void prologue(traj_run *run, struct times now)
+{
+    if (record_untold_drops(&run->stream.spool) > 0) {
+        (void)record_drops(&run->stream.spool, SPOOL_ORDINARY, now);
+    }
+}
+
+static enum traj_status step_in_full(
+    traj_run *run, const struct traj_step *step)
+{
+    struct times now = times_now();
+    int64_t pause_ns = 100000;
+    enum traj_status status = TRAJ_OK;
+    do {
+        prologue(run, now);
+        status = record_step(&run->stream.spool, step, now);
+    } while (status == TRAJ_EFULL && wait_for_room(run, &now, &pause_ns));
+    return run_settle(run, status);
+}
+
+enum traj_status traj_step(traj_run *run, const struct traj_step *step)
+{
+    enum traj_status status = run_admit(run);
+    if (status != TRAJ_OK || run_is_inert(run)) {
+        return status;
+    }
+    if (step == NULL || step->size < sizeof step->size) {
+        return error_set_static(
+            TRAJ_EINVAL, "step is NULL or was not set up by traj_step_init");
+    }
+    if (step->size >= sizeof *step) {
+        return step_in_full(run, step);
+    }
+    /* An older caller: what its struct does not have was not measured. */
+    struct traj_step full;
+    traj_step_init(&full);
+    memcpy(&full, step, step->size);
+    return step_in_full(run, &full);
+}
+
+/* Whether the run has groups up to this one; 0 is all parameters. */
+static enum traj_status check_group(
+    const traj_run *run, const char *what, uint32_t group)
+{
+    uint32_t n = run->options.groups.n;
+    if (group > n) {
+        return error_set(TRAJ_EINVAL, "%s: group %u of a run with %u groups",
+            what, (unsigned)group, (unsigned)n);
+    }
+    return TRAJ_OK;
+}
+
+static enum traj_status probe_in_full(
+    traj_run *run, const struct traj_probe *probe)
+{
+    if (probe->n_points > TRAJ_GAMMAS_MAX) {
+        return error_set(TRAJ_EINVAL, "probe: n_points is %u, more than %d",
+            (unsigned)probe->n_points, TRAJ_GAMMAS_MAX);
+    }
+    enum traj_status status = check_group(run, "probe", probe->group);
+    if (status != TRAJ_OK) {
+        return status;
+    }
+    struct times now = times_now();
+    int64_t pause_ns = 100000;
+    do {
+        prologue(run, now);
+        status = record_probe(&run->stream.spool, probe, now);
+    } while (status == TRAJ_EFULL && wait_for_room(run, &now, &pause_ns));
+    return run_settle(run, status);
+}
+
+enum traj_status traj_log_probe(traj_run *run, const struct traj_probe *probe)
+{
+    enum traj_status status = run_admit(run);
+    if (status != TRAJ_OK || run_is_inert(run)) {
+        return status;
+    }
+    if (probe == NULL || probe->size < sizeof probe->size) {
+        return error_set_static(
+            TRAJ_EINVAL, "probe is NULL or was not set up by traj_probe_init");
+    }
+    if (probe->size >= sizeof *probe) {
+        return probe_in_full(run, probe);
+    }
+    struct traj_probe full;
+    traj_probe_init(&full);
+    memcpy(&full, probe, probe->size);
+    return probe_in_full(run, &full);
+}
+
+static enum traj_status group_in_full(
+    traj_run *run, const struct traj_group_step *group)
+{
+    enum traj_status status = check_group(run, "group", group->group);
+    if (status == TRAJ_OK && group->group == 0) {
+        status = error_set_static(TRAJ_EINVAL,
+            "group 0 is all parameters: their moments are a step's");
+    }
+    if (status != TRAJ_OK) {
+        return status;
+    }
+    struct times now = times_now();
+    int64_t pause_ns = 100000;
+    do {
+        prologue(run, now);
+        status = record_group(&run->stream.spool, group, now);
+    } while (status == TRAJ_EFULL && wait_for_room(run, &now, &pause_ns));
+    return run_settle(run, status);
+}
+
+enum traj_status traj_log_group(
+    traj_run *run, const struct traj_group_step *group)
+{
+    enum traj_status status = run_admit(run);
+    if (status != TRAJ_OK || run_is_inert(run)) {
+        return status;
+    }
+    if (group == NULL || group->size < sizeof group->size) {
+        return error_set_static(TRAJ_EINVAL,
+            "group is NULL or was not set up by traj_group_step_init");
+    }
+    if (group->size >= sizeof *group) {
+        return group_in_full(run, group);
+    }
+    struct traj_group_step full;
+    traj_group_step_init(&full);
+    memcpy(&full, group, group->size);
+    return group_in_full(run, &full);
+}
+
+static enum traj_status sharpness_in_full(
+    traj_run *run, const struct traj_sharpness *sharpness)
+{
+    enum traj_status status = check_group(run, "sharpness", sharpness->group);
+    if (status != TRAJ_OK) {
+        return status;
+    }
+    struct times now = times_now();
+    int64_t pause_ns = 100000;
+    do {
+        prologue(run, now);
+        status = record_sharpness(&run->stream.spool, sharpness, now);
+    } while (status == TRAJ_EFULL && wait_for_room(run, &now, &pause_ns));
+    return run_settle(run, status);
+}
+
+enum traj_status traj_log_sharpness(
+    traj_run *run, const struct traj_sharpness *sharpness)
+{
+    enum traj_status status = run_admit(run);
+    if (status != TRAJ_OK || run_is_inert(run)) {
+        return status;
+    }
+    if (sharpness == NULL || sharpness->size < sizeof sharpness->size) {
+        return error_set_static(TRAJ_EINVAL,
+            "sharpness is NULL or was not set up by traj_sharpness_init");
+    }
+    if (sharpness->size >= sizeof *sharpness) {
+        return sharpness_in_full(run, sharpness);
+    }
+    struct traj_sharpness full;
+    traj_sharpness_init(&full);
+    memcpy(&full, sharpness, sharpness->size);
+    return sharpness_in_full(run, &full);
+}
+
+enum traj_status traj_log(
+    traj_run *run, const char *name, uint64_t step, double value)
+{
+    enum traj_status status = run_admit(run);
+    if (status != TRAJ_OK || run_is_inert(run)) {
+        return status;
+    }
+    size_t n = name != NULL ? strnlen(name, METRIC_NAME_MAX + 1) : 0;
+    if (n < 1 || n > METRIC_NAME_MAX || !text_is_utf8(name, n)) {
+        return error_set_static(
+            TRAJ_EINVAL, "a metric's name is UTF-8 of 1 to 200 bytes");
+    }
+    struct times now = times_now();
+    int64_t pause_ns = 100000;
+    do {
+        prologue(run, now);
+        status = record_metric(
+            &run->stream.spool, name, (uint32_t)n, step, value, now);
+    } while (status == TRAJ_EFULL && wait_for_room(run, &now, &pause_ns));
+    return run_settle(run, status);
+}
+
+enum traj_status traj_event(
+    traj_run *run, enum traj_severity severity, uint64_t step, const char *text)
+{
+    enum traj_status status = run_admit(run);
+    if (status != TRAJ_OK || run_is_inert(run)) {
+        return status;
+    }
+    size_t n = text != NULL ? strnlen(text, EVENT_TEXT_MAX + 1) : 0;
+    if (text == NULL || n > EVENT_TEXT_MAX || !text_is_utf8(text, n)) {
+        return error_set_static(
+            TRAJ_EINVAL, "an event's text is UTF-8 of at most 65535 bytes");
+    }
+    if ((unsigned)severity > TRAJ_ERROR) {
+        return error_set_static(TRAJ_EINVAL, "no such severity");
+    }
+    struct event event = { .kind = TRAJ_EVENT_TEXT,
+        .severity = severity,
+        .step = step,
+        .text = text,
+        .text_bytes = (uint32_t)n };
+    struct times now = times_now();
+    int64_t pause_ns = 100000;
+    do {
+        prologue(run, now);
+        status = record_event(&run->stream.spool, &event, now);
+    } while (status == TRAJ_EFULL && wait_for_room(run, &now, &pause_ns));
+    return run_settle(run, status);
+}
