@@ -148,6 +148,14 @@ static void drifting(struct record *r, uint32_t rank, uint64_t step)
     }
 }
 
+/* Parameters apart by more than rounding and less than shards would be. */
+static void drifted_far(struct record *r, uint32_t rank, uint64_t step)
+{
+    replica(r, rank, step);
+    set(r, STEP_param_sq, 100 * (1 + 1e-4 * rank));
+    set(r, STEP_grad_sq, 4.0 + rank);
+}
+
 static void nan_of_one(struct record *r, uint32_t rank, uint64_t step)
 {
     replica(r, rank, step);
@@ -219,6 +227,19 @@ static void test_a_replica_that_drifts_is_named_with_its_first_step(
     assert_int_equal(f.n_ranks, 1);
     assert_int_equal(f.ranks[0], 2);
     assert_true(fabs(f.factor - 1e-4 / (1 + 1e-4)) < 1e-12);
+}
+
+static void test_gradients_of_parameters_that_drifted_are_not_own_data(
+    void **state)
+{
+    (void)state;
+    struct rank_finding findings[RANK_FINDINGS_MAX];
+    assert_int_equal(findings_of(4, drifted_far, findings), 2);
+    assert_int_equal(findings[0].code, RANK_FINDING_DISAGREE);
+    assert_string_equal(findings[0].field, "grad_sq");
+    assert_int_equal(findings[1].code, RANK_FINDING_DISAGREE);
+    assert_string_equal(findings[1].field, "param_sq");
+    assert_int_equal(findings[1].n_ranks, 4);
 }
 
 static void test_a_nan_of_one_replica_is_a_disagreement(void **state)
@@ -394,6 +415,8 @@ int main(void)
         cmocka_unit_test(test_gradients_of_own_data_are_no_shards),
         cmocka_unit_test(
             test_a_replica_that_drifts_is_named_with_its_first_step),
+        cmocka_unit_test(
+            test_gradients_of_parameters_that_drifted_are_not_own_data),
         cmocka_unit_test(test_a_nan_of_one_replica_is_a_disagreement),
         cmocka_unit_test(test_rules_that_differ_are_named),
         cmocka_unit_test(test_what_ranks_say_differently_is_named),

@@ -405,7 +405,7 @@ static void test_worlds_are_never_mixed(void **state)
         assert_true(add_from(ranks, &wide, &r));
     }
     for (uint32_t rank = 0; rank < 2; rank++) {
-        const struct ranks_source narrow = { rank, 2, 2, 1 };
+        const struct ranks_source narrow = { rank, 2, 2, 0 };
         assert_true(add_from(ranks, &narrow, &r));
     }
     assert_int_equal(got->n, 1);
