@@ -11,13 +11,15 @@
 #include "cli/client_http.h"
 #include "cli/find_run.h"
 #include "cli/print.h"
+#include "cli/show_diagnostics.h"
 
 enum show_format { SHOW_TEXT, SHOW_JSON };
 
-/* The three replies that a run is shown from. */
+/* The replies that a run is shown from. */
 struct shown {
     cJSON *run;
     cJSON *fits;
+    cJSON *diagnostics;
     cJSON *series;
 };
 
@@ -31,7 +33,8 @@ static void usage(FILE *out)
         "\n"
         "  --url URL  where trajd is; default $TRAJD_URL or\n"
         "             " CLIENT_URL_DEFAULT "\n"
-        "  --json     one JSON object: {\"run\", \"fits\", \"last\"}\n",
+        "  --json     one JSON object: {\"run\", \"fits\", \"diagnostics\",\n"
+        "             \"last\"}\n",
         out);
 }
 
@@ -171,6 +174,8 @@ static void print_all_json(const struct shown *shown)
     print_json(stdout, shown->run);
     fputs(",\"fits\":", stdout);
     print_json(stdout, member(shown->fits, "data"));
+    fputs(",\"diagnostics\":", stdout);
+    print_json(stdout, member(shown->diagnostics, "data"));
     fputs(",\"last\":{", stdout);
     for (size_t i = 0; i < 2; i++) {
         const cJSON *value = last_value(shown, metrics[i]);
@@ -194,6 +199,7 @@ static enum cli_exit show(
     }
     bool ok = get(client, path, "", &shown.run) &&
               get(client, path, "/fits", &shown.fits) &&
+              get(client, path, "/diagnostics", &shown.diagnostics) &&
               get(client, path, "/series?metric=loss,grad_norm&buckets=10",
                   &shown.series);
     if (ok && format == SHOW_JSON) {
@@ -202,11 +208,13 @@ static enum cli_exit show(
         print_run(shown.run);
         print_last(&shown);
         print_fits(member(shown.fits, "data"));
+        print_diagnostics(member(shown.diagnostics, "data"));
         printf("dashboard  %s/runs/%s\n", client_url(client),
             path + strlen("/api/v1/runs/"));
     }
     cJSON_Delete(shown.run);
     cJSON_Delete(shown.fits);
+    cJSON_Delete(shown.diagnostics);
     cJSON_Delete(shown.series);
     free(path);
     return ok && fflush(stdout) == 0 ? CLI_OK : CLI_FAILED;

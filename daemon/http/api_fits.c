@@ -3,11 +3,12 @@
  * it are usually remembered by the analysis thread; any other is computed
  * here, over at most ANALYSIS_PAIRS_MAX pairs.
  */
-#include "http/routes.h"
+#include "http/api_fits.h"
 
 #include "http/pair_query.h"
 #include "http/record_query.h"
 #include "http/reply.h"
+#include "http/routes.h"
 #include "pure/fit_json.h"
 #include "store/pair_scan.h"
 #include "threads/analysis.h"
@@ -54,23 +55,40 @@ static enum err_code compute(struct request *req, struct fits *fits,
     return code;
 }
 
+static enum err_code get_fit(struct request *req, struct fits *fits,
+    const struct run_row *run, struct run_fit *ret_fit, struct err *e)
+{
+    struct analysis *analysis = req->http->options.analysis;
+    if (analysis != NULL && is_of_everything(fits) &&
+        analysis_fit(analysis, run->uid, run->records[WIRE_PROBE], ret_fit)) {
+        return ERR_NONE;
+    }
+    fits->scan.run = run->id;
+    return compute(req, fits, ret_fit, e);
+}
+
+enum err_code api_fits_of_everything(struct request *req,
+    const struct run_row *run, struct run_fit *ret_fit, struct err *e)
+{
+    struct fits fits = {
+        .scan = { .to_step = UINT64_MAX },
+        .fit = { .regressor = PAIR_REGRESSOR_AUTO,
+            .estimator = PAIR_ESTIMATOR_AUTO,
+            .to_step = UINT64_MAX },
+    };
+    return get_fit(req, &fits, run, ret_fit, e);
+}
+
 static enum err_code answer(struct request *req, struct fits *fits,
     const struct run_row *run, struct err *e)
 {
     if (request_is_fresh(req, run, 0)) {
         return reply_not_modified(req, e);
     }
-    struct analysis *analysis = req->http->options.analysis;
     struct run_fit fit;
-    bool known =
-        analysis != NULL && is_of_everything(fits) &&
-        analysis_fit(analysis, run->uid, run->records[WIRE_PROBE], &fit);
-    if (!known) {
-        fits->scan.run = run->id;
-        enum err_code code = compute(req, fits, &fit, e);
-        if (code != ERR_NONE) {
-            return code;
-        }
+    enum err_code code = get_fit(req, fits, run, &fit, e);
+    if (code != ERR_NONE) {
+        return code;
     }
     struct buf out = { 0 };
     buf_text(&out, "{\"data\":");

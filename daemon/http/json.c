@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/str.h"
+
 bool json_add_u64(cJSON *object, const char *name, uint64_t value)
 {
     char text[24];
@@ -30,6 +32,17 @@ bool json_add_wall_ns(cJSON *object, const char *name, int64_t value)
     char text[24];
     (void)snprintf(text, sizeof text, "%" PRId64, value);
     return cJSON_AddStringToObject(object, name, text) != NULL;
+}
+
+bool json_add_optional(cJSON *object, const char *name, bool has, double value)
+{
+    struct buf text = { 0 };
+    buf_json_optional(&text, has, value);
+    buf_char(&text, '\0');
+    bool ok =
+        !text.failed && cJSON_AddRawToObject(object, name, text.p) != NULL;
+    buf_done(&text);
+    return ok;
 }
 
 bool json_add_text(cJSON *object, const char *name, const char *value)

@@ -280,11 +280,25 @@ test("series, scatter and fits", async () => {
     await json(`${RUN}/scatter`, `${at}/scatter`);
     await json(`${RUN}/scatter`, `${at}/scatter?max=10`);
     await json(`${RUN}/fits`, `${at}/fits`);
+    await json(`${RUN}/diagnostics`, `${at}/diagnostics?steps=150&threshold=0.5,1e-3`);
   }
   const { data } = await json(`${RUN}/fits`, `${live}/fits?regressor=start`);
   assert.equal(data.n, 100);
   const law = data.fits.find((fit) => fit.method === "nnls_relative");
   assert.ok(Math.abs(law.L0 - 1) < 1e-6 && Math.abs(law.L1 - 8) < 1e-6, JSON.stringify(law));
+});
+
+test("diagnostics of the window that is asked for, and eight thresholds at most", async () => {
+  const { data } = await json(`${RUN}/diagnostics`, `${live}/diagnostics?steps=150&threshold=0.5,1e-3`);
+  assert.equal(data.records, 150);
+  assert.deepEqual(data.clipping.would.map((trial) => trial.threshold), [0.5, 0.001]);
+  assert.equal((await json(`${RUN}/diagnostics`, `${live}/diagnostics`)).data.faults.first_nonfinite_step, 5);
+  const path = `${RUN}/diagnostics`;
+  for (const threshold of ["1,1,1,1,1,1,1,1,1", "0", "-1", "1,", "NaN", "1e999"]) {
+    const bad = await check(path, `${live}/diagnostics?threshold=${threshold}`);
+    assert.equal(bad.status, 400, threshold);
+    assert.match(JSON.parse(bad.body).detail, /^threshold: /);
+  }
 });
 
 test("event streams begin", async () => {

@@ -101,12 +101,31 @@ def test_show_says_where_a_run_is_and_which_laws_fit(runs):
     assert "last step  119: loss 0.00819672, gradient norm 4.1231" in shown
     assert "(start, same_batch), n = 120, excluded 0" in shown
     assert "nnls_relative    L0 2            L1 3\n" in shown
+    assert "last       120 steps, 120 probes\n  faults           1 not finite (first at step 5)\n" in shown
     assert f"dashboard  {url_of(runs)}/runs/alpha-1\n" in shown
+
+
+def test_show_has_a_line_for_what_was_measured(trajd):
+    peer = Peer(trajd.ingest, "r")
+    for k in range(4):
+        peer.record(wire.STEP, step=k, loss=wire.f64(4.0 - k), lr=wire.f64(0.5), flags=0,
+                    grad_sq=wire.f64(16.0), micro_grad_sq=wire.f64(40.0), micro_batches=4,
+                    batch_samples=12, clip_scale=wire.f64(0.5 if k % 2 else 1.0),
+                    delta_sq=wire.f64(1.0), grad_delta=wire.f64(-2.0), dgrad_sq=wire.f64(1.0))
+    peer.deliver()
+    shown = traj("show", "r", url=url_of(trajd)).stdout
+    assert ("last       4 steps, 0 probes\n"
+            "  faults           0 skipped, 0 found_inf, 0 updates of zero, 0 not finite\n"
+            "  clipped          50 % of 4 steps, by 50 % on average\n"
+            "  noise scale      12 samples +- 0, n = 4\n"
+            "  decrease, steps  predicted 6, realised 3, n = 3\n"
+            "  lr / AdGD's step 1, geometric mean 1, n = 3\n") in shown
 
 
 def test_show_json_is_what_the_api_says(runs):
     shown = json.loads(traj("show", "beta", "--json", url=url_of(runs)).stdout)
     assert shown["fits"] == runs.json("/api/v1/runs/beta/fits")["data"]
+    assert shown["diagnostics"] == runs.json("/api/v1/runs/beta/diagnostics")["data"]
     assert shown["run"]["id"] == "beta"
     assert shown["last"] == {"loss": 1 / 122, "grad_norm": math.sqrt(119 / 7)}
 

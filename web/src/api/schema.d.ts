@@ -643,7 +643,7 @@ export interface components {
             estimator: string;
             n: components["schemas"]["Whole"];
             n_excluded: components["schemas"]["Whole"];
-            /** @description Why pairs were left out. */
+            /** @description Why pairs were left out: tiny_step, rounding, nonfinite, not_measured, burst (taken because of a spike: chosen by what they measure, they would tilt the law), noise_limited (sampling noise alone gives half of the smoothness or more), not_positive, other_estimator. */
             excluded: {
                 [key: string]: components["schemas"]["Whole"];
             };
@@ -672,7 +672,155 @@ export interface components {
         FitsReply: {
             data: components["schemas"]["Fits"];
         };
-        /** @description Columns of equal length. The norms are roots of what the records hold. */
+        MaybeDouble: components["schemas"]["Double"] | null;
+        ClipWindow: {
+            /** @description The last so many; null: all that were looked at. */
+            steps: number | null;
+            /** @description Steps of which it is known. */
+            n: components["schemas"]["Whole"];
+            clipped: components["schemas"]["Whole"];
+            fraction: components["schemas"]["MaybeDouble"];
+            /** @description Mean of 1 - c/||g|| over the clipped. */
+            mean_shrink: components["schemas"]["MaybeDouble"];
+        };
+        /** @description A threshold that was not used. */
+        ClipTrial: {
+            threshold: components["schemas"]["Double"];
+            n: components["schemas"]["Whole"];
+            clipped: components["schemas"]["Whole"];
+            fraction: components["schemas"]["MaybeDouble"];
+            /** @description Mean of c/||g|| over the clipped. */
+            mean_scale: components["schemas"]["MaybeDouble"];
+        };
+        /** @description 1812.06162: means over the steps with two or more microbatches. */
+        NoiseWindow: {
+            /** @description The last so many; null: all that were looked at. */
+            steps: number | null;
+            n: components["schemas"]["Whole"];
+            /** @description Of ||E g||^2; may be negative. */
+            signal_sq: components["schemas"]["MaybeDouble"];
+            /** @description Of the trace of the covariance of a sample's gradient. */
+            noise: components["schemas"]["MaybeDouble"];
+            /** @description noise / signal_sq, in samples; null where the signal is not positive. */
+            scale: components["schemas"]["MaybeDouble"];
+            /** @description Of scale, steps taken as independent. */
+            standard_error: components["schemas"]["MaybeDouble"];
+        };
+        /** @description Sums over n moves. */
+        Decrease: {
+            n: components["schemas"]["Whole"];
+            /** @description -<g,d> */
+            predicted: components["schemas"]["MaybeDouble"];
+            /** @description f - f' */
+            realised: components["schemas"]["MaybeDouble"];
+        };
+        /** @description How often f' was above f + <g,d> + (L0 + L1 G)(e^(L1 r) - L1 r - 1)/L1^2. */
+        LawCheck: {
+            /** @enum {unknown} */
+            method: "nnls_relative" | "ols" | "nnls" | "quantile" | "envelope";
+            tau: number | null;
+            L0: components["schemas"]["Double"];
+            L1: components["schemas"]["Double"];
+            step_violations: components["schemas"]["Whole"];
+            step_rate: components["schemas"]["MaybeDouble"];
+            probe_violations: components["schemas"]["Whole"];
+            probe_rate: components["schemas"]["MaybeDouble"];
+        };
+        SpikeEvent: {
+            step: components["schemas"]["Count"];
+            /** @enum {unknown} */
+            of: "loss" | "grad_norm";
+            z: components["schemas"]["Double"];
+        };
+        Diagnostics: {
+            /** @description STEP records looked at. */
+            records: components["schemas"]["Whole"];
+            /** @description Steps in them: a folded record has several. */
+            steps: components["schemas"]["Whole"];
+            probes: components["schemas"]["Whole"];
+            clipping: {
+                windows: components["schemas"]["ClipWindow"][];
+                would: components["schemas"]["ClipTrial"][];
+                autoclip: components["schemas"]["AutoClip"];
+                zclip: components["schemas"]["ZClip"];
+            };
+            noise: {
+                windows: components["schemas"]["NoiseWindow"][];
+            };
+            spikes: components["schemas"]["Spikes"];
+            descent: {
+                /** @description f' is the loss of the next step, on its own data. */
+                steps: components["schemas"]["Decrease"];
+                /** @description f and f' on the same data. */
+                probes: components["schemas"]["Decrease"];
+                laws: components["schemas"]["LawCheck"][];
+            };
+            adgd: components["schemas"]["AdGD"];
+            faults: components["schemas"]["Faults"];
+        };
+        AutoClip: {
+            n: components["schemas"]["Whole"];
+            /** @description The 10th percentile of the norms looked at. */
+            threshold: components["schemas"]["MaybeDouble"];
+            /** @description The 0.9 quantile of the last 1,000. */
+            recent_threshold: components["schemas"]["MaybeDouble"];
+        };
+        /** @description Norms with z above 2.5, about exponential averages (0.97) begun with 25 norms; n counts those after. */
+        ZClip: {
+            n: components["schemas"]["Whole"];
+            clipped: components["schemas"]["Whole"];
+            fraction: components["schemas"]["MaybeDouble"];
+            /** @description What it would clip beyond now. */
+            threshold: components["schemas"]["MaybeDouble"];
+            mean: components["schemas"]["MaybeDouble"];
+            deviation: components["schemas"]["MaybeDouble"];
+        };
+        /** @description Robust z above 6, till it is down to 3, against the 128 values before. A spike of the norm is alone, or leads one of the loss by 1 to 32 steps, or comes with or after one; undecided at the end it is none of these. */
+        Spikes: {
+            /** @description Values of the loss. */
+            n_loss: components["schemas"]["Whole"];
+            n_grad_norm: components["schemas"]["Whole"];
+            /** @description Spikes of the loss. */
+            loss: components["schemas"]["Whole"];
+            grad_norm: components["schemas"]["Whole"];
+            grad_norm_alone: components["schemas"]["Whole"];
+            grad_norm_leading: components["schemas"]["Whole"];
+            grad_norm_with: components["schemas"]["Whole"];
+            mean_lead: components["schemas"]["MaybeDouble"];
+            /** @description Newest first. */
+            recent: components["schemas"]["SpikeEvent"][];
+        };
+        /** @description The step lambda of 1910.09529, and lr against it. */
+        AdGD: {
+            n: components["schemas"]["Whole"];
+            lambda: components["schemas"]["MaybeDouble"];
+            n_ratio: components["schemas"]["Whole"];
+            /** @description lr / lambda, the last. */
+            ratio: components["schemas"]["MaybeDouble"];
+            /** @description The geometric mean. */
+            mean_ratio: components["schemas"]["MaybeDouble"];
+            /** @description Share of steps with lr above lambda. */
+            above: components["schemas"]["MaybeDouble"];
+        };
+        Faults: {
+            /** @description Records that have flags. */
+            n_flags: components["schemas"]["Whole"];
+            /** @description Said so, or no update though there was a gradient. */
+            skipped: components["schemas"]["Whole"];
+            found_inf: components["schemas"]["Whole"];
+            /** @description Records with the length of the update. */
+            n_updates: components["schemas"]["Whole"];
+            zero_updates: components["schemas"]["Whole"];
+            /** @description Records with a loss or a norm of gradient or parameters. */
+            n_values: components["schemas"]["Whole"];
+            /** @description Steps with a loss, gradient or parameter that is NaN or infinite. */
+            nonfinite: components["schemas"]["Whole"];
+            first_nonfinite_step: components["schemas"]["Count"] | null;
+        };
+        DiagnosticsReply: {
+            data: components["schemas"]["Diagnostics"];
+        };
+        /** @description Columns of equal length. grad_norm as in series. */
         LiveSteps: {
             attempt: components["schemas"]["Wholes"];
             seq: components["schemas"]["Counts"];
