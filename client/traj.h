@@ -688,9 +688,9 @@ TRAJ_API size_t traj_probe_workspace(const struct traj_probe_input *input);
  * in, the rest of these made unset; step, group, norm, combine, lr,
  * batch_samples, subset_fraction and cost_ns stay as the caller has them, and
  * so do noise_floor without the idempotence check and, but for microbatches,
- * estimator, micro_* and noise_sq. TRAJ_EINVAL, TRAJ_ENOGRAD, TRAJ_ECALLBACK:
- * *ret_probe and ret_groups are as they were. Structs of callers with an older
- * traj.h, which end at workspace and at points, are taken as they are.
+ * estimator, micro_* and noise_sq. On any failure *ret_probe and ret_groups are
+ * as they were. Structs of callers with an older traj.h, which end at workspace
+ * and at points, are taken as they are.
  *
  * Groups: ret_groups[i] is the same probe of the elements of groups[i] alone,
  * from the same callbacks and the same passes: its smoothness, floors, ceiling,
