@@ -301,7 +301,7 @@ def test_a_shard_that_passes_for_the_run_is_named_in_the_api_and_in_show(trajd, 
     assert (finding["first_step"], finding["steps"], finding["ranks"]) == (0, 20, [])
     shown = show(trajd)
     assert re.search(r"^ranks      4 of 4 here, combined as replica; 4 live; "
-                     r"newest step of all 19$", shown, re.M), shown
+                     r"last whole step 19$", shown, re.M), shown
     assert "  warning: ||g|| of each rank looks like one shard's norm" in shown
 
 
@@ -316,8 +316,8 @@ def test_show_tells_who_is_missing_and_behind(trajd, fleet):
     for step in range(10):
         record_shards(ranks[:3] + ranks[3:] * (step < 7), step, np.ones(4))
     fleet.deliver(ranks)
-    assert re.search(r"^ranks      4 of 5 here, combined as shard; 4 live, 1 missing; no step of "
-                     r"all; 3 steps behind: rank 3$", show(trajd), re.M), show(trajd)
+    assert re.search(r"^ranks      4 of 5 here, combined as shard; 4 live, 1 missing; no whole "
+                     r"step, 10 incomplete; 3 steps behind: rank 3$", show(trajd), re.M), show(trajd)
 
 
 def test_a_run_of_one_process_has_no_line_of_ranks(trajd, fleet):
