@@ -283,13 +283,26 @@ static void write_metric(struct buf *out, const struct buckets *b)
     buf_char(out, '}');
 }
 
+static void write_rank(struct buf *out, const struct series *s)
+{
+    if (s->rank == RECORD_RANK_GLOBAL) {
+        buf_text(out, "global");
+    } else if (s->scan.rank == SCAN_ALL_RANKS) {
+        buf_text(out, "all");
+    } else {
+        buf_u64(out, s->scan.rank);
+    }
+}
+
 static void write_json(struct buf *out, const struct series *s, unsigned shift)
 {
     uint64_t rows_in = 0;
     uint64_t rows_out = 0;
     buf_text(out, "{\"data\":{\"bucket_steps\":");
     buf_json_u64(out, UINT64_C(1) << shift);
-    buf_text(out, ",\"metrics\":{");
+    buf_text(out, ",\"rank\":\"");
+    write_rank(out, s);
+    buf_text(out, "\",\"metrics\":{");
     for (size_t m = 0; m < s->n; m++) {
         buf_comma(out, m);
         buf_json_text(out, s->metrics[m].name);

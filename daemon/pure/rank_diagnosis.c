@@ -24,12 +24,13 @@ struct difference {
 };
 
 struct rank_diagnosis {
-    uint32_t world;
     struct trainer trainer;
+    uint32_t world;    /* the largest seen */
     uint64_t examined; /* steps of several ranks that were all in */
     struct note mixed;
     struct note shards;
     double shard_factors; /* sum over the steps of `shards` */
+    uint32_t shard_world; /* of the last of them */
     struct note own_data;
     struct difference differences[RANK_SPREADS];
     struct rank_factor factor;
@@ -52,19 +53,16 @@ const char *rank_finding_name(enum rank_finding_code code)
     return names[code];
 }
 
-struct rank_diagnosis *rank_diagnosis_new(
-    uint32_t world, const struct trainer *trainer)
+struct rank_diagnosis *rank_diagnosis_new(const struct trainer *trainer)
 {
-    assert(world > 0);
     struct rank_diagnosis *d = calloc(1, sizeof *d);
     if (d == NULL) {
         return NULL;
     }
-    d->world = world;
     d->trainer = *trainer;
-    d->grad_off = calloc(world, sizeof *d->grad_off);
-    d->param_off = calloc(world, sizeof *d->param_off);
-    d->sorted = calloc(world, sizeof *d->sorted);
+    d->grad_off = calloc(TRAINER_WORLD_MAX, sizeof *d->grad_off);
+    d->param_off = calloc(TRAINER_WORLD_MAX, sizeof *d->param_off);
+    d->sorted = calloc(TRAINER_WORLD_MAX, sizeof *d->sorted);
     if (d->grad_off == NULL || d->param_off == NULL || d->sorted == NULL) {
         rank_diagnosis_free(d);
         return NULL;
@@ -167,6 +165,7 @@ static void examine_squares(
                alike >= 1 / RANK_ALIKE) {
         note(&d->shards, step->step);
         d->shard_factors += sqrt(g.sum / g.median);
+        d->shard_world = step->world;
     }
 }
 
@@ -196,7 +195,8 @@ static void add_difference(struct difference *difference,
 
 void rank_diagnosis_add(struct rank_diagnosis *d, const struct rank_step *step)
 {
-    assert(step->world <= d->world && step->grad_sq != NULL);
+    assert(step->world <= TRAINER_WORLD_MAX && step->grad_sq != NULL);
+    d->world = step->world > d->world ? step->world : d->world;
     if ((step->flags & RANK_MIXED) != 0) {
         note(&d->mixed, step->step);
     }
@@ -252,7 +252,7 @@ static void find_shards(
     (void)snprintf(f->text, sizeof f->text,
         "||g|| of each rank looks like one shard's norm: the run's is about "
         "%.4g times larger (sqrt of the %u ranks); record with combine SHARD",
-        f->factor, (unsigned)d->world);
+        f->factor, (unsigned)d->shard_world);
 }
 
 static void find_own_data(

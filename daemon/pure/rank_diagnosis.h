@@ -22,6 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "pure/grad_norm.h"
 #include "pure/rank_sum.h"
 #include "pure/trainer.h"
 
@@ -60,13 +61,18 @@ struct rank_finding {
 
 #define RANK_FINDINGS_MAX (RANK_SPREADS + 4)
 
+/* The fields that it looks at, those that are compared included. */
+#define RANK_DIAGNOSIS_FIELDS                                                  \
+    (RANK_SPREAD_FIELDS | GRAD_DIVISOR_FIELDS | ROW_BIT(STEP_step) |           \
+        ROW_BIT(STEP_combine) | ROW_BIT(STEP_flags))
+
 struct rank_diagnosis;
 
-/* world: the largest of the steps to come. NULL: out of memory. */
-struct rank_diagnosis *rank_diagnosis_new(
-    uint32_t world, const struct trainer *trainer);
+/* NULL: out of memory. */
+struct rank_diagnosis *rank_diagnosis_new(const struct trainer *trainer);
 void rank_diagnosis_free(struct rank_diagnosis *diagnosis); /* NULL is fine */
 
+/* step: with values kept, of a world of at most TRAINER_WORLD_MAX. */
 void rank_diagnosis_add(
     struct rank_diagnosis *diagnosis, const struct rank_step *step);
 

@@ -47,7 +47,16 @@ struct rank_spread {
     uint32_t nan_rank;
 };
 
-#define RANK_SPREADS 17 /* the fields that are compared */
+#define RANK_SPREADS 17 /* the fields that are compared: */
+#define RANK_SPREAD_FIELDS                                                     \
+    (ROW_BIT(STEP_loss) | ROW_BIT(STEP_lr) | ROW_BIT(STEP_clip_threshold) |    \
+        ROW_BIT(STEP_clip_scale) | ROW_BIT(STEP_loss_scale) |                  \
+        ROW_BIT(STEP_momentum) | ROW_BIT(STEP_epoch) |                         \
+        ROW_BIT(STEP_micro_batches) | ROW_BIT(STEP_grad_sq) |                  \
+        ROW_BIT(STEP_grad_clipped_sq) | ROW_BIT(STEP_grad_max_abs) |           \
+        ROW_BIT(STEP_grad_nan) | ROW_BIT(STEP_grad_inf) |                      \
+        ROW_BIT(STEP_param_sq) | ROW_BIT(STEP_delta_sq) |                      \
+        ROW_BIT(STEP_param_nan) | ROW_BIT(STEP_param_inf))
 /* STEP's number of the i-th. */
 unsigned rank_spread_field(size_t i);
 /* Is a compared field measured on the parameters that the rank has? Else it is

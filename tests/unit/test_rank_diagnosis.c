@@ -47,7 +47,7 @@ static size_t findings_of(uint32_t world, trainer_fn trainer,
     struct rank_finding ret[static RANK_FINDINGS_MAX])
 {
     const struct trainer sgd = { .world = world, .optimizer = OPTIMIZER_SGD };
-    struct rank_diagnosis *d = rank_diagnosis_new(world, &sgd);
+    struct rank_diagnosis *d = rank_diagnosis_new(&sgd);
     assert_non_null(d);
     struct ranks *ranks = ranks_new(&(struct ranks_options){ .world = world,
         .window = RANKS_WINDOW,
