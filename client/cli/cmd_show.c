@@ -12,6 +12,7 @@
 #include "cli/find_run.h"
 #include "cli/print.h"
 #include "cli/show_diagnostics.h"
+#include "cli/show_ranks.h"
 
 enum show_format { SHOW_TEXT, SHOW_JSON };
 
@@ -20,6 +21,7 @@ struct shown {
     cJSON *run;
     cJSON *fits;
     cJSON *diagnostics;
+    cJSON *ranks;
     cJSON *series;
 };
 
@@ -34,7 +36,7 @@ static void usage(FILE *out)
         "  --url URL  where trajd is; default $TRAJD_URL or\n"
         "             " CLIENT_URL_DEFAULT "\n"
         "  --json     one JSON object: {\"run\", \"fits\", \"diagnostics\",\n"
-        "             \"last\"}\n",
+        "             \"ranks\", \"last\"}\n",
         out);
 }
 
@@ -176,6 +178,8 @@ static void print_all_json(const struct shown *shown)
     print_json(stdout, member(shown->fits, "data"));
     fputs(",\"diagnostics\":", stdout);
     print_json(stdout, member(shown->diagnostics, "data"));
+    fputs(",\"ranks\":", stdout);
+    print_json(stdout, member(shown->ranks, "data"));
     fputs(",\"last\":{", stdout);
     for (size_t i = 0; i < 2; i++) {
         const cJSON *value = last_value(shown, metrics[i]);
@@ -200,6 +204,7 @@ static enum cli_exit show(
     bool ok = get(client, path, "", &shown.run) &&
               get(client, path, "/fits", &shown.fits) &&
               get(client, path, "/diagnostics", &shown.diagnostics) &&
+              get(client, path, "/ranks", &shown.ranks) &&
               get(client, path, "/series?metric=loss,grad_norm&buckets=10",
                   &shown.series);
     if (ok && format == SHOW_JSON) {
@@ -207,6 +212,7 @@ static enum cli_exit show(
     } else if (ok) {
         print_run(shown.run);
         print_last(&shown);
+        print_ranks(member(shown.ranks, "data"));
         print_fits(member(shown.fits, "data"));
         print_diagnostics(member(shown.diagnostics, "data"));
         printf("dashboard  %s/runs/%s\n", client_url(client),
@@ -215,6 +221,7 @@ static enum cli_exit show(
     cJSON_Delete(shown.run);
     cJSON_Delete(shown.fits);
     cJSON_Delete(shown.diagnostics);
+    cJSON_Delete(shown.ranks);
     cJSON_Delete(shown.series);
     free(path);
     return ok && fflush(stdout) == 0 ? CLI_OK : CLI_FAILED;

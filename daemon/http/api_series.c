@@ -11,6 +11,7 @@
 #include "http/reply.h"
 #include "pure/buckets.h"
 #include "pure/derived.h"
+#include "store/rank_scan.h"
 #include "store/scan.h"
 
 #define METRICS_MAX 16
@@ -21,6 +22,7 @@
 
 struct series {
     struct scan_query scan;
+    enum record_rank rank; /* of STEP metrics; others are scan.rank's */
     size_t n;
     struct metric metrics[METRICS_MAX];
     struct buckets buckets[METRICS_MAX];
@@ -75,7 +77,7 @@ static enum err_code parse(
     struct request *req, struct series *ret, struct err *e)
 {
     *ret = (struct series){ 0 };
-    record_query_window(req, WIRE_STEP, &ret->scan);
+    ret->rank = record_query_steps(req, &ret->scan);
     parse_metrics(req, ret);
     ret->max_buckets = request_u64(
         req, "buckets", BUCKETS_LEAST, BUCKETS_MOST, BUCKETS_DEFAULT);
@@ -133,6 +135,38 @@ static enum err_code add_batch(struct series *s, enum wire_kind kind,
     return ERR_NONE;
 }
 
+/* A step of all ranks. */
+static bool add_step(void *context, const struct rank_step *step)
+{
+    struct series *s = context;
+    const struct trainer trainer = { step->world, s->trainer.optimizer };
+    struct scan_batch one = { .n = 1, .present = &step->present };
+    for (unsigned f = 0; f < STEP_FIELDS; f++) {
+        one.columns[f] = &step->values[f];
+    }
+    for (size_t m = 0; m < s->n; m++) {
+        if (s->metrics[m].kind == WIRE_STEP &&
+            !add_values(&s->buckets[m], &s->metrics[m], &trainer, &one)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* In a sharded run a rank's norms are of its shard. */
+static enum err_code choose_rank(
+    struct reader *reader, struct series *s, struct err *e)
+{
+    enum traj_combine rule = TRAJ_COMBINE_NONE;
+    enum err_code code = ERR_NONE;
+    if (s->rank == RECORD_RANK_AUTO && s->trainer.world > 1) {
+        code = rank_scan_rule(reader, s->scan.run, &rule, e);
+        s->rank =
+            rule == TRAJ_COMBINE_SHARD ? RECORD_RANK_GLOBAL : RECORD_RANK_GIVEN;
+    }
+    return code;
+}
+
 static enum err_code read_kind(
     struct reader *reader, struct series *s, enum wire_kind kind, struct err *e)
 {
@@ -141,6 +175,9 @@ static enum err_code read_kind(
     s->scan.fields = fields_of(s, kind);
     if (s->scan.fields == 0) {
         return ERR_NONE;
+    }
+    if (kind == WIRE_STEP && s->rank == RECORD_RANK_GLOBAL) {
+        return rank_scan(reader, &s->scan, RANK_SCAN_VALUES, add_step, s, e);
     }
     enum err_code code = scan_open(reader, &s->scan, &scan, e);
     if (code != ERR_NONE) {
@@ -170,6 +207,7 @@ static enum err_code read_all(
     if (code != ERR_NONE) {
         return code;
     }
+    code = choose_rank(reader, s, e);
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         code = code == ERR_NONE ? read_kind(reader, s, kinds[i], e) : code;
     }
@@ -245,13 +283,26 @@ static void write_metric(struct buf *out, const struct buckets *b)
     buf_char(out, '}');
 }
 
+static void write_rank(struct buf *out, const struct series *s)
+{
+    if (s->rank == RECORD_RANK_GLOBAL) {
+        buf_text(out, "global");
+    } else if (s->scan.rank == SCAN_ALL_RANKS) {
+        buf_text(out, "all");
+    } else {
+        buf_u64(out, s->scan.rank);
+    }
+}
+
 static void write_json(struct buf *out, const struct series *s, unsigned shift)
 {
     uint64_t rows_in = 0;
     uint64_t rows_out = 0;
     buf_text(out, "{\"data\":{\"bucket_steps\":");
     buf_json_u64(out, UINT64_C(1) << shift);
-    buf_text(out, ",\"metrics\":{");
+    buf_text(out, ",\"rank\":\"");
+    write_rank(out, s);
+    buf_text(out, "\",\"metrics\":{");
     for (size_t m = 0; m < s->n; m++) {
         buf_comma(out, m);
         buf_json_text(out, s->metrics[m].name);

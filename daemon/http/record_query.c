@@ -55,9 +55,9 @@ static void parse_attempt(struct request *req, struct scan_query *query)
     }
 }
 
-static void parse_rank(struct request *req, struct scan_query *query)
+static void parse_rank(
+    struct request *req, const char *text, struct scan_query *query)
 {
-    const char *text = request_text(req, "rank", NUMBER_TEXT_MAX, "0");
     uint64_t n = 0;
     if (strcmp(text, "all") == 0) {
         query->rank = SCAN_ALL_RANKS;
@@ -68,16 +68,38 @@ static void parse_rank(struct request *req, struct scan_query *query)
     }
 }
 
-void record_query_window(
+/* All but the rank. */
+static void parse_window(
     struct request *req, enum wire_kind kind, struct scan_query *ret_query)
 {
     *ret_query =
         (struct scan_query){ .kind = kind, .fields = record_fields_all(kind) };
     parse_attempt(req, ret_query);
-    parse_rank(req, ret_query);
     ret_query->from_step = request_u64(req, "from", 0, UINT64_MAX, 0);
     ret_query->to_step = request_u64(req, "to", 0, UINT64_MAX, UINT64_MAX);
     if (ret_query->from_step > ret_query->to_step) {
         request_bad(req, "from: beyond to");
     }
+}
+
+void record_query_window(
+    struct request *req, enum wire_kind kind, struct scan_query *ret_query)
+{
+    parse_window(req, kind, ret_query);
+    parse_rank(req, request_text(req, "rank", NUMBER_TEXT_MAX, "0"), ret_query);
+}
+
+enum record_rank record_query_steps(
+    struct request *req, struct scan_query *ret_query)
+{
+    parse_window(req, WIRE_STEP, ret_query);
+    const char *rank = request_text(req, "rank", NUMBER_TEXT_MAX, NULL);
+    if (rank == NULL) {
+        return RECORD_RANK_AUTO;
+    }
+    if (strcmp(rank, "global") == 0) {
+        return RECORD_RANK_GLOBAL;
+    }
+    parse_rank(req, rank, ret_query);
+    return RECORD_RANK_GIVEN;
 }

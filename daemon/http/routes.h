@@ -51,6 +51,8 @@ enum err_code api_scatter(struct request *req, struct err *e);
 enum err_code api_fits(struct request *req, struct err *e);
 /* api_diagnostics.c */
 enum err_code api_diagnostics(struct request *req, struct err *e);
+/* api_ranks.c */
+enum err_code api_ranks(struct request *req, struct err *e);
 /* sse.c */
 enum err_code sse_run(struct request *req, struct err *e);
 enum err_code sse_all(struct request *req, struct err *e);

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "pure/grad_norm.h"
+#include "traj.h"
 
 void live_rows_clear(struct live_rows *rows, const struct live_rows *from)
 {
@@ -78,6 +79,13 @@ static bool read_column(
     return row_has(row, field);
 }
 
+static bool is_shard(
+    const struct live_source *source, const struct section *s, uint32_t i)
+{
+    return source->world > 1 &&
+           section_bits(s, STEP_combine, i) == TRAJ_COMBINE_SHARD;
+}
+
 static void add_step(struct live_rows *rows, const struct live_source *source,
     uint64_t seq, const struct section *s, uint32_t i)
 {
@@ -86,7 +94,7 @@ static void add_step(struct live_rows *rows, const struct live_source *source,
     }
     uint64_t step = section_bits(s, STEP_step, i);
     see_step(rows, step);
-    if (rows->n_steps == LIVE_ROWS_MAX) {
+    if (is_shard(source, s, i) || rows->n_steps == LIVE_ROWS_MAX) {
         rows->more = true;
         return;
     }
@@ -142,10 +150,26 @@ static void add_section(struct live_rows *rows,
     }
 }
 
+/* Of a rank that has no rows of its own here. */
+static void add_other(struct live_rows *rows, const struct live_source *source,
+    const struct message *message)
+{
+    for (uint32_t i = 0; i < message->n_sections; i++) {
+        const struct section *s = &message->sections[i];
+        if (s->kind == WIRE_STEP && is_shard(source, s, 0)) {
+            rows->more = true;
+        }
+    }
+}
+
 void live_rows_add(struct live_rows *rows, const struct live_source *source,
     const struct message *message)
 {
     const uint32_t attempt = source->attempt;
+    if (source->rank != 0) {
+        add_other(rows, source, message);
+        return;
+    }
     if (message->count == 0) {
         return;
     }

@@ -56,6 +56,7 @@ struct live_rows {
 /* Where a message comes from. */
 struct live_source {
     uint32_t attempt;
+    uint32_t rank;
     uint32_t world; /* processes of the run */
 };
 
@@ -66,7 +67,8 @@ void live_rows_clear(struct live_rows *rows, const struct live_rows *from);
  * The STEP and PROBE records of a DATA message of rank 0 that come after what
  * was added before. Rows of an older attempt (a spool sent late) and the
  * change to a newer one (the trainer went back) change what is already drawn:
- * they set `more`.
+ * they set `more`. So do shards of a run of several processes, of any rank: a
+ * shard's norms are not the run's, whose steps are made of all ranks.
  */
 void live_rows_add(struct live_rows *rows, const struct live_source *source,
     const struct message *message);

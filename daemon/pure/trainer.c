@@ -6,8 +6,6 @@
 #include "base/str.h"
 #include "pure/json_scan.h"
 
-#define WORLD_MAX 65536
-
 static const struct {
     const char *quoted; /* as it stands in the JSON */
     enum optimizer optimizer;
@@ -35,7 +33,7 @@ static enum optimizer optimizer_of(struct str quoted)
 static uint32_t world_of(struct str text)
 {
     double world = 0;
-    bool ok = str_to_double(text, &world) && world >= 1 && world <= WORLD_MAX;
+    bool ok = str_to_double(text, &world) && world >= 1 && world <= TRAINER_WORLD_MAX;
     return ok ? (uint32_t)world : 1;
 }
 

@@ -16,6 +16,8 @@ enum optimizer {
     OPTIMIZER_ADAM,         /* "adam", "adamw"; momentum is its beta1 */
 };
 
+#define TRAINER_WORLD_MAX 65536 /* a HELLO says no more */
+
 struct trainer {
     uint32_t world; /* processes; at least 1 */
     enum optimizer optimizer;

@@ -347,6 +347,28 @@ enum err_code runs_projects(
     return code;
 }
 
+static void fill_stream(struct stream_row *row, const struct progress *p)
+{
+    row->id = (struct stream_id){ p->stream };
+    row->committed_seq = p->committed_seq;
+    memcpy(row->records, p->records, sizeof p->records);
+    row->lost_records = p->lost_records;
+    row->dropped_records = p->dropped_records;
+    row->closed = p->closed;
+    row->has_first_step = p->has_step;
+    row->first_step = p->first_step;
+    row->last_step = p->last_step;
+    row->heard_wall_ns = p->heard_wall_ns;
+    row->facts = (struct run_facts){
+        .finished = p->finished,
+        .exit_code = p->exit_code,
+        .writer_gone = p->writer_gone,
+        .heard_wall_ns = p->heard_wall_ns,
+        .last_step_wall_ns = p->stepped_wall_ns,
+        .step_interval_ns = p->step_interval_ns,
+    };
+}
+
 static enum err_code visit_streams(
     sqlite3_stmt *stmt, stream_visit_fn visit, void *context, struct err *e)
 {
@@ -359,17 +381,11 @@ static enum err_code visit_streams(
         struct progress p = { 0 };
         progress_read(stmt, 3, &p);
         struct stream_row row = {
-            .id = { p.stream },
             .attempt = (uint32_t)db_u64(stmt, 0),
             .rank = (uint32_t)db_u64(stmt, 1),
             .created_wall_ns = sqlite3_column_int64(stmt, 2),
-            .committed_seq = p.committed_seq,
-            .lost_records = p.lost_records,
-            .closed = p.closed,
-            .has_first_step = p.has_step,
-            .first_step = p.first_step,
-            .heard_wall_ns = p.heard_wall_ns,
         };
+        fill_stream(&row, &p);
         code = visit(context, &row, e);
         if (code != ERR_NONE) {
             return code;
@@ -389,5 +405,35 @@ enum err_code runs_streams(struct reader *reader, struct run_id run,
         code = visit_streams(stmt, visit, context, e);
     }
     (void)sqlite3_finalize(stmt); /* the steps have told */
+    return code;
+}
+
+static enum err_code visit_hello(sqlite3_stmt *stmt, int64_t stream,
+    hello_visit_fn visit, void *context, struct err *e)
+{
+    if (sqlite3_bind_int64(stmt, 1, stream) != SQLITE_OK) {
+        return db_fail(sqlite3_db_handle(stmt), e, "hello");
+    }
+    bool found = false;
+    enum err_code code = db_step(stmt, &found, "hello", e);
+    if (code != ERR_NONE) {
+        return code;
+    }
+    if (!found) {
+        return err_set(e, ERR_NOT_FOUND, "no such stream");
+    }
+    struct str text = db_text(stmt, 0);
+    return text.p == NULL ? db_nomem(e, "hello") : visit(context, text.p, e);
+}
+
+enum err_code runs_hello(struct reader *reader, struct stream_id stream,
+    hello_visit_fn visit, void *context, struct err *e)
+{
+    sqlite3_stmt *stmt = NULL;
+    enum err_code code = db_prepare(reader->db, sql_hello, &stmt, e);
+    if (code == ERR_NONE) {
+        code = visit_hello(stmt, stream.v, visit, context, e);
+    }
+    (void)sqlite3_finalize(stmt); /* the step has told */
     return code;
 }

@@ -70,10 +70,14 @@ struct stream_row {
     uint32_t attempt;
     uint32_t rank;
     uint64_t committed_seq;
+    uint64_t records[8]; /* by enum wire_kind */
     uint64_t lost_records;
+    uint64_t dropped_records;
     bool closed;
     bool has_first_step;
-    uint64_t first_step; /* lowest step of its STEP records */
+    uint64_t first_step;    /* lowest step of its STEP records */
+    uint64_t last_step;     /* of the last of them */
+    struct run_facts facts; /* of this process alone */
     int64_t created_wall_ns;
     int64_t heard_wall_ns;
 };
@@ -82,5 +86,13 @@ typedef enum err_code (*stream_visit_fn)(
 /* Ordered by attempt, then rank. */
 CHECK_RESULT enum err_code runs_streams(struct reader *reader,
     struct run_id run, stream_visit_fn visit, void *context, struct err *e);
+
+/* The HELLO's JSON of a stream, terminated; must not be kept. */
+typedef enum err_code (*hello_visit_fn)(
+    void *context, const char *hello_json, struct err *e);
+/* ERR_NOT_FOUND: no such stream. */
+CHECK_RESULT enum err_code runs_hello(struct reader *reader,
+    struct stream_id stream, hello_visit_fn visit, void *context,
+    struct err *e);
 
 #endif

@@ -297,8 +297,9 @@ void live_free(struct live *live)
 void live_publish(struct live *live, const char *run_uid,
     const struct stream_state *state, const struct message *message)
 {
-    const struct live_source source = { state->attempt, state->world };
-    intake_publish(&live->intake, run_uid, &source, state->rank, message);
+    const struct live_source source = { state->attempt, state->rank,
+        state->world };
+    intake_publish(&live->intake, run_uid, &source, message);
 }
 
 void live_touch(struct live *live, const char *run_uid)

@@ -101,12 +101,11 @@ static void note_change(
 }
 
 void intake_publish(struct intake *intake, const char *run_uid,
-    const struct live_source *source, uint32_t rank,
-    const struct message *message)
+    const struct live_source *source, const struct message *message)
 {
     uint64_t hash = hash_of(run_uid);
     lock(intake);
-    struct watched *watched = rank == 0 ? find(intake, run_uid, hash) : NULL;
+    struct watched *watched = find(intake, run_uid, hash);
     if (watched != NULL) {
         struct live_rows *rows = &watched->rows[watched->filling];
         live_rows_add(rows, source, message);

@@ -51,8 +51,7 @@ void intake_done(struct intake *intake);
 
 /* The writer. */
 void intake_publish(struct intake *intake, const char *run_uid,
-    const struct live_source *source, uint32_t rank,
-    const struct message *message);
+    const struct live_source *source, const struct message *message);
 void intake_touch(struct intake *intake, const char *run_uid);
 
 /* The analysis thread. */

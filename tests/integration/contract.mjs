@@ -301,6 +301,22 @@ test("diagnostics of the window that is asked for, and eight thresholds at most"
   }
 });
 
+test("ranks, their steps and what is wrong with them", async () => {
+  const path = `${RUN}/ranks`;
+  const { data } = await json(path, "/api/v1/runs/contract.doomed/ranks");
+  assert.deepEqual(data.ranks.map((r) => [r.state, r.behind, r.host]),
+    [["live", 0, "ü"], ["live", 1, "ü"], ["missing", null, null]]);
+  assert.deepEqual(data.findings.map((f) => [f.code, f.field, f.ranks]), [["ranks_differ", "lr", [0, 1]]]);
+  assert.deepEqual(data.steps, { from: 0, to: 9, complete: 0, incomplete: 10, open: 0, disagree: 9,
+    last_complete: null, rule: "shard" });
+  const whole = await json(path, `${live}/ranks?from=0&to=50`);
+  assert.equal(whole.data.steps.complete, 51);
+  const empty = (await json(path, "/api/v1/runs/contract.empty/ranks")).data;
+  assert.deepEqual([empty.steps.rule, empty.findings, empty.ranks.length], [null, [], 2]);
+  const global = await json(`${RUN}/series`, `${live}/series?metric=loss&rank=global`);
+  assert.equal(global.data.rank, "global");
+});
+
 test("event streams begin", async () => {
   for (const [path, target] of [[`${RUN}/events`, `${live}/events`], ["/api/v1/events", "/api/v1/events"]]) {
     const reply = await request(target, { read: false });

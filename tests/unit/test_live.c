@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "pure/decode.h"
+#include "traj.h"
 #include "wire/encode.h"
 
 #define PATIENCE_NS (20 * NS_PER_S)
@@ -138,8 +139,8 @@ static uint64_t bits_of(double value)
 }
 
 /* n steps from first_seq on; step = seq, loss = seq / 8, grad_sq = 9. */
-static void steps_message(
-    uint8_t *bytes, struct message *message, uint64_t first_seq, size_t n)
+static void steps_message(uint8_t *bytes, struct message *message,
+    uint64_t first_seq, size_t n, enum traj_combine combine)
 {
     static const uint8_t uid[16] = { 1 };
     uint64_t(*values)[STEP_FIELDS] = calloc(n, sizeof *values);
@@ -149,10 +150,12 @@ static void steps_message(
         values[i][STEP_step] = seq;
         values[i][STEP_loss] = bits_of((double)seq / 8);
         values[i][STEP_grad_sq] = bits_of(9);
+        values[i][STEP_combine] = combine;
         records[i] = (struct wire_record){
             .seq = seq,
             .kind = WIRE_STEP,
-            .present = 1u << STEP_step | 1u << STEP_loss | 1u << STEP_grad_sq,
+            .present = 1u << STEP_step | 1u << STEP_loss | 1u << STEP_grad_sq |
+                       1u << STEP_combine,
             .values = values[i],
         };
     }
@@ -164,15 +167,22 @@ static void steps_message(
     free(values);
 }
 
-static void publish(struct live *live, const char *run_uid, uint32_t attempt,
-    uint32_t rank, uint64_t first_seq, size_t n)
+static void publish_of(struct live *live, const char *run_uid,
+    const struct stream_state *state, uint64_t first_seq, size_t n,
+    enum traj_combine combine)
 {
     uint8_t *bytes = calloc(1, MESSAGE_MAX);
     struct message message;
-    steps_message(bytes, &message, first_seq, n);
-    struct stream_state state = { .attempt = attempt, .rank = rank };
-    live_publish(live, run_uid, &state, &message);
+    steps_message(bytes, &message, first_seq, n, combine);
+    live_publish(live, run_uid, state, &message);
     free(bytes);
+}
+
+static void publish(struct live *live, const char *run_uid, uint32_t attempt,
+    uint32_t rank, uint64_t first_seq, size_t n)
+{
+    const struct stream_state state = { .attempt = attempt, .rank = rank };
+    publish_of(live, run_uid, &state, first_seq, n, TRAJ_COMBINE_NONE);
 }
 
 static void publish_probe(struct live *live, const char *run_uid)
@@ -300,6 +310,38 @@ static void test_more_rows_than_fit_say_more(void **state)
     assert_true(client_reads(
         &client, "event: more\ndata: {\"run\":\"a\",\"last_step\":201}\n\n"));
     assert_null(strstr(client.text, "event: rows"));
+    client_close(&client);
+    live_free(live);
+}
+
+static void test_shards_of_any_rank_say_more(void **state)
+{
+    (void)state;
+    for (uint32_t rank = 0; rank < 2; rank++) {
+        struct live *live = start();
+        struct client client;
+        const struct stream_state of = {
+            .attempt = 1, .rank = rank, .world = 2
+        };
+        assert_int_equal(client_open(&client, live, "a", NULL), ERR_NONE);
+        publish_of(live, "a", &of, 1, 3, TRAJ_COMBINE_SHARD);
+        assert_true(client_reads(&client, "event: more"));
+        assert_null(strstr(client.text, "event: rows"));
+        client_close(&client);
+        live_free(live);
+    }
+}
+
+static void test_the_only_shard_of_a_run_has_its_rows(void **state)
+{
+    (void)state;
+    struct live *live = start();
+    struct client client;
+    const struct stream_state of = { .attempt = 1, .world = 1 };
+    assert_int_equal(client_open(&client, live, "a", NULL), ERR_NONE);
+    publish_of(live, "a", &of, 1, 3, TRAJ_COMBINE_SHARD);
+    assert_true(client_reads(&client, "event: rows"));
+    assert_null(strstr(client.text, "event: more"));
     client_close(&client);
     live_free(live);
 }
@@ -548,6 +590,8 @@ int main(void)
         cmocka_unit_test(test_rows_of_other_runs_and_ranks_do_not_come),
         cmocka_unit_test(test_a_frame_sent_again_shows_nothing_twice),
         cmocka_unit_test(test_more_rows_than_fit_say_more),
+        cmocka_unit_test(test_shards_of_any_rank_say_more),
+        cmocka_unit_test(test_the_only_shard_of_a_run_has_its_rows),
         cmocka_unit_test(test_another_attempt_says_more),
         cmocka_unit_test(test_a_stream_of_all_runs_gets_news_and_no_rows),
         cmocka_unit_test(

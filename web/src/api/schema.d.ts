@@ -576,11 +576,79 @@ export interface components {
         Series: {
             data: {
                 bucket_steps: components["schemas"]["Count"];
+                /** @description Of the steps: global, all, or the number. */
+                rank: string;
                 metrics: {
                     [key: string]: components["schemas"]["Buckets"];
                 };
             };
             sampling: components["schemas"]["Sampling"];
+        };
+        /** @description One process of the newest attempt's world: its newest attempt. */
+        RankRow: {
+            rank: components["schemas"]["Whole"];
+            /**
+             * @description missing: never heard of.
+             * @enum {unknown}
+             */
+            state: "live" | "stalled" | "lost" | "finished" | "failed" | "missing";
+            attempts: components["schemas"]["Whole"];
+            attempt: components["schemas"]["Whole"] | null;
+            host: string | null;
+            pid: components["schemas"]["Whole"] | null;
+            last_step: components["schemas"]["Count"] | null;
+            /** @description Steps behind the foremost rank. */
+            behind: components["schemas"]["Count"] | null;
+            records: components["schemas"]["Count"];
+            lost_records: components["schemas"]["Count"];
+            dropped_records: components["schemas"]["Count"];
+            heard_wall_ns: components["schemas"]["Nanoseconds"] | null;
+        };
+        RankFinding: {
+            /**
+             * @description mixed_rules: ranks give different rules or stages; one_shard: the norm of
+             *     one shard passes for the run's; own_data: the gradient of each rank's own
+             *     data does; wrong_factor: ||d||/(lr ||g||) of plain SGD is off by a number
+             *     that the run knows; replicas_disagree on what they measure; ranks_differ
+             *     in what they say of the step.
+             *
+             * @enum {unknown}
+             */
+            code: "mixed_rules" | "one_shard" | "own_data" | "wrong_factor" | "replicas_disagree" | "ranks_differ";
+            /** @description Of a step. */
+            field: string;
+            /** @description What ||g|| lacks (one_shard, wrong_factor); the largest relative difference (replicas_disagree, ranks_differ). */
+            factor: components["schemas"]["Double"] | null;
+            first_step: components["schemas"]["Count"];
+            /** @description How many show it. */
+            steps: components["schemas"]["Count"];
+            /** @description Whom it is about; 0 is all. */
+            n_ranks: components["schemas"]["Whole"];
+            /** @description The lowest of them. */
+            ranks: components["schemas"]["Whole"][];
+            text: string;
+        };
+        Ranks: {
+            world: components["schemas"]["Whole"];
+            steps: {
+                from: components["schemas"]["Count"];
+                to: components["schemas"]["Count"];
+                complete: components["schemas"]["Count"];
+                incomplete: components["schemas"]["Count"];
+                open: components["schemas"]["Count"];
+                disagree: components["schemas"]["Count"];
+                last_complete: components["schemas"]["Count"] | null;
+                /**
+                 * @description Of the last step.
+                 * @enum {unknown}
+                 */
+                rule: "none" | "shard" | "replica" | "mixed" | null;
+            };
+            findings: components["schemas"]["RankFinding"][];
+            ranks: components["schemas"]["RankRow"][];
+        };
+        RanksReply: {
+            data: components["schemas"]["Ranks"];
         };
         ScatterPoints: {
             /** @constant */
