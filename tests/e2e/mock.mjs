@@ -42,6 +42,8 @@ export function madeUpRun(
         lr = 1,
         nan = [],
         tiny = false, // updates too small for a probe to measure anything
+        normEvery = 0, // steps between two operator norms, which here do not rise with the gradient
+        layers = 0,
         ...run
     } = {},
 ) {
@@ -64,10 +66,11 @@ export function madeUpRun(
             ...run,
         },
         random,
-        options: { every, L0, L1, clip, lr, nan, tiny, total: Math.max(steps, 1) },
+        options: { every, L0, L1, clip, lr, nan, tiny, normEvery, layers, total: Math.max(steps, 1) },
         steps: [],
         probes: [],
         unmeasured: [],
+        norms: [],
     };
     for (let i = 0; i < steps; i++) {
         addStep(made);
@@ -77,13 +80,24 @@ export function madeUpRun(
 
 export function addStep(made) {
     const { random } = made;
-    const { every, L0, L1, clip, lr, nan, tiny, total } = made.options;
+    const { every, L0, L1, clip, lr, nan, tiny, normEvery, total } = made.options;
     const step = made.steps.length;
     const noise = () => random() + random() + random() - 1.5;
     const g = 4 * Math.exp((-3 * step) / total + 0.5 * noise()) + 0.02;
     const bad = nan.includes(step);
     const loss = bad ? NaN : 2 + 5 * Math.exp((-4 * step) / total) + 0.15 * noise();
     made.steps.push({ step, loss, grad_norm: bad ? Infinity : g, lr, clip_threshold: clip });
+    if (normEvery > 0 && step % normEvery === 0) {
+        const n = made.norms.length;
+        made.norms.push({
+            step,
+            group: null,
+            value: 12 * Math.exp(0.2 * Math.sin(7 * n)) * (n % 5 === 3 ? -1 : 1),
+            residual: 0.4,
+            converged: n % 4 === 1 ? 0 : 1,
+            grad_sq: g * g,
+        });
+    }
     if (tiny) {
         made.unmeasured.push({ step });
     } else if (every > 0 && step % every === 0) {
@@ -159,6 +173,7 @@ const KEYS = {
     lr: ["steps", (r) => r.lr],
     smoothness: ["probes", (r) => r.smoothness],
     step_limit: ["probes", (r) => 2 / r.smoothness],
+    edge_of_stability: ["steps", (r) => 2 / r.lr],
 };
 
 export function seriesOf(made, metrics, buckets, from, to) {
@@ -204,6 +219,112 @@ export function scatterOf(made, x, most, from, to) {
         },
         sampling: { method: "none", rows_in: rows.length, rows_out: rows.length },
         excluded: made.unmeasured.length,
+    };
+}
+
+/** Columns of records, as their page has them. */
+function recordsOf(rows, query) {
+    const from = Number(query.get("from") ?? 0);
+    const to = Number(query.get("to") ?? Infinity);
+    const found = rows.filter((r) => r.step >= from && r.step <= to);
+    const keys = ["attempt", "rank", "seq"].map((key) => [key, found.map(() => 1)]);
+    const names = query.get("fields").split(",");
+    return {
+        data: Object.fromEntries([...keys, ...names.map((name) => [name, column(found, name)])]),
+        rows: found.length,
+        page: { next_cursor: null },
+    };
+}
+
+const LAYER_NAMES = ["embed", "rnn.0", "rnn.1", "out", "a name that a framework made up for a layer.0.weight_hh"];
+
+/** GROUP records on every 16th step, as the library's watch makes them. */
+function groupsOf({ steps, options: { layers } }) {
+    return steps
+        .filter(({ step }) => step % 16 === 0)
+        .flatMap(({ step, grad_norm }) =>
+            Array.from({ length: layers }, (_, i) => ({
+                step,
+                group: i + 1,
+                grad_sq: (grad_norm / (i + 1)) ** 2,
+                param_sq: 100,
+                delta_sq: i === 0 ? null : 1e-4,
+                smoothness: i === 1 ? 3.5 : null,
+            })),
+        );
+}
+
+export function diagnosticsOf({ steps, probes, norms, options }) {
+    const [n, p] = [steps.length, probes.length];
+    const finite = steps.filter((r) => Number.isFinite(r.loss));
+    const first = steps.find((r) => !Number.isFinite(r.loss));
+    const clipped = (most) => {
+        const last = steps.slice(-(most ?? n));
+        const over = last.filter((r) => r.grad_norm > options.clip).length;
+        const fraction = last.length > 0 ? over / last.length : null;
+        return { steps: most, n: last.length, clipped: over, fraction, mean_shrink: over > 0 ? 0.4 : null };
+    };
+    const noise = (most) => ({
+        steps: most,
+        n: norms.length > 0 ? Math.min(n, most ?? n) : 0,
+        signal_sq: norms.length > 0 ? 0.5 : null,
+        noise: norms.length > 0 ? 600 : null,
+        scale: norms.length > 0 ? 1200 : null,
+        standard_error: norms.length > 0 ? 90 : null,
+    });
+    const windows = [100, 1000, 10000, null];
+    return {
+        records: n,
+        steps: n,
+        probes: p,
+        clipping: {
+            windows: windows.map(clipped),
+            would: [],
+            autoclip: { n, threshold: n > 0 ? 0.31 : null, recent_threshold: null },
+            zclip: { n: 0, clipped: 0, fraction: null, threshold: null, mean: null, deviation: null },
+        },
+        noise: { windows: windows.map(noise) },
+        spikes: {
+            n_loss: finite.length,
+            n_grad_norm: finite.length,
+            loss: 1,
+            grad_norm: 3,
+            grad_norm_alone: 2,
+            grad_norm_leading: 1,
+            grad_norm_with: 0,
+            mean_lead: 4,
+            recent: [{ step: 77, of: "loss", z: 8 }],
+        },
+        descent: {
+            steps: { n: 0, predicted: null, realised: null },
+            probes: { n: p, predicted: p > 0 ? 1 : null, realised: p > 0 ? 0.9 : null },
+            laws:
+                p < 30
+                    ? []
+                    : [
+                          {
+                              method: "nnls_relative",
+                              tau: null,
+                              L0: options.L0,
+                              L1: options.L1,
+                              step_violations: 0,
+                              step_rate: null,
+                              probe_violations: 2,
+                              probe_rate: 2 / p,
+                          },
+                      ],
+        },
+        adgd: { n: 0, lambda: null, n_ratio: 0, ratio: null, mean_ratio: null, above: null },
+        faults: {
+            n_flags: n,
+            skipped: 0,
+            found_inf: 0,
+            n_updates: 0,
+            zero_updates: 0,
+            n_values: n,
+            nonfinite: n - finite.length,
+            first_nonfinite_step: first?.step ?? null,
+        },
     };
 }
 
@@ -302,7 +423,7 @@ export function runOf(made) {
     return {
         ...made.run,
         records: { step: made.steps.length, probe: made.probes.length + made.unmeasured.length, metric: 0, event: 0,
-            sharpness: 0, group: 0 },
+            sharpness: made.norms.length, group: groupsOf(made).length },
         last_step: last === undefined ? null : last.step,
     };
 }
@@ -356,6 +477,9 @@ export class Mock {
         }
         const [steps, probes] = [made.steps.slice(s), made.probes.slice(p)];
         made.run.revision++;
+        if (made.options.normEvery > 0) {
+            this.send("run", runOf(made), null);
+        }
         if (n > 200) {
             this.send(
                 "more",
@@ -473,6 +597,16 @@ export class Mock {
                 return scatterOf(made, x, made.most ?? Number(query.get("max") ?? 20000), from, to);
             case "fits":
                 return { data: fitsOf(made, x, from, to) };
+            case "sharpness":
+                return recordsOf(made.norms, query);
+            case "diagnostics":
+                return { data: diagnosticsOf(made) };
+            case "groups":
+            case "probes":
+                return recordsOf(groupsOf(made), query);
+            case "layers":
+                return { data: LAYER_NAMES.slice(0, made.options.layers).map((name, i) => (
+                    { group: i + 1, name, size: 64, rows: 8, cols: 8, norm: 1, combine: 0 })) };
             default:
                 return null;
         }
@@ -526,7 +660,7 @@ export class Mock {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
     const mock = new Mock(process.argv[2] ?? "build/web");
-    mock.add(madeUpRun("live-run", { steps: 300 }));
+    mock.add(madeUpRun("live-run", { steps: 300, normEvery: 12, layers: 5 }));
     mock.add(madeUpRun("huge", { steps: 1_000_000, seed: 2, state: "finished" }));
     mock.add(madeUpRun("few", { steps: 12, seed: 3 }));
     await mock.start(Number(process.argv[3] ?? 0));

@@ -39,6 +39,18 @@ export type LiveRows = Schemas["LiveRows"];
 export type StepRows = LiveRows["step"];
 export type ProbeRows = LiveRows["probe"];
 
+export type SharpnessColumns = Schemas["SharpnessColumns"];
+export type SharpnessPage = Schemas["SharpnessPage"];
+export type GroupColumns = Schemas["GroupColumns"];
+export type GroupPage = Schemas["GroupPage"];
+export type ProbeColumns = Schemas["ProbeColumns"];
+export type ProbePage = Schemas["ProbePage"];
+export type Layer = Schemas["Layer"];
+export type Layers = Schemas["Layers"];
+
+export type Diagnostics = Schemas["Diagnostics"];
+export type DiagnosticsReply = Schemas["DiagnosticsReply"];
+
 export type Problem = Schemas["Problem"];
 
 /** NaN stands for "not measured" too: for places that draw neither. */

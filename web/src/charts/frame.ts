@@ -51,6 +51,11 @@ export class Frame {
         canvas.setAttribute("aria-label", text);
     }
 
+    /** A legend, between the title and the canvas. */
+    above(legend: HTMLElement): void {
+        this.element.insertBefore(legend, this.box);
+    }
+
     width(): number {
         return Math.max(160, this.boxWidth);
     }

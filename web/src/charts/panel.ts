@@ -5,13 +5,15 @@
 
 import uPlot from "uplot";
 import type { Announcer } from "../dom";
-import { h } from "../dom";
+import { h, setText } from "../dom";
 import { belowLogText, nonfiniteText, sampledText } from "../draw/captions";
 import { grouped, sig3 } from "../draw/format";
 import type { Palette, Theme } from "../draw/theme";
 import { type Buckets, lastStep, newBuckets } from "../model/buckets";
 import { type Joined, join } from "../model/join";
+import { type Norm, legendText } from "../model/norms";
 import { axis, padLinear, padLog } from "./axes";
+import { drawDiamonds, placed } from "./diamonds";
 import { Frame } from "./frame";
 import { movedTo } from "./keys";
 import type { TableSource } from "./table";
@@ -23,6 +25,8 @@ export interface Line {
     dash?: readonly number[];
     width?: number;
     band?: boolean;
+    /** Its values are drawn as the norms' marks, without a line. */
+    marks?: boolean;
 }
 
 export interface PanelOptions {
@@ -53,6 +57,8 @@ export class Panel {
     private range: [number, number] = [0, 1];
     private log: boolean;
     private hushed = false;
+    private norms: readonly Norm[] = [];
+    private readonly normLegend = h("div", { class: "legend", hidden: true });
     private readonly logBox: HTMLInputElement;
     private readonly unfollow: () => void;
 
@@ -71,6 +77,7 @@ export class Panel {
         });
         this.logBox.checked = this.log;
         this.frame.tools.append(h("label", { class: "check" }, this.logBox, "log"));
+        this.frame.above(this.normLegend);
         this.u = this.make();
         this.frame.plot.addEventListener("keydown", (event) => this.key(event));
         this.unfollow = options.theme.onChange(() => this.u.redraw(false, true));
@@ -78,6 +85,13 @@ export class Panel {
 
     set(metric: string, buckets: Buckets): void {
         this.data.set(metric, buckets);
+    }
+
+    /** What the line with marks has in its buckets, one by one. */
+    setNorms(norms: readonly Norm[]): void {
+        this.norms = norms;
+        this.normLegend.hidden = norms.length === 0;
+        setText(this.normLegend, legendText(norms));
     }
 
     setRange(range: [number, number]): void {
@@ -135,10 +149,11 @@ export class Panel {
                     width: line.width ?? 1.25,
                     spanGaps: true,
                     points: { show: () => false },
+                    ...(line.marks ? { paths: () => null } : {}),
                     ...(line.dash ? { dash: [...line.dash] } : {}),
                 },
             );
-            if (line.band !== false) {
+            if (line.band !== false && !line.marks) {
                 bands.push({ series: [at + 1, at], fill: () => tint(stroke()) });
             }
         }
@@ -307,7 +322,7 @@ export class Panel {
             ctx.fillStyle = line.colour(palette);
             for (
                 let i = 0;
-                b.first.length < FEW && line.band !== false && i < b.first.length;
+                b.first.length < FEW && line.band !== false && !line.marks && i < b.first.length;
                 i++
             ) {
                 const y = u.valToPos(b.value[i]!, "y", true);
@@ -324,6 +339,11 @@ export class Panel {
                 }
             }
         });
+        const places = placed(this.norms, ({ step, value }) => [
+            u.valToPos(step, "x", true),
+            u.valToPos(Math.abs(value), "y", true),
+        ]);
+        drawDiamonds(ctx, places, palette);
         ctx.restore();
     }
 

@@ -10,15 +10,17 @@
 import uPlot from "uplot";
 import { type DensityData, REGRESSORS, type Regressor } from "../api/types";
 import type { Announcer } from "../dom";
-import { h } from "../dom";
-import { grouped, sig3 } from "../draw/format";
+import { h, setText } from "../dom";
+import { counted, grouped, sig3 } from "../draw/format";
 import { type Extent, Plane, aired } from "../draw/plane";
 import { RAMP_SIZE, rampPixels, steadyLast } from "../draw/ramp";
 import type { Theme } from "../draw/theme";
+import { type Norm, comparisonText, isPlaced, legendText, normText } from "../model/norms";
 import { Points, widen } from "../model/points";
 import { axis } from "./axes";
 import { type Laws, drawLaws } from "./curves";
 import { drawDensity } from "./density";
+import { type Place, diamondAt, drawDiamonds, placed } from "./diamonds";
 import { Dots, drawCeiling, drawRing } from "./dots";
 import { Frame } from "./frame";
 import { movedTo } from "./keys";
@@ -51,6 +53,11 @@ export class Scatter {
     points = new Points();
     private density: DensityData | null = null;
     private laws: Laws = { curves: [], x: null };
+    private given: readonly Norm[] = [];
+    /** Of them, those that have a place. */
+    private norms: readonly Norm[] = [];
+    private diamonds: readonly Place[] = [];
+    private overNorm: Norm | null = null;
     private readonly u: uPlot;
     private readonly dots = new Dots();
     /** Of the logarithms, as the axes show them. */
@@ -70,6 +77,8 @@ export class Scatter {
     });
     private readonly first = h("span", {});
     private readonly last = h("span", {});
+    private readonly normLegend = h("span", { class: "norm-legend" });
+    private readonly comparison = h("p", { class: "caption comparison", hidden: true });
     private readonly unfollow: () => void;
 
     constructor(private readonly options: ScatterOptions) {
@@ -95,10 +104,18 @@ export class Scatter {
             h("label", {}, "x: ", this.select),
             h("label", { class: "check" }, this.ceilingBox, "ceiling"),
         );
-        this.frame.element.insertBefore(
-            h("div", { class: "legend" }, "step ", this.first, this.legend, this.last),
-            this.frame.element.querySelector(".plot-box"),
+        this.frame.above(
+            h(
+                "div",
+                { class: "legend" },
+                "step ",
+                this.first,
+                this.legend,
+                this.last,
+                this.normLegend,
+            ),
         );
+        this.frame.element.append(this.comparison);
         this.u = this.make();
         this.colourLegend();
         this.frame.plot.addEventListener("keydown", (event) => this.key(event));
@@ -128,6 +145,17 @@ export class Scatter {
 
     setLaws(laws: Laws): void {
         this.laws = laws;
+    }
+
+    setNorms(norms: readonly Norm[]): void {
+        if (norms === this.given) {
+            return;
+        }
+        this.given = norms;
+        this.norms = norms.filter(isPlaced);
+        setText(this.normLegend, norms.length > 0 ? legendText(norms) : "");
+        setText(this.comparison, comparisonText(norms));
+        this.comparison.hidden = norms.length === 0;
     }
 
     setRegressor(regressor: Regressor): void {
@@ -248,6 +276,10 @@ export class Scatter {
             this.density.x_log10.forEach((v) => widen(x, v));
             this.density.y_log10.forEach((v) => widen(y, v));
         }
+        for (const norm of this.norms) {
+            widen(x, Math.log10(norm.x));
+            widen(y, Math.log10(Math.abs(norm.value)));
+        }
         if (this.laws.x !== null) {
             const [from, to] = this.laws.x;
             for (const { L0, L1 } of this.laws.curves) {
@@ -293,6 +325,11 @@ export class Scatter {
             });
         });
         drawLaws(ctx, plane, this.laws, palette, this.narrow());
+        this.diamonds = placed(this.norms, ({ x, value }) => [
+            plane.toX(Math.log10(x)),
+            plane.toY(Math.log10(Math.abs(value))),
+        ]);
+        plane.clipped(ctx, () => drawDiamonds(ctx, this.diamonds, palette));
         if (this.chosen >= 0 && this.chosen < points.n) {
             const x = plane.toX(points.logX[this.chosen]!);
             drawRing(ctx, x, plane.toY(points.logY[this.chosen]!), palette);
@@ -310,13 +347,26 @@ export class Scatter {
         if (left === undefined || top === undefined || left < 0) {
             return;
         }
+        const before = this.overNorm;
+        this.overNorm = this.normAt(u, left, top);
+        if (this.overNorm !== null) {
+            this.choose(-1);
+            this.frame.say(normText(this.overNorm));
+            this.options.onPick(this.overNorm.step);
+            return;
+        }
         const found = this.dots.at(left, top);
         if (found < 0 && this.density !== null) {
             this.frame.say(cellText(this.density, u.posToVal(left, "x"), u.posToVal(top, "y")));
         }
-        if (found !== this.chosen) {
+        if (found !== this.chosen || before !== null) {
             this.choose(found);
         }
+    }
+
+    private normAt({ bbox }: uPlot, left: number, top: number): Norm | null {
+        const ratio = devicePixelRatio;
+        return diamondAt(this.diamonds, bbox.left + left * ratio, bbox.top + top * ratio);
     }
 
     private choose(point: number): void {
@@ -370,13 +420,15 @@ export class Scatter {
             out > 0
                 ? `No probe of ${grouped(out)} has a point: each was left out.`
                 : "No probe yet. The smoothness needs two gradients on the same batch: give the hook a gradient function.";
-        frame.instead(some ? null : nothing);
-        frame.label(
-            this.u.ctx.canvas,
-            some
-                ? pictureText(points, this.density, [first, last], this.laws.curves)
-                : "Smoothness against gradient norm: no points yet",
-        );
+        frame.instead(some || this.norms.length > 0 ? null : nothing);
+        const marks =
+            this.norms.length > 0
+                ? `. ${counted(this.norms.length, "operator norm")} of the Hessian as diamonds`
+                : "";
+        const picture = some
+            ? pictureText(points, this.density, [first, last], this.laws.curves)
+            : "Smoothness against gradient norm: no points yet";
+        frame.label(this.u.ctx.canvas, picture + marks);
     }
 
     private ceilingText(): string {
@@ -393,16 +445,28 @@ export class Scatter {
     }
 
     private table(): TableSource {
-        const { points } = this;
+        const { points, norms } = this;
+        const point = (i: number): string[] => [
+            grouped(points.step[i]!),
+            sig3(points.x[i]),
+            sig3(points.y[i]),
+            Number.isFinite(points.ceiling[i]!) ? sig3(points.ceiling[i]) : "–",
+        ];
+        const norm = ({ step, x, value, converged }: Norm): string[] => [
+            grouped(step),
+            sig3(x),
+            "–",
+            "–",
+            sig3(value) + (converged ? "" : " (not converged)"),
+        ];
+        const heads = ["step", "gradient norm", "smoothness", "ceiling"];
+        if (norms.length === 0) {
+            return { heads, rows: points.n, row: point };
+        }
         return {
-            heads: ["step", "gradient norm", "smoothness", "ceiling"],
-            rows: points.n,
-            row: (i) => [
-                grouped(points.step[i]!),
-                sig3(points.x[i]),
-                sig3(points.y[i]),
-                Number.isFinite(points.ceiling[i]!) ? sig3(points.ceiling[i]) : "–",
-            ],
+            heads: [...heads, "operator norm, signed"],
+            rows: points.n + norms.length,
+            row: (i) => (i < points.n ? [...point(i), "–"] : norm(norms[i - points.n]!)),
         };
     }
 }

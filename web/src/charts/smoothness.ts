@@ -1,4 +1,4 @@
-/** smoothness: the local smoothness along the update, over steps. */
+/** smoothness: the local smoothness along the update, over steps, and the operator norm of the Hessian. */
 
 import type { PanelContext } from "./loss";
 import { Panel } from "./panel";
@@ -7,8 +7,11 @@ export function smoothnessPanel(context: PanelContext): Panel {
     return new Panel({
         ...context,
         name: "Smoothness L̂",
-        what: "measured local smoothness over steps",
-        lines: [{ metric: "smoothness", label: "L̂", colour: (p) => p.series.smoothness }],
+        what: "measured local smoothness over steps, with the operator norm of the Hessian as diamonds",
+        lines: [
+            { metric: "smoothness", label: "L̂", colour: (p) => p.series.smoothness },
+            { metric: "operator_norm", label: "‖H‖", colour: (p) => p.ink, marks: true },
+        ],
         empty: "No smoothness yet: it needs two gradients on the same batch, and an update between.",
     });
 }

@@ -6,6 +6,15 @@ import { h } from "../dom";
 import { counted, duration, grouped, moment, wallMs } from "../draw/format";
 import { completeBadge, stateBadge } from "./badge";
 
+const KINDS = [
+    ["step", "steps"],
+    ["probe", "probes"],
+    ["metric", "metrics"],
+    ["event", "events"],
+    ["sharpness", "operator norms"],
+    ["group", "layers"],
+] as const;
+
 export class Facts {
     private readonly list = h("dl", { class: "facts tiles" });
     private readonly config = h("pre", {
@@ -26,8 +35,8 @@ export class Facts {
                 },
                 format === "csv" ? "CSV" : "NDJSON",
             );
-        const kinds = ["step", "probe", "metric", "event"].map((kind) =>
-            h("li", {}, `${kind}s: `, link(kind, "csv"), " ", link(kind, "ndjson")),
+        const kinds = KINDS.map(([kind, many]) =>
+            h("li", {}, `${many}: `, link(kind, "csv"), " ", link(kind, "ndjson")),
         );
         this.element = h(
             "section",
@@ -44,7 +53,7 @@ export class Facts {
     show(run: RunDetail): void {
         const created = wallMs(run.created_wall_ns);
         const updated = wallMs(run.updated_wall_ns);
-        const { step, probe, metric, event } = run.records;
+        const { step, probe, metric, event, sharpness, group } = run.records;
         const rows: [string, (Node | string)[]][] = [
             ["state", [stateBadge(run), " ", completeBadge(run)]],
             ["id", [h("code", {}, run.id)]],
@@ -63,7 +72,8 @@ export class Facts {
                 "records",
                 [
                     `${counted(Number(step), "step")}, ${counted(Number(probe), "probe")}, ` +
-                        `${counted(Number(metric), "metric")}, ${counted(Number(event), "event")}`,
+                        `${counted(Number(metric), "metric")}, ${counted(Number(event), "event")}, ` +
+                        `${counted(Number(sharpness), "operator norm")}, ${grouped(Number(group))} of layers`,
                 ],
             ],
         ];

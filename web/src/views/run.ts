@@ -28,12 +28,18 @@ import { curves } from "../model/verdict";
 import { PANEL_KEYS, type PanelKey, type RunView } from "../model/view";
 import type { App, Page } from "./app";
 import { lossText, stateBadge } from "./badge";
+import { diagnosticsDrawer } from "./diagnostics";
+import type { Drawer } from "./drawer";
 import { Facts } from "./facts";
 import { FitTable } from "./fits";
+import { layersDrawer } from "./layers";
 import { Loader } from "./loader";
+import { NormFeed } from "./norms";
 
 /** As many as the picture takes ten times a second; of more, the daemon makes a density. */
 const POINTS_MOST = 50_000;
+/** As in styles.css: there is little room, and what is not asked for stays closed. */
+const NARROW = window.matchMedia("(max-width: 760px)");
 
 const PANEL_METRICS: Record<PanelKey, readonly Metric[]> = {
     loss: ["loss"],
@@ -59,6 +65,9 @@ export class RunPage implements Page {
     private readonly panels: Record<PanelKey, Panel>;
     private readonly fitTable = new FitTable();
     private readonly facts: Facts;
+    private readonly norms: NormFeed;
+    private readonly layers: Drawer;
+    private readonly drawers: readonly Drawer[];
     private readonly heading = h("h1", {});
     private readonly state = h("span", { class: "state" });
     private readonly lostNote = h("span", { class: "lost-note" });
@@ -73,6 +82,18 @@ export class RunPage implements Page {
     ) {
         app.title(view.id);
         this.facts = new Facts(view.id);
+        this.norms = new NormFeed(
+            view.id,
+            () => this.view.range,
+            () => {
+                if (!app.paused()) {
+                    this.resume();
+                }
+            },
+        );
+        this.layers = layersDrawer();
+        this.layers.element.hidden = true;
+        this.drawers = [diagnosticsDrawer(NARROW.matches), this.layers];
         this.scatter = new Scatter({
             theme: app.theme,
             announcer: app.announcer,
@@ -116,6 +137,11 @@ export class RunPage implements Page {
                 { class: "hint" },
                 "Drag over a chart to look closer, double click to see the whole run again.",
             ),
+            h(
+                "div",
+                { class: "panels drawers" },
+                ...this.drawers.map((drawer) => drawer.element),
+            ),
             this.facts.element,
         );
         this.element.append(
@@ -152,6 +178,8 @@ export class RunPage implements Page {
         this.live.close();
         this.loader.close();
         this.refitter.close();
+        this.norms.close();
+        this.drawers.forEach((drawer) => drawer.close());
         this.scatter.close();
         PANEL_KEYS.forEach((key) => this.panels[key].close());
     }
@@ -194,6 +222,7 @@ export class RunPage implements Page {
         this.app.painter.ask(this.paintAll);
         if (refetch) {
             this.loader.now();
+            this.norms.again();
         }
     }
 
@@ -359,6 +388,9 @@ export class RunPage implements Page {
         const lost = lossText(run);
         setText(this.lostNote, lost === null ? "" : `▲ ${lost}`);
         this.facts.show(run);
+        this.norms.note(run);
+        this.layers.element.hidden = Number(run.records.group) === 0;
+        this.drawers.forEach((drawer) => drawer.note(run));
     }
 
     // ---- drawing
@@ -377,6 +409,7 @@ export class RunPage implements Page {
     private readonly paintPicture = (): void => {
         this.scatter.setRegressor(this.regressor());
         this.scatter.setLaws({ curves: curves(this.fits), x: this.fits?.x_range ?? null });
+        this.scatter.setNorms(this.norms.norms);
         this.fitTable.show(this.fits);
         this.scatter.paint();
     };
@@ -386,6 +419,11 @@ export class RunPage implements Page {
         for (const key of PANEL_KEYS) {
             const panel = this.panels[key];
             PANEL_METRICS[key].forEach((metric) => panel.set(metric, this.series.get(metric)));
+            if (key === "smoothness") {
+                const { steps } = this.series.get("smoothness");
+                panel.set("operator_norm", this.norms.buckets(steps));
+                panel.setNorms(this.norms.norms);
+            }
             panel.setRange(range);
             panel.paint();
         }

@@ -1,0 +1,67 @@
+/** drawer: a block that asks the daemon when it is opened, and while it is open from time to time. */
+
+import { isAbort } from "../api/client";
+import type { RunDetail } from "../api/types";
+import { h } from "../dom";
+import { Loader } from "./loader";
+
+const LEAST_MS = 10_000;
+
+export class Drawer {
+    readonly element: HTMLDetailsElement;
+    private run: RunDetail | null = null;
+    private readonly body = h("div", { class: "drawer-body" }, h("p", { class: "dim" }, "…"));
+    private readonly loader = new Loader((signal) => this.load(signal), LEAST_MS);
+
+    /** ask gives what is to be shown in place of what is there. */
+    constructor(
+        title: string,
+        open: boolean,
+        private readonly ask: (
+            run: RunDetail,
+            signal: AbortSignal,
+        ) => Promise<readonly HTMLElement[]>,
+    ) {
+        this.element = h(
+            "details",
+            { class: "drawer", open },
+            h("summary", {}, h("h3", {}, title)),
+            this.body,
+        );
+        this.element.addEventListener("toggle", () => this.loadSoon());
+    }
+
+    /** The run as last heard: it has changed. */
+    note(run: RunDetail): void {
+        this.run = run;
+        this.loadSoon();
+    }
+
+    close(): void {
+        this.loader.close();
+    }
+
+    private loadSoon(): void {
+        if (this.run !== null && this.seen()) {
+            this.loader.soon();
+        }
+    }
+
+    private seen(): boolean {
+        const { open, hidden } = this.element;
+        return open && !hidden && document.visibilityState === "visible";
+    }
+
+    private async load(signal: AbortSignal): Promise<void> {
+        if (this.run === null || !this.seen()) {
+            return;
+        }
+        try {
+            this.body.replaceChildren(...(await this.ask(this.run, signal)));
+        } catch (error) {
+            if (!isAbort(error) && this.body.querySelector("table") === null) {
+                this.body.replaceChildren(h("p", { class: "dim" }, "Not to be had now."));
+            }
+        }
+    }
+}
