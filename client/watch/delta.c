@@ -4,37 +4,46 @@
 #include <math.h>
 
 #include "held_env.h"
+#include "math/element.h"
 
-/* One body per element type: v and g of one array. velocity may be NULL. */
-#define DEFINE(type)                                                           \
-    static void gradient_##type(const type *now, const type *before, type *g,  \
-        type *velocity, size_t n, double lr, double momentum)                  \
-    {                                                                          \
-        for (size_t i = 0; i < n; i++) {                                       \
-            const double v = -((double)now[i] - (double)before[i]) / lr;       \
-            if (velocity == NULL) {                                            \
-                g[i] = (type)v;                                                \
-            } else {                                                           \
-                g[i] = (type)(v - momentum * (double)velocity[i]);             \
-                velocity[i] = (type)v;                                         \
-            }                                                                  \
-        }                                                                      \
+struct update {
+    double lr, momentum;
+    bool with_velocity;
+};
+
+/* Elements first .. first + n - 1 of array i. */
+static void block_of_gradient(struct arrays *a, size_t i, size_t first,
+    size_t n, const struct update *update)
+{
+    double now[ELEMENT_BLOCK];
+    double before[ELEMENT_BLOCK];
+    double velocity[ELEMENT_BLOCK] = { 0 };
+    const struct traj_watch_segment *s = &a->segment[i];
+    element_widen(s->dtype, s->param, first, n, now);
+    element_widen(s->dtype, a->copy[KEPT_PARAM][i], first, n, before);
+    if (update->with_velocity) {
+        element_widen(s->dtype, a->copy[KEPT_VELOCITY][i], first, n, velocity);
     }
-DEFINE(float)
-DEFINE(double)
+    for (size_t k = 0; k < n; k++) {
+        const double v = -(now[k] - before[k]) / update->lr;
+        now[k] = v - update->momentum * velocity[k];
+        velocity[k] = v;
+    }
+    element_narrow(s->dtype, now, n, a->copy[KEPT_OWN_GRAD][i], first);
+    if (update->with_velocity) {
+        element_narrow(s->dtype, velocity, n, a->copy[KEPT_VELOCITY][i], first);
+    }
+}
 
 HELD_ENV_NOINLINE static void all_gradients(
-    struct arrays *a, bool with_velocity, double lr, double momentum)
+    struct arrays *a, const struct update *update)
 {
     for (size_t i = 0; i < a->n; i++) {
-        const struct traj_watch_segment *s = &a->segment[i];
-        void *velocity = with_velocity ? a->copy[KEPT_VELOCITY][i] : NULL;
-        if (s->dtype == TRAJ_F64) {
-            gradient_double(s->param, a->copy[KEPT_PARAM][i],
-                a->copy[KEPT_OWN_GRAD][i], velocity, s->n, lr, momentum);
-        } else {
-            gradient_float(s->param, a->copy[KEPT_PARAM][i],
-                a->copy[KEPT_OWN_GRAD][i], velocity, s->n, lr, momentum);
+        const size_t n = a->segment[i].n;
+        for (size_t first = 0; first < n; first += ELEMENT_BLOCK) {
+            const size_t left = n - first;
+            block_of_gradient(a, i, first,
+                left < ELEMENT_BLOCK ? left : ELEMENT_BLOCK, update);
         }
     }
 }
@@ -42,9 +51,13 @@ HELD_ENV_NOINLINE static void all_gradients(
 void delta_gradient(struct arrays *arrays, enum traj_optimizer optimizer,
     double lr, double momentum)
 {
+    const bool with_velocity = optimizer == TRAJ_OPTIMIZER_HEAVY_BALL;
+    const struct update update = { .lr = lr,
+        .momentum = with_velocity ? momentum : 0,
+        .with_velocity = with_velocity };
     struct held_env held;
     held_env_take(&held);
-    all_gradients(arrays, optimizer == TRAJ_OPTIMIZER_HEAVY_BALL, lr, momentum);
+    all_gradients(arrays, &update);
     held_env_give_back(&held);
 }
 

@@ -154,7 +154,7 @@ static enum traj_status unify(const struct traj_watch_options *given,
 enum traj_status watch_options_read(const struct traj_watch_options *given,
     struct traj_watch_segment *flat, struct traj_watch_options *ret_options)
 {
-    struct traj_watch_options o;
+    struct traj_watch_options o = { .size = 0 };
     enum traj_status status = unify(given, flat, &o);
     if (status == TRAJ_OK) {
         status = check_options(&o);
