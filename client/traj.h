@@ -128,7 +128,7 @@ enum traj_norm {
  * group 0 is all parameters. */
 struct traj_group {
     const char *name;    /* UTF-8, 1..64 bytes, no control character, " or \ */
-    uint64_t size;       /* elements */
+    uint64_t size;       /* elements; 1..2^53 */
     uint32_t rows, cols; /* of a matrix; 0, 0 = a vector */
     enum traj_norm norm; /* SPECTRAL needs rows and cols */
     enum traj_combine combine; /* of ranks; NONE = as the step's */
@@ -668,7 +668,7 @@ TRAJ_API size_t traj_probe_workspace(const struct traj_probe_input *input);
 TRAJ_API TRAJ_CHECK enum traj_status traj_smoothness_probe(
     const struct traj_probe_input *input, struct traj_probe *ret_probe);
 
-/* Record a probe. As traj_step. */
+/* Record a probe. As traj_step; TRAJ_EINVAL if the run has no such group. */
 TRAJ_API TRAJ_CHECK enum traj_status traj_log_probe(
     traj_run *run, const struct traj_probe *probe);
 
@@ -773,7 +773,7 @@ TRAJ_API TRAJ_CHECK enum traj_status traj_sharpness_measure(
 /* NULL is allowed. */
 TRAJ_API void traj_sharpness_close(traj_sharpness_meter *meter);
 
-/* Record it. As traj_step. */
+/* Record it. As traj_step; TRAJ_EINVAL if the run has no such group. */
 TRAJ_API TRAJ_CHECK enum traj_status traj_log_sharpness(
     traj_run *run, const struct traj_sharpness *sharpness);
 

@@ -58,28 +58,28 @@ static enum traj_status check_group(
     return TRAJ_OK;
 }
 
-static int by_name(const void *a, const void *b)
+static int by_text(const void *a, const void *b)
 {
-    const struct traj_group *const *x = a;
-    const struct traj_group *const *y = b;
-    return strcmp((*x)->name, (*y)->name);
+    const char *const *x = a;
+    const char *const *y = b;
+    return strcmp(*x, *y);
 }
 
 static enum traj_status check_names_differ(const struct run_groups *groups)
 {
-    const struct traj_group **sorted = malloc(groups->n * sizeof *sorted);
+    const char **sorted = malloc(groups->n * sizeof *sorted);
     if (sorted == NULL) {
         return error_set_static(TRAJ_ENOMEM, "out of memory for the groups");
     }
     for (uint32_t i = 0; i < groups->n; i++) {
-        sorted[i] = &groups->v[i];
+        sorted[i] = groups->v[i].name;
     }
-    qsort(sorted, groups->n, sizeof *sorted, by_name);
+    qsort(sorted, groups->n, sizeof *sorted, by_text);
     enum traj_status status = TRAJ_OK;
     for (uint32_t i = 1; status == TRAJ_OK && i < groups->n; i++) {
-        if (strcmp(sorted[i - 1]->name, sorted[i]->name) == 0) {
+        if (strcmp(sorted[i - 1], sorted[i]) == 0) {
             status = error_set(
-                TRAJ_EINVAL, "two groups are named \"%s\"", sorted[i]->name);
+                TRAJ_EINVAL, "two groups are named \"%s\"", sorted[i]);
         }
     }
     free(sorted);

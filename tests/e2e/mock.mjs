@@ -301,7 +301,8 @@ export function runOf(made) {
     const last = made.steps[made.steps.length - 1];
     return {
         ...made.run,
-        records: { step: made.steps.length, probe: made.probes.length + made.unmeasured.length, metric: 0, event: 0 },
+        records: { step: made.steps.length, probe: made.probes.length + made.unmeasured.length, metric: 0, event: 0,
+            sharpness: 0, group: 0 },
         last_step: last === undefined ? null : last.step,
     };
 }
