@@ -28,7 +28,7 @@ LIB_LIBS := -lzmq -lm
 DAEMON_LIBS := -lzmq -lsqlite3 -lcjson -lmicrohttpd -lzstd -lm
 
 # ---- what is built from what
-LIB_SRC := $(wildcard client/*.c client/math/*.c client/wire/*.c client/transport/*.c)
+LIB_SRC := $(wildcard client/*.c client/watch/*.c client/math/*.c client/wire/*.c client/transport/*.c)
 CLI_SRC := $(wildcard client/cli/*.c)
 DAEMON_SRC := $(filter-out daemon/main.c,$(wildcard daemon/*.c daemon/*/*.c))
 TESTLIB_SRC := $(wildcard tests/lib/*.c)
@@ -80,7 +80,9 @@ $(B)/trajd: $(O)/daemon/main.o $(O)/trajd_internal.a $(O)/traj_internal.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
 $(B)/traj: $(call obj,$(CLI_SRC)) $(O)/traj_internal.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcurl -lcjson $(LIB_LIBS)
-$(B)/examples/lstm: $(call obj,$(wildcard client/examples/lstm/*.c))
+$(B)/examples/lstm: $(call obj,$(wildcard client/examples/lstm/*.c) client/examples/common/rng.c)
+$(B)/examples/analytic: $(call obj,$(wildcard client/examples/analytic/*.c client/examples/common/*.c))
+$(B)/examples/mlp: $(call obj,$(wildcard client/examples/mlp/*.c client/examples/common/*.c))
 $(B)/examples/%: $(O)/client/examples/%.o $(B)/libtraj.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIB_LIBS)

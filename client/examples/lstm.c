@@ -112,6 +112,22 @@ static enum traj_status open_run(struct trainer *t)
     return traj_open(&options, &t->run);
 }
 
+static void choose_probes(
+    const struct options *o, struct traj_watch_options *ret)
+{
+    const bool by_budget = o->probe_budget > 0;
+    if (by_budget || o->probe_every > 0) {
+        ret->gradient = gradient_again;
+    }
+    ret->probe_every = by_budget ? 0 : o->probe_every;
+    ret->probe_budget = by_budget ? o->probe_budget : 0;
+    ret->sharpness_every =
+        o->sharpness_every > 0 ? o->sharpness_every : UINT32_MAX;
+    ret->different_every = UINT32_MAX; /* the same class throughout */
+    ret->gammas = o->gammas;
+    ret->n_gammas = o->n_gammas;
+}
+
 static void hook_open(struct trainer *t)
 {
     if (!t->options.measure) {
@@ -128,11 +144,8 @@ static void hook_open(struct trainer *t)
     options.n = t->n;
     options.param = t->param;
     options.grad = t->grad;
-    options.gradient = t->options.probe_every == 0 ? NULL : gradient_again;
     options.context = t;
-    options.probe_every = t->options.probe_every;
-    options.gammas = t->options.gammas;
-    options.n_gammas = t->options.n_gammas;
+    choose_probes(&t->options, &options);
     options.check_idempotence = 1;
     options.batch_samples = t->shape.batch;
     status = traj_watch_open(t->run, &options, &t->watch);

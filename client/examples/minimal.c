@@ -49,6 +49,7 @@ int main(void)
     options.param = x;
     options.grad = g;
     options.gradient = gradient;
+    options.probe_every = 1; /* without this line: 2 % of the time */
     check(traj_open(NULL, &run));
     check(traj_watch_open(run, &options, &watch));
 

@@ -13,7 +13,7 @@
 #include <math.h>
 
 #include "math/scale.h"
-#include "math/sum.h"
+#include "sum.h"
 
 struct point {
     double x, y;

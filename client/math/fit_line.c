@@ -10,7 +10,7 @@
 
 #include "math/order.h"
 #include "math/scale.h"
-#include "math/sum.h"
+#include "sum.h"
 
 /* Weighted sums of the scaled data, s = sum of w. */
 struct line_sums {

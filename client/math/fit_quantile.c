@@ -18,7 +18,7 @@
 
 #include "math/order.h"
 #include "math/scale.h"
-#include "math/sum.h"
+#include "sum.h"
 
 struct problem {
     const double *x, *y;

@@ -4,7 +4,7 @@
 #include <math.h>
 
 #include "math/order.h"
-#include "math/sum.h"
+#include "sum.h"
 
 /* Ranks from 1 into ret_ranks; equal values share the mean of their ranks. */
 static void rank(

@@ -9,9 +9,9 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "math/held_env.h"
+#include "held_env.h"
 #include "math/kernel.h"
-#include "math/sum.h"
+#include "sum.h"
 
 struct arrays {
     enum traj_dtype dtype;

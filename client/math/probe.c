@@ -6,410 +6,271 @@
  * P1. From save_params on, every way out goes through restore_params.
  * P2. The callback runs in the caller's floating-point environment; all
  *     arithmetic is in held functions, in the default environment.
+ * P3. The caller's results are written when all has succeeded, and only then.
  */
-#include "error.h"
-#include <assert.h>
-#include <math.h>
+#include "math/probe.h"
 #include <stdbool.h>
 #include <string.h>
 
-#include "math/held_env.h"
+#include "error.h"
+#include "held_env.h"
+#include "math/element.h"
 #include "math/isa.h"
 
-#define ALIGNMENT 64u
-#define TINY_STEP 1e-12    /* ||d|| / ||x|| below which d is rounding */
-#define ROUNDING_FACTOR 10 /* times u: differences below it are rounding */
-
-struct probe_run {
-    const struct traj_probe_input *input;
-    void *saved; /* the trainer's x + d */
-    void *grad;  /* what the callback fills */
-    double loss; /* what the callback said last, or unset */
-    struct traj_probe *result;
-    double best_sq; /* the largest finite smoothness yet, squared; or -1 */
-};
-
-static size_t width(enum traj_dtype dtype)
-{
-    return dtype == TRAJ_F64 ? sizeof(double) : sizeof(float);
-}
-
-static double unit_roundoff(enum traj_dtype dtype)
-{
-    return dtype == TRAJ_F64 ? 0x1p-53 : 0x1p-24;
-}
-
-/* Bytes of one array of the workspace; 0 if there are too many. */
-static size_t stride(enum traj_dtype dtype, size_t n)
-{
-    if (n > (SIZE_MAX / 2 - ALIGNMENT) / width(dtype)) {
-        return 0;
-    }
-    return (n * width(dtype) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-}
-
-size_t traj_probe_workspace(const struct traj_probe_input *input)
-{
-    if (input->dtype != TRAJ_F32 && input->dtype != TRAJ_F64) {
-        return 0;
-    }
-    return 2 * stride(input->dtype, input->n);
-}
-
-static enum traj_status missing(const char *name)
-{
-    return error_set(
-        TRAJ_ENOGRAD, "probe: %s is NULL (is the array allocated yet?)", name);
-}
-
-static enum traj_status check_arrays(const struct traj_probe_input *input)
-{
-    if (input->param == NULL) {
-        return missing("param");
-    }
-    if (input->param_start == NULL) {
-        return missing("param_start");
-    }
-    if (input->grad_start == NULL) {
-        return missing("grad_start");
-    }
-    if (input->workspace == NULL) {
-        return missing("workspace");
-    }
-    if (input->param == input->param_start) {
-        return error_set(TRAJ_EINVAL,
-            "probe: param_start is param itself: it must be a copy of the "
-            "parameters before the update");
-    }
-    if ((uintptr_t)input->workspace % ALIGNMENT != 0) {
-        return error_set(
-            TRAJ_EINVAL, "probe: workspace is not aligned to %u", ALIGNMENT);
-    }
-    return TRAJ_OK;
-}
-
-static enum traj_status check_gammas(const double *gammas, uint32_t n)
-{
-    if (gammas == NULL || n < 1 || n > TRAJ_GAMMAS_MAX) {
-        return error_set(TRAJ_EINVAL, "probe: 1 to %d gammas, not %u",
-            TRAJ_GAMMAS_MAX, gammas == NULL ? 0 : (unsigned)n);
-    }
-    for (uint32_t i = 0; i < n; i++) {
-        if (!(gammas[i] > 0 && gammas[i] <= 1)) {
-            return error_set(TRAJ_EINVAL,
-                "probe: gammas[%u] is %g, not in (0, 1]", (unsigned)i,
-                gammas[i]);
-        }
-        if (i > 0 && !(gammas[i] > gammas[i - 1])) {
-            return error_set(TRAJ_EINVAL,
-                "probe: gammas[%u] is %g, not above the one before, %g",
-                (unsigned)i, gammas[i], gammas[i - 1]);
-        }
-    }
-    return TRAJ_OK;
-}
-
-HELD_ENV_NOINLINE static enum traj_status check(
-    const struct traj_probe_input *input, const struct traj_probe *probe)
-{
-    if (input == NULL || input->size < sizeof *input) {
-        return error_set(TRAJ_EINVAL, "probe: input->size is not set");
-    }
-    if (probe == NULL || probe->size < sizeof *probe) {
-        return error_set(TRAJ_EINVAL,
-            "probe: ret_probe has not been through traj_probe_init");
-    }
-    if (input->dtype != TRAJ_F32 && input->dtype != TRAJ_F64) {
-        return error_set(
-            TRAJ_EINVAL, "probe: unknown dtype %d", (int)input->dtype);
-    }
-    if (input->gradient == NULL) {
-        return error_set(TRAJ_EINVAL, "probe: there is no gradient callback");
-    }
-    if (input->n > 0 && stride(input->dtype, input->n) == 0) {
-        return error_set(TRAJ_EINVAL, "probe: n is too large");
-    }
-    enum traj_status status = check_arrays(input);
-    return status != TRAJ_OK ? status
-                             : check_gammas(input->gammas, input->n_gammas);
-}
-
-/* Sums that need nothing but valid arguments cannot fail. */
-static struct traj_moments moments(const struct traj_probe_input *input,
-    const void *x, const void *g, const void *x0, const void *g0)
-{
-    struct traj_moments m;
-    enum traj_status status =
-        traj_moments(input->dtype, input->n, x, g, x0, g0, &m);
-    (void)status;
-    return m;
-}
+/* ---- the trainer's parameters ------------------------------------------- */
 
 static void save_params(const struct probe_run *run)
 {
-    const struct traj_probe_input *input = run->input;
-    assert(run->saved != NULL && input->param != NULL); /* see check() */
-    memcpy(run->saved, input->param, input->n * width(input->dtype));
+    for (size_t i = 0; i < run->n_segments; i++) {
+        const struct probe_segment *s = &run->segments[i];
+        if (s->bytes > 0) {
+            memcpy(s->saved, s->given->param, s->bytes);
+        }
+    }
 }
 
 static void restore_params(const struct probe_run *run)
 {
-    const struct traj_probe_input *input = run->input;
-    memcpy(input->param, run->saved, input->n * width(input->dtype));
+    for (size_t i = 0; i < run->n_segments; i++) {
+        const struct probe_segment *s = &run->segments[i];
+        if (s->bytes > 0) {
+            memcpy(s->given->param, s->saved, s->bytes);
+        }
+    }
 }
 
-/* What is known before any callback. False if there is nothing to measure. */
-HELD_ENV_NOINLINE static bool measure_start(struct probe_run *run)
+void probe_place_start(const struct probe_run *run)
 {
-    const struct traj_probe_input *input = run->input;
-    struct traj_probe *result = run->result;
-    /* d comes out with the other sign: x and x + d have changed places, so
-     * that one pass also gives ||x||. */
-    const struct traj_moments m =
-        moments(input, input->param_start, input->grad_start, run->saved, NULL);
-    result->grad_sq = m.grad_sq;
-    result->param_sq = m.param_sq;
-    result->delta_sq = m.delta_sq;
-    result->grad_delta = -m.grad_delta;
-    if (!isfinite(m.grad_sq) || !isfinite(m.param_sq) ||
-        !isfinite(m.delta_sq)) {
-        result->flags |= TRAJ_PROBE_NONFINITE;
-        return false;
+    for (size_t i = 0; i < run->n_segments; i++) {
+        const struct probe_segment *s = &run->segments[i];
+        if (s->bytes > 0) {
+            memcpy(s->given->param, s->given->param_start, s->bytes);
+        }
     }
-    if (!(sqrt(m.delta_sq) > TINY_STEP * sqrt(m.param_sq))) {
-        result->flags |= TRAJ_PROBE_TINY_STEP;
-        return false;
-    }
-    return true;
 }
 
-static enum traj_status call(struct probe_run *run, double gamma)
+ISA_CLONES static void go_along(
+    double *restrict x, const double *restrict end, size_t n, double gamma)
 {
+    for (size_t i = 0; i < n; i++) {
+        x[i] += gamma * (end[i] - x[i]);
+    }
+}
+
+HELD_ENV_NOINLINE static void place_between(
+    const struct probe_run *run, double gamma)
+{
+    double x[ELEMENT_BLOCK];
+    double end[ELEMENT_BLOCK];
+    for (size_t i = 0; i < run->n_segments; i++) {
+        const struct probe_segment *s = &run->segments[i];
+        const enum traj_dtype dtype = s->given->dtype;
+        const size_t n = s->given->n;
+        for (size_t k = 0; k < n; k += ELEMENT_BLOCK) {
+            const size_t block = n - k < ELEMENT_BLOCK ? n - k : ELEMENT_BLOCK;
+            element_widen(dtype, s->given->param_start, k, block, x);
+            element_widen(dtype, s->saved, k, block, end);
+            go_along(x, end, block, gamma);
+            element_narrow(dtype, x, block, s->given->param, k);
+        }
+    }
+}
+
+void probe_place(const struct probe_run *run, double gamma)
+{
+    if (!(gamma < 1)) {
+        restore_params(run);
+        return;
+    }
+    struct held_env held;
+    held_env_take(&held);
+    place_between(run, gamma);
+    held_env_give_back(&held);
+}
+
+/* ---- the callback ------------------------------------------------------- */
+
+enum traj_status probe_call(
+    struct probe_run *run, uint32_t k, void **arrays, double gamma)
+{
+    const struct traj_probe_input *input = &run->input;
+    void *ret_grad = input->n_segments > 0 ? (void *)arrays : arrays[0];
     run->loss = traj_unset();
     int answer =
-        run->input->gradient(run->input->context, run->grad, &run->loss);
+        input->micro_gradient == NULL
+            ? input->gradient(input->context, ret_grad, &run->loss)
+            : input->micro_gradient(input->context, k, ret_grad, &run->loss);
     if (answer != 0) {
         return error_set(TRAJ_ECALLBACK,
             "probe: the gradient callback returned %d at gamma %g", answer,
             gamma);
     }
-    run->result->grad_evals++;
+    run->grad_evals++;
     return TRAJ_OK;
-}
-
-HELD_ENV_NOINLINE static void measure_idempotence(struct probe_run *run)
-{
-    const struct traj_probe_input *input = run->input;
-    struct traj_probe *result = run->result;
-    const struct traj_moments m =
-        moments(input, NULL, run->grad, NULL, input->grad_start);
-    const double difference = sqrt(m.dgrad_sq);
-    const double norm = sqrt(result->grad_sq);
-    result->idempotence = difference > 0 ? difference / norm : difference;
-    if (!isfinite(m.dgrad_sq)) {
-        result->flags |= TRAJ_PROBE_NONFINITE;
-    }
-    if (result->idempotence > ROUNDING_FACTOR * unit_roundoff(input->dtype)) {
-        result->flags |= TRAJ_PROBE_NOT_IDEMPOTENT;
-    }
-    if (traj_is_unset(result->loss)) {
-        result->loss = run->loss;
-    }
 }
 
 static enum traj_status check_idempotence(struct probe_run *run)
 {
-    const struct traj_probe_input *input = run->input;
-    memcpy(input->param, input->param_start, input->n * width(input->dtype));
-    enum traj_status status = call(run, 0);
-    if (status != TRAJ_OK) {
-        return status;
+    probe_place_start(run);
+    enum traj_status status = probe_call(run, 0, run->grads, 0);
+    if (status == TRAJ_OK) {
+        status = probe_measure_repetition(run, PROBE_GRAD_START, PROBE_GRAD);
+        probe_loss_if_unset(run, run->loss);
     }
-    struct held_env held;
-    held_env_take(&held);
-    measure_idempotence(run);
-    held_env_give_back(&held);
-    return TRAJ_OK;
+    return status;
 }
 
-ISA_CLONES HELD_ENV_NOINLINE static void place_float(float *restrict param,
-    const float *restrict start, const float *restrict end, size_t n,
-    double gamma)
+static enum traj_status probe_gammas(struct probe_run *run)
 {
-    for (size_t i = 0; i < n; i++) {
-        const double x = (double)start[i];
-        param[i] = (float)(x + gamma * ((double)end[i] - x));
-    }
-}
-
-ISA_CLONES HELD_ENV_NOINLINE static void place_double(double *restrict param,
-    const double *restrict start, const double *restrict end, size_t n,
-    double gamma)
-{
-    for (size_t i = 0; i < n; i++) {
-        param[i] = start[i] + gamma * (end[i] - start[i]);
-    }
-}
-
-/* param = x + gamma d. At gamma = 1 the trainer's own bits, which x + (p - x)
- * need not give. */
-static void place(const struct probe_run *run, double gamma)
-{
-    const struct traj_probe_input *input = run->input;
-    if (!(gamma < 1)) {
-        restore_params(run);
-    } else if (input->dtype == TRAJ_F64) {
-        place_double(
-            input->param, input->param_start, run->saved, input->n, gamma);
-    } else {
-        place_float(
-            input->param, input->param_start, run->saved, input->n, gamma);
-    }
-}
-
-/* gamma is compared exactly: 1/2 and 1 are what a caller writes. */
-static void keep_named_points(
-    struct probe_run *run, double gamma, const struct traj_moments *m)
-{
-    struct traj_probe *result = run->result;
-    if (!(gamma < 0.5) && !(gamma > 0.5)) {
-        result->grad_mid_sq = m->grad_sq;
-    }
-    if (!(gamma < 1)) {
-        result->grad_end_sq = m->grad_sq;
-        result->dgrad_sq = m->dgrad_sq;
-        result->dgrad_delta = m->dgrad_delta;
-        result->grad_grad_end = m->grad_prev;
-        result->loss_end = run->loss;
-    }
-}
-
-static void keep_maximum(
-    struct probe_run *run, double gamma, const struct traj_moments *m)
-{
-    const struct traj_probe_input *input = run->input;
-    struct traj_probe *result = run->result;
-    const double smoothness_sq = m->dgrad_sq / m->delta_sq;
-    if (!(smoothness_sq > run->best_sq) || !isfinite(smoothness_sq)) {
-        return;
-    }
-    const double u = unit_roundoff(input->dtype);
-    const double dgrad = sqrt(m->dgrad_sq);
-    const double delta = sqrt(m->delta_sq);
-    run->best_sq = smoothness_sq;
-    result->smoothness = dgrad / delta;
-    result->smoothness_gamma = gamma;
-    result->rounding_floor =
-        u * sqrt((result->grad_sq + m->grad_sq) / (8 * log(2))) / delta;
-    result->ceiling = (sqrt(result->grad_sq) + sqrt(m->grad_sq)) / delta;
-    result->flags &= ~(uint64_t)TRAJ_PROBE_ROUNDING;
-    if (dgrad < ROUNDING_FACTOR * u * sqrt(result->grad_sq)) {
-        result->flags |= TRAJ_PROBE_ROUNDING;
-    }
-}
-
-HELD_ENV_NOINLINE static void measure_point(struct probe_run *run, double gamma)
-{
-    const struct traj_probe_input *input = run->input;
-    struct traj_probe *result = run->result;
-    const struct traj_moments m = moments(
-        input, input->param, run->grad, input->param_start, input->grad_start);
-    result->points[result->n_points++] = (struct traj_probe_point){
-        .gamma = gamma,
-        .grad_sq = m.grad_sq,
-        .dgrad_sq = m.dgrad_sq,
-        .delta_sq = m.delta_sq,
-    };
-    keep_named_points(run, gamma, &m);
-    if (!isfinite(m.grad_sq)) {
-        result->flags |= TRAJ_PROBE_NONFINITE;
-        return;
-    }
-    keep_maximum(run, gamma, &m);
-}
-
-static enum traj_status probe_point(struct probe_run *run, double gamma)
-{
-    struct held_env held;
-    held_env_take(&held);
-    place(run, gamma);
-    held_env_give_back(&held);
-
-    enum traj_status status = call(run, gamma);
-    if (status != TRAJ_OK) {
-        return status;
-    }
-    held_env_take(&held);
-    measure_point(run, gamma);
-    held_env_give_back(&held);
-    return TRAJ_OK;
-}
-
-static enum traj_status probe_all(struct probe_run *run)
-{
-    const struct traj_probe_input *input = run->input;
-    struct held_env held;
-    held_env_take(&held);
-    bool goes_on = measure_start(run);
-    held_env_give_back(&held);
-    if (!goes_on) {
-        return TRAJ_OK;
-    }
-
+    const struct traj_probe_input *input = &run->input;
     enum traj_status status = TRAJ_OK;
     if (input->check_idempotence) {
         status = check_idempotence(run);
     }
     for (uint32_t i = 0; status == TRAJ_OK && i < input->n_gammas; i++) {
-        status = probe_point(run, input->gammas[i]);
+        const double gamma = input->gammas[i];
+        probe_place(run, gamma);
+        status = probe_call(run, 0, run->grads, gamma);
+        if (status == TRAJ_OK) {
+            status =
+                probe_measure_point(run, PROBE_GRAD, PROBE_GRAD_START, gamma);
+        }
     }
     return status;
 }
 
-/* What is the caller's stays; what we measure starts unset. */
-static struct traj_probe empty_result(
-    const struct traj_probe *given, const struct traj_probe_input *input)
+static enum traj_status probe_all(struct probe_run *run)
 {
-    struct traj_probe result = *given;
+    const bool micro = run->input.micro_gradient != NULL;
+    bool goes_on = false;
+    enum traj_status status = probe_measure_start(
+        run, micro ? PROBE_NONE : PROBE_GRAD_START, &goes_on);
+    if (status != TRAJ_OK || !goes_on) {
+        return status;
+    }
+    return micro ? probe_micro(run) : probe_gammas(run);
+}
+
+/* ---- results ------------------------------------------------------------ */
+
+/* What is the caller's stays; what we measure starts unset. */
+static void clear_result(const struct probe_run *run, struct traj_probe *result)
+{
+    const struct traj_probe_input *input = &run->input;
     const double unset = traj_unset();
-    result.dtype = input->dtype;
-    result.smoothness = result.smoothness_gamma = unset;
-    result.grad_sq = result.grad_mid_sq = result.grad_end_sq = unset;
-    result.delta_sq = result.dgrad_sq = unset;
-    result.grad_delta = result.dgrad_delta = result.grad_grad_end = unset;
-    result.param_sq = result.loss_end = unset;
-    result.rounding_floor = result.ceiling = result.idempotence = unset;
-    result.loss = input->loss_start;
-    result.grad_evals = 0;
-    result.flags = 0;
-    result.n_points = 0;
-    return result;
+    result->smoothness = result->smoothness_gamma = unset;
+    result->grad_sq = result->grad_mid_sq = result->grad_end_sq = unset;
+    result->delta_sq = result->dgrad_sq = unset;
+    result->grad_delta = result->dgrad_delta = result->grad_grad_end = unset;
+    result->param_sq = result->loss_end = unset;
+    result->rounding_floor = result->ceiling = result->idempotence = unset;
+    result->grad_dual = result->dgrad_dual = result->delta_norm = unset;
+    result->loss = input->loss_start;
+    result->grad_evals = 0;
+    result->flags = 0;
+    result->n_points = 0;
+    if (input->check_idempotence || input->micro_gradient != NULL) {
+        result->noise_floor = unset;
+    }
+    if (input->micro_gradient != NULL) {
+        result->micro_grad_sq = result->micro_dgrad_sq = unset;
+        result->noise_sq = unset;
+    }
+}
+
+static size_t known_size(const struct traj_probe *probe)
+{
+    return probe->size < sizeof *probe ? probe->size : sizeof *probe;
+}
+
+/* The elements of ret_groups are as far apart as the caller's struct is large;
+ * the result of part 0 is not among them. */
+static struct traj_probe *group_result(const struct probe_run *run, size_t k)
+{
+    char *first = (char *)run->input.ret_groups;
+    return (struct traj_probe *)(first + (k - 1) * run->input.ret_groups->size);
+}
+
+static void init_part(
+    const struct probe_run *run, size_t k, const struct traj_probe *given)
+{
+    struct probe_part *part = &run->parts[k];
+    *part = (struct probe_part){ .best = -1, .repeat = traj_unset() };
+    traj_probe_init(&part->result);
+    memcpy(&part->result, given, known_size(given));
+    clear_result(run, &part->result);
+    if (k == 0) {
+        return;
+    }
+    const bool micro = run->input.micro_gradient != NULL;
+    part->group = &run->input.groups[k - 1];
+    part->norm = part->group->norm;
+    if (micro && part->norm != TRAJ_NORM_RMS) {
+        part->norm = TRAJ_NORM_L2; /* U is made of inner products */
+    }
+    part->result.group = (uint32_t)k;
+    part->result.norm = part->norm;
+    if (part->group->combine != TRAJ_COMBINE_NONE) {
+        part->result.combine = part->group->combine;
+    }
+}
+
+/* The dtype of a part is the coarsest of its segments: that of most rounding.
+ */
+static void count_segment(
+    struct probe_part *part, const struct probe_segment *segment)
+{
+    const enum traj_dtype dtype = segment->given->dtype;
+    if (part->n == 0 || segment->u > element_roundoff(part->result.dtype)) {
+        part->result.dtype = dtype;
+    }
+    part->n += segment->given->n;
+}
+
+HELD_ENV_NOINLINE static void init_parts(
+    const struct probe_run *run, const struct traj_probe *given)
+{
+    for (size_t k = 0; k < run->n_parts; k++) {
+        init_part(run, k, k == 0 ? given : group_result(run, k));
+    }
+    for (size_t i = 0; i < run->n_segments; i++) {
+        const struct probe_segment *segment = &run->segments[i];
+        count_segment(&run->parts[0], segment);
+        if (segment->given->group > 0) {
+            count_segment(&run->parts[segment->given->group], segment);
+        }
+    }
+}
+
+static void give_results(
+    const struct probe_run *run, struct traj_probe *ret_probe)
+{
+    for (size_t k = 0; k < run->n_parts; k++) {
+        struct traj_probe *given = k == 0 ? ret_probe : group_result(run, k);
+        run->parts[k].result.grad_evals = run->grad_evals;
+        memcpy(given, &run->parts[k].result, known_size(given));
+    }
 }
 
 enum traj_status traj_smoothness_probe(
     const struct traj_probe_input *input, struct traj_probe *ret_probe)
 {
+    struct probe_run run;
     struct held_env held;
     held_env_take(&held);
-    enum traj_status status = check(input, ret_probe);
+    enum traj_status status = probe_check(input, ret_probe, &run);
+    if (status == TRAJ_OK) {
+        init_parts(&run, ret_probe);
+    }
     held_env_give_back(&held);
     if (status != TRAJ_OK) {
         return status;
     }
-
-    struct traj_probe result = empty_result(ret_probe, input);
-    struct probe_run run = {
-        .input = input,
-        .saved = input->workspace,
-        .grad = (char *)input->workspace + stride(input->dtype, input->n),
-        .result = &result,
-        .best_sq = -1,
-    };
     save_params(&run);
     status = probe_all(&run);
     restore_params(&run);
     if (status == TRAJ_OK) {
-        *ret_probe = result;
+        give_results(&run, ret_probe);
     }
     return status;
 }

@@ -9,7 +9,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "math/held_env.h"
+#include "held_env.h"
 
 /* 1/quantile(3/4) and sqrt(pi/2) of the normal law: what makes the MAD and the
  * mean distance from the median its standard deviation. */

@@ -216,6 +216,7 @@ static enum traj_status choose_numbers(
     o->full = given->full;
     o->rank = given->rank;
     o->world = given->world != 0 ? given->world : 1;
+    o->fold_steps = given->fold_steps;
     o->spool_bytes =
         given->spool_bytes != 0 ? given->spool_bytes : SPOOL_BYTES_DEFAULT;
     if (o->spool_bytes < OPTIONS_SPOOL_BYTES_MIN) {
@@ -223,6 +224,10 @@ static enum traj_status choose_numbers(
     }
     if ((unsigned)given->full > TRAJ_FULL_BLOCK) {
         return error_set(TRAJ_EINVAL, "full %d is none", (int)given->full);
+    }
+    if (o->fold_steps > OPTIONS_FOLD_STEPS_MAX) {
+        return error_set(TRAJ_EINVAL, "fold_steps is %u, more than %u",
+            o->fold_steps, OPTIONS_FOLD_STEPS_MAX);
     }
     if (o->world > 65536 || o->rank >= o->world) {
         return error_set(TRAJ_EINVAL,

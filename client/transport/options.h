@@ -11,6 +11,7 @@
 
 #define OPTIONS_SPOOL_BYTES_MIN (1u << 20)
 #define OPTIONS_RUN_ID_MAX 64u
+#define OPTIONS_FOLD_STEPS_MAX 1000000u
 
 /* Texts are owned, never NULL but for optimizer. */
 struct options {
@@ -28,6 +29,7 @@ struct options {
     uint64_t spool_bytes;
     uint32_t rank;
     uint32_t world;
+    uint32_t fold_steps; /* in one record; 0 or 1: each has its own */
 };
 
 /* given may be NULL, or of an older (shorter) version. On failure nothing is

@@ -3,6 +3,7 @@
 #include "transport/platform.h"
 
 #include <errno.h>
+#include <time.h>
 
 #include <sys/mman.h>
 #include <sys/random.h>
@@ -33,6 +34,18 @@ bool platform_random(void *out, size_t bytes)
         }
     }
     return true;
+}
+
+int64_t platform_coarse_mono_ns(void)
+{
+#ifdef CLOCK_MONOTONIC_COARSE
+    const clockid_t clock = CLOCK_MONOTONIC_COARSE;
+#else
+    const clockid_t clock = CLOCK_MONOTONIC;
+#endif
+    struct timespec t = { 0 };
+    (void)clock_gettime(clock, &t); /* a clock that is there cannot fail */
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
 const char *platform_program(void)

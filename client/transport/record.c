@@ -71,8 +71,63 @@ struct times times_now(void)
         .mono_ns = ns_of(CLOCK_MONOTONIC) };
 }
 
+static void pack_step(
+    struct packer *p, const struct traj_step *s, struct times at)
+{
+    pack_u64(p, STEP_step, s->step);
+    pack_always(p, STEP_wall_ns, (uint64_t)at.wall_ns);
+    pack_always(p, STEP_mono_ns, (uint64_t)at.mono_ns);
+    pack_f64(p, STEP_loss, s->loss);
+    pack_f64(p, STEP_lr, s->lr);
+    pack_f64(p, STEP_grad_sq, s->grad_sq);
+    pack_f64(p, STEP_param_sq, s->param_sq);
+    pack_f64(p, STEP_delta_sq, s->delta_sq);
+    pack_f64(p, STEP_grad_delta, s->grad_delta);
+    pack_f64(p, STEP_dgrad_sq, s->dgrad_sq);
+    pack_f64(p, STEP_dgrad_delta, s->dgrad_delta);
+    pack_f64(p, STEP_grad_prev, s->grad_prev);
+    pack_f64(p, STEP_grad_max_abs, s->grad_max_abs);
+    pack_u64(p, STEP_grad_nan, s->grad_nan);
+    pack_u64(p, STEP_grad_inf, s->grad_inf);
+    pack_u64(p, STEP_param_nan, s->param_nan);
+    pack_u64(p, STEP_param_inf, s->param_inf);
+    pack_f64(p, STEP_clip_threshold, s->clip_threshold);
+    pack_f64(p, STEP_clip_scale, s->clip_scale);
+    pack_f64(p, STEP_grad_clipped_sq, s->grad_clipped_sq);
+    pack_f64(p, STEP_loss_scale, s->loss_scale);
+    pack_enum(p, STEP_stage, s->stage);
+    pack_u64(p, STEP_flags, s->flags);
+    pack_u64(p, STEP_micro_batches, s->micro_batches);
+    pack_f64(p, STEP_momentum, s->momentum);
+    pack_u64(p, STEP_tokens, s->tokens);
+    pack_u64(p, STEP_samples, s->samples);
+    pack_f64(p, STEP_epoch, s->epoch);
+    pack_f64(p, STEP_micro_grad_sq, s->micro_grad_sq);
+    pack_u64(p, STEP_batch_samples, s->batch_samples);
+    pack_enum(p, STEP_combine, s->combine);
+}
+
+static void pack_fold(struct packer *p, const struct fold_result *f)
+{
+    pack_u64(p, STEP_fold_count, f->count);
+    pack_u64(p, STEP_fold_first_step, f->first_step);
+    pack_f64(p, STEP_fold_loss_sum, f->loss.total);
+    pack_f64(p, STEP_fold_loss_min, f->loss.min);
+    pack_u64(p, STEP_fold_loss_min_step, f->loss.min_step);
+    pack_f64(p, STEP_fold_loss_max, f->loss.max);
+    pack_u64(p, STEP_fold_loss_max_step, f->loss.max_step);
+    pack_f64(p, STEP_fold_grad_sq_sum, f->grad_sq.total);
+    pack_f64(p, STEP_fold_grad_sq_min, f->grad_sq.min);
+    pack_u64(p, STEP_fold_grad_sq_min_step, f->grad_sq.min_step);
+    pack_f64(p, STEP_fold_grad_sq_max, f->grad_sq.max);
+    pack_u64(p, STEP_fold_grad_sq_max_step, f->grad_sq.max_step);
+    pack_f64(p, STEP_fold_delta_sq_sum, f->delta_sq.total);
+    pack_u64(p, STEP_fold_nonfinite, f->nonfinite);
+    pack_u64(p, STEP_fold_clipped, f->clipped);
+}
+
 enum traj_status record_step(
-    struct spool *spool, const struct traj_step *s, struct times now)
+    struct spool *spool, const struct traj_step *step, struct times now)
 {
     enum traj_status status = TRAJ_OK;
     struct packer p = { .values = spool_reserve(spool, (STEP_FIELDS + 1) * 8,
@@ -80,37 +135,26 @@ enum traj_status record_step(
     if (p.values == NULL) {
         return status;
     }
-    pack_u64(&p, STEP_step, s->step);
-    pack_always(&p, STEP_wall_ns, (uint64_t)now.wall_ns);
-    pack_always(&p, STEP_mono_ns, (uint64_t)now.mono_ns);
-    pack_f64(&p, STEP_loss, s->loss);
-    pack_f64(&p, STEP_lr, s->lr);
-    pack_f64(&p, STEP_grad_sq, s->grad_sq);
-    pack_f64(&p, STEP_param_sq, s->param_sq);
-    pack_f64(&p, STEP_delta_sq, s->delta_sq);
-    pack_f64(&p, STEP_grad_delta, s->grad_delta);
-    pack_f64(&p, STEP_dgrad_sq, s->dgrad_sq);
-    pack_f64(&p, STEP_dgrad_delta, s->dgrad_delta);
-    pack_f64(&p, STEP_grad_prev, s->grad_prev);
-    pack_f64(&p, STEP_grad_max_abs, s->grad_max_abs);
-    pack_u64(&p, STEP_grad_nan, s->grad_nan);
-    pack_u64(&p, STEP_grad_inf, s->grad_inf);
-    pack_u64(&p, STEP_param_nan, s->param_nan);
-    pack_u64(&p, STEP_param_inf, s->param_inf);
-    pack_f64(&p, STEP_clip_threshold, s->clip_threshold);
-    pack_f64(&p, STEP_clip_scale, s->clip_scale);
-    pack_f64(&p, STEP_grad_clipped_sq, s->grad_clipped_sq);
-    pack_f64(&p, STEP_loss_scale, s->loss_scale);
-    pack_enum(&p, STEP_stage, s->stage);
-    pack_u64(&p, STEP_flags, s->flags);
-    pack_u64(&p, STEP_micro_batches, s->micro_batches);
-    pack_f64(&p, STEP_momentum, s->momentum);
-    pack_u64(&p, STEP_tokens, s->tokens);
-    pack_u64(&p, STEP_samples, s->samples);
-    pack_f64(&p, STEP_epoch, s->epoch);
-    pack_f64(&p, STEP_micro_grad_sq, s->micro_grad_sq);
-    pack_u64(&p, STEP_batch_samples, s->batch_samples);
-    pack_enum(&p, STEP_combine, s->combine);
+    pack_step(&p, step, now);
+    spool_commit(spool, WIRE_STEP, p.present, p.n, NULL, 0);
+    return TRAJ_OK;
+}
+
+enum traj_status record_fold(struct spool *spool,
+    const struct fold_result *fold, enum spool_urgency urgency,
+    struct times now)
+{
+    enum traj_status status = TRAJ_OK;
+    struct packer p = { .values = spool_reserve(spool, (STEP_FIELDS + 1) * 8,
+                            urgency, now.mono_ns, &status) };
+    if (p.values == NULL) {
+        return status;
+    }
+    const struct times at = { .wall_ns =
+                                  now.wall_ns - (now.mono_ns - fold->mono_ns),
+        .mono_ns = fold->mono_ns };
+    pack_step(&p, &fold->last, at);
+    pack_fold(&p, fold);
     spool_commit(spool, WIRE_STEP, p.present, p.n, NULL, 0);
     return TRAJ_OK;
 }

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "traj.h"
+#include "transport/fold.h"
 #include "transport/spool.h"
 
 struct times {
@@ -22,6 +23,10 @@ struct times times_now(void);
  * Arguments have been checked by the caller. */
 TRAJ_CHECK enum traj_status record_step(
     struct spool *spool, const struct traj_step *step, struct times now);
+/* A closed fold: a STEP as well. */
+TRAJ_CHECK enum traj_status record_fold(struct spool *spool,
+    const struct fold_result *fold, enum spool_urgency urgency,
+    struct times now);
 TRAJ_CHECK enum traj_status record_probe(
     struct spool *spool, const struct traj_probe *probe, struct times now);
 TRAJ_CHECK enum traj_status record_group(

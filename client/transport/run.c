@@ -117,6 +117,7 @@ enum traj_status traj_open(
     run->forked_generation = forked_generation;
     run->rank_lock = LOCK_NONE;
     enum traj_status status = options_init(&run->options, options);
+    run->fold.steps_max = run->options.fold_steps;
     if (status == TRAJ_OK && run->options.mode != TRAJ_MODE_DISABLED) {
         status = open_transport(run);
     }
@@ -141,13 +142,14 @@ uint32_t traj_attempt(const traj_run *run)
 
 /* ---- close -------------------------------------------------------------- */
 
-/* The last two records there are; room for them is kept beyond the limit.
- * Without the first there is no second: a run must not look finished and
- * complete when nobody has been told of its drops. */
+/* The last records there are: an open fold, drops, the end; room for them is
+ * kept beyond the limit. Without the first there is no second: a run must not
+ * look finished and complete when nobody has been told of its drops. */
 static enum traj_status record_finish(traj_run *run, int exit_code)
 {
     struct times now = times_now();
     struct spool *spool = &run->stream.spool;
+    (void)run_record_last_fold(run); /* if dropped, the next event tells */
     if (record_untold_drops(spool) > 0) {
         enum traj_status status = record_drops(spool, SPOOL_URGENT, now);
         if (status != TRAJ_OK) {
@@ -211,6 +213,7 @@ void traj_close(traj_run *run)
     }
     if (!run_is_inert(run)) {
         struct spool *spool = &run->stream.spool;
+        (void)run_record_last_fold(run); /* if dropped, the event tells */
         if (record_untold_drops(spool) > 0) {
             (void)record_drops(spool, SPOOL_URGENT, times_now());
         }

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "error.h"
+#include "transport/fold.h"
 #include "transport/forked.h"
 #include "transport/lock.h"
 #include "transport/options.h"
@@ -28,6 +29,7 @@ struct traj_run {
     struct lock rank_lock;
     struct stream stream;
     struct sender sender;
+    struct fold fold; /* the appender's; used if options.fold_steps > 1 */
 };
 
 static inline bool run_is_inert(const traj_run *run)
@@ -50,5 +52,9 @@ static inline enum traj_status run_admit(const traj_run *run)
 
 /* What a recording call returns, with drops counted. */
 enum traj_status run_settle(traj_run *run, enum traj_status status);
+
+/* At the end of a run: records the fold that is open, if one is, into the room
+ * kept for the last records; waits for nobody. */
+enum traj_status run_record_last_fold(traj_run *run);
 
 #endif

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "error.h"
+#include "transport/platform.h"
 #include "transport/record.h"
 #include "transport/run_impl.h"
 #include "transport/text.h"
@@ -45,17 +46,64 @@ enum traj_status run_settle(traj_run *run, enum traj_status status)
     return status; /* with the text of the failed segment */
 }
 
-/* Before each record. */
-static inline void prologue(traj_run *run, struct times now)
+static inline void tell_drops(traj_run *run, struct times now)
 {
     if (record_untold_drops(&run->stream.spool) > 0) {
         (void)record_drops(&run->stream.spool, SPOOL_ORDINARY, now);
     }
 }
 
+/* ---- steps folded into one record --------------------------------------- */
+
+/* Dropped, it counts as the one record that it is. */
+static enum traj_status record_open_fold(traj_run *run)
+{
+    struct times now = times_now();
+    int64_t pause_ns = 100000;
+    enum traj_status status = TRAJ_OK;
+    const struct fold_result *fold = fold_close(&run->fold, now.mono_ns);
+    do {
+        tell_drops(run, now);
+        status = record_fold(&run->stream.spool, fold, SPOOL_ORDINARY, now);
+    } while (status == TRAJ_EFULL && wait_for_room(run, &now, &pause_ns));
+    return run_settle(run, status);
+}
+
+enum traj_status run_record_last_fold(traj_run *run)
+{
+    if (!run->fold.is_open) {
+        return TRAJ_OK;
+    }
+    struct times now = times_now();
+    const struct fold_result *fold = fold_close(&run->fold, now.mono_ns);
+    return run_settle(
+        run, record_fold(&run->stream.spool, fold, SPOOL_URGENT, now));
+}
+
+static enum traj_status fold_step(traj_run *run, const struct traj_step *step)
+{
+    return fold_add(&run->fold, step, platform_coarse_mono_ns())
+               ? record_open_fold(run)
+               : TRAJ_OK;
+}
+
+/* ---- records ------------------------------------------------------------ */
+
+/* Before each record. */
+static inline void prologue(traj_run *run, struct times now)
+{
+    if (run->fold.is_open) {
+        (void)record_open_fold(run); /* if dropped, that is counted and told */
+    }
+    tell_drops(run, now);
+}
+
 static enum traj_status step_in_full(
     traj_run *run, const struct traj_step *step)
 {
+    if (run->options.fold_steps > 1) {
+        return fold_step(run, step);
+    }
     struct times now = times_now();
     int64_t pause_ns = 100000;
     enum traj_status status = TRAJ_OK;

@@ -36,6 +36,10 @@ static void receive_acks(struct sender *s, int64_t now)
     while (link_receive(&s->link, &head, &ack)) {
         atomic_store_explicit(
             &s->report.heard_mono_ns, now, memory_order_relaxed);
+        if (ack.attempt != 0 &&
+            memcmp(s->live->spool.stream_uid, head.stream_uid, 16) == 0) {
+            law_say(&s->law, &ack, now);
+        }
         for (size_t i = 0; i < n_drains(s); i++) {
             struct drain *d = &s->drains[i];
             if (d->spool != NULL &&

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "transport/drain.h"
+#include "transport/law.h"
 #include "transport/link.h"
 
 #define SENDER_LEFTOVERS_MAX 64u /* more wait for the next open, or sync */
@@ -43,6 +44,7 @@ struct sender {
     _Atomic bool stopping;            /* release, after the deadline */
     _Atomic int64_t deadline_mono_ns; /* of what is left to do */
     struct sender_report report;
+    struct law_board law; /* written by the thread, read by anyone */
 };
 
 /* leftovers is taken (with its streams) on success. */

@@ -24,7 +24,6 @@ struct gauge_row {
     char *project; /* owned, malloc */
     struct run_id run;
     struct trainer trainer;
-    uint32_t ranks; /* of the newest attempt */
     uint64_t last_step;
     int64_t last_step_wall_ns;
     double loss;
@@ -154,8 +153,6 @@ static enum err_code visit_run(
     struct gauge_row *row = &rows->rows[rows->n++];
     *row = (struct gauge_row){ .run = run->id,
         .project = project,
-        .trainer = trainer_of_hello(run->hello_json),
-        .ranks = run->ranks,
         .last_step = run->last_step,
         .last_step_wall_ns = run->facts.last_step_wall_ns,
         .loss = (double)NAN,
@@ -172,11 +169,25 @@ static void take_last(struct gauge_row *row, const struct scan_batch *batch)
         row->loss = scan_f64(batch->columns[STEP_loss], i);
     }
     const struct row fields = { batch->columns, present, i };
-    if (row->ranks > 1 &&
+    if (row->trainer.world > 1 &&
         row_u64(&fields, STEP_combine) == TRAJ_COMBINE_SHARD) {
         return; /* a shard's norm is not the run's */
     }
     (void)grad_norm(&fields, STEP_grad_sq, row->trainer.world, &row->grad_norm);
+}
+
+/* Of the HELLO, which a list does not read. A run that has gone since stays
+ * without a norm: it has no last record either. */
+static enum err_code read_trainer(
+    struct reader *reader, struct gauge_row *row, struct err *e)
+{
+    struct run_row run;
+    enum err_code code = runs_get(reader, row->uid, &run, e);
+    if (code == ERR_NONE) {
+        row->trainer = trainer_of_hello(run.hello_json);
+        run_row_done(&run);
+    }
+    return code == ERR_NOT_FOUND ? ERR_NONE : code;
 }
 
 /* Rank 0's newest record of the run's last step. */
@@ -211,7 +222,8 @@ static enum err_code read_runs(
         return e->code;
     }
     for (size_t i = 0; i < rows->n; i++) {
-        if (read_last(reader, &rows->rows[i], e) != ERR_NONE) {
+        if (read_trainer(reader, &rows->rows[i], e) != ERR_NONE ||
+            read_last(reader, &rows->rows[i], e) != ERR_NONE) {
             return e->code;
         }
     }

@@ -2,7 +2,9 @@
  * What a training step pays for traj_step: 16 values, every 10 us and every
  * 1 ms (busy in between), with the daemon up, absent, and stopped by SIGSTOP.
  * Beside it, in the same run and in turns, a bare ring drained by a thread
- * that sleeps 2 ms, and zmq_send on a DEALER.
+ * that sleeps 2 ms, and zmq_send on a DEALER. Then what a step of 0.25 us pays
+ * when 64 are folded into a record: too little for a clock around each call,
+ * so whole rounds are timed with the calls and without.
  *
  *   bench_call [TRAJD]   default: build/trajd; else a little peer of our own
  */
@@ -318,10 +320,86 @@ static void measure_all(struct row *rows, size_t n_rows, size_t calls,
     }
 }
 
-static traj_run *open_run(const char *dir, const char *id, const char *endpoint)
+/* ---- steps of 0.25 us ---------------------------------------------------- */
+
+#define TINY_STEPS 1000000u
+#define TINY_STEP_NS 250.0
+
+static void call_nothing(void *unused, const struct traj_step *step)
+{
+    (void)unused;
+    (void)step;
+}
+
+/* A step that takes its time by a chain of multiplications. */
+static double compute(double x, unsigned links)
+{
+    for (unsigned i = 0; i < links; i++) {
+        x = x * 0.999 + 0.001;
+    }
+    return x;
+}
+
+/* Of this thread alone: whoever else wants the processor is not our price. */
+static int64_t cpu_ns(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* Nanoseconds a step, call included. */
+static double time_steps(
+    void (*call)(void *context, const struct traj_step *step), void *context,
+    unsigned links)
+{
+    struct traj_step step;
+    double x = 0.5;
+    traj_step_init(&step);
+    set_values(&step, 1);
+    int64_t before = cpu_ns();
+    for (size_t i = 0; i < TINY_STEPS; i++) {
+        x = compute(x, links);
+        step.step = i;
+        step.loss = x;
+        call(context, &step);
+    }
+    return (double)(cpu_ns() - before) / TINY_STEPS;
+}
+
+static int by_double(const void *a, const void *b)
+{
+    const double *x = a;
+    const double *y = b;
+    return *x < *y ? -1 : *x > *y;
+}
+
+static void measure_folded(traj_run *run, const char *server)
+{
+    double cost[ROUNDS * 2 + 1];
+    const size_t n = sizeof cost / sizeof cost[0];
+    unsigned links =
+        (unsigned)(TINY_STEP_NS * 1000 / time_steps(call_nothing, NULL, 1000));
+    for (size_t i = 0; i < n; i++) {
+        double without = time_steps(call_nothing, NULL, links);
+        cost[i] = time_steps(call_traj, run, links) - without;
+    }
+    qsort(cost, n, sizeof cost[0], by_double);
+    printf("folded by 64 at 0.25 us steps: %.1f ns a call, median of %zu "
+           "rounds (%.1f to %.1f)\n",
+        cost[n / 2], n, cost[0], cost[n - 1]);
+    printf("{\"bench\":\"call\",\"row\":\"folded by 64\",\"pace_us\":0.25,"
+           "\"server\":\"%s\",\"n\":%zu,\"p50_ns\":%.1f,\"least_ns\":%.1f,"
+           "\"most_ns\":%.1f}\n",
+        server, n * TINY_STEPS, cost[n / 2], cost[0], cost[n - 1]);
+}
+
+static traj_run *open_run(
+    const char *dir, const char *id, const char *endpoint, uint32_t fold_steps)
 {
     struct traj_options options = TRAJ_OPTIONS_INIT;
     traj_run *run = NULL;
+    options.fold_steps = fold_steps;
     options.dir = dir;
     options.run_id = id;
     options.endpoint = endpoint;
@@ -348,9 +426,10 @@ static void wait_for_ack(traj_run *run)
 static void run_rows(const struct server *up, const struct server *stopped,
     const char *dir, const char *server)
 {
-    traj_run *runs[] = { open_run(dir, "up", up->endpoint),
-        open_run(dir, "absent", "tcp://127.0.0.1:9"),
-        open_run(dir, "stopped", stopped->endpoint) };
+    traj_run *runs[] = { open_run(dir, "up", up->endpoint, 0),
+        open_run(dir, "absent", "tcp://127.0.0.1:9", 0),
+        open_run(dir, "stopped", stopped->endpoint, 0),
+        open_run(dir, "folded", up->endpoint, 64) };
     void *context = zmq_ctx_new();
     void *dealer = zmq_socket(context, ZMQ_DEALER);
     int linger = 0;
@@ -371,6 +450,7 @@ static void run_rows(const struct server *up, const struct server *stopped,
         "p50", "p99", "p99.9", "mean", server);
     measure_all(rows, n, 20000, 10000, server);
     measure_all(rows, n, 400, 1000000, server);
+    measure_folded(runs[3], server);
     for (size_t i = 0; i < sizeof runs / sizeof runs[0]; i++) {
         traj_close(runs[i]);
     }

@@ -199,6 +199,10 @@ size_t fake_daemon_receive(struct fake_daemon *daemon, const void *bytes,
         .committed_seq = s != NULL ? s->committed : 0,
         .attempt = s != NULL ? 1 : 0,
         .window = daemon->window != 0 ? daemon->window : 64,
+        .probe_every = daemon->probe_every,
+        .advice_n = daemon->law_n,
+        .advice_L0 = daemon->law_L0,
+        .advice_L1 = daemon->law_L1,
     };
     return wire_encode_ack(ack, FAKE_ACK_BYTES, m.stream.v, status, &body);
 }

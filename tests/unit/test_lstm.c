@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "examples/lstm/model.c"
-#include "examples/lstm/rng.c"
+#include "examples/common/rng.c"
 
 enum { VOCAB = 7, BATCH = 3, BPTT = 4, TOKENS = BATCH * BPTT };
 

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "examples/lstm/model.c"
-#include "examples/lstm/rng.c"
+#include "examples/common/rng.c"
 #include "examples/lstm/text.c"
 
 enum { VOCAB = 11, WIDTH = 12, BATCH = 4, BPTT = 6, TOKENS = BATCH * BPTT };

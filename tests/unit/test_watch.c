@@ -56,6 +56,7 @@ static struct traj_watch_options options_of(struct trainer *t)
     options.grad = t->grad;
     options.gradient = callback;
     options.context = t;
+    options.probe_every = 1;
     return options;
 }
 
@@ -262,7 +263,6 @@ static int calls_in_10_steps(uint32_t every, int check)
 static void test_probes_come_at_the_first_step_and_every_so_often(void **state)
 {
     (void)state;
-    assert_int_equal(calls_in_10_steps(0, 0), 20);
     assert_int_equal(calls_in_10_steps(1, 0), 20);
     assert_int_equal(calls_in_10_steps(4, 0), 6);
     assert_int_equal(calls_in_10_steps(UINT32_MAX, 0), 0);
@@ -316,7 +316,7 @@ static void test_nan_in_a_trapping_trainer_is_measured_without_a_trap(
     assert_int_equal(before, TRAJ_OK);
     assert_int_equal(after, TRAJ_OK);
     assert_int_equal(step.grad_nan, 1);
-    assert_int_equal(step.flags, TRAJ_STEP_SKIPPED);
+    assert_int_equal(step.flags, TRAJ_STEP_SKIPPED | TRAJ_STEP_SPIKE);
     assert_true(traj_is_unset(step.clip_scale));
     traj_watch_close(t.watch);
 }
@@ -365,13 +365,13 @@ static void test_wrong_options_are_refused(void **state)
     refused(&o, TRAJ_EINVAL, "size");
     o = options_of(&t);
     o.param = NULL;
-    refused(&o, TRAJ_ENOGRAD, "param is NULL");
+    refused(&o, TRAJ_ENOGRAD, "param of segment 0 is NULL");
     o = options_of(&t);
     o.grad = NULL;
-    refused(&o, TRAJ_ENOGRAD, "grad is NULL");
+    refused(&o, TRAJ_ENOGRAD, "grad of segment 0 is NULL");
     o = options_of(&t);
     o.n = SIZE_MAX / 8;
-    refused(&o, TRAJ_EINVAL, "n is 0 or too large");
+    refused(&o, TRAJ_EINVAL, "n of segment 0 is 0 or too large");
     o = options_of(&t);
     o.n_gammas = 33;
     refused(&o, TRAJ_EINVAL, "gammas");

@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #include "examples/lstm/real.h"
-#include "examples/lstm/rng.h"
+#include "examples/common/rng.h"
 
 struct lstm_shape {
     size_t vocab; /* tokens are 0 .. vocab-1; at most 256 */

@@ -30,6 +30,10 @@ static const char help[] =
     "  --print-every N    steps between printed losses (50)\n"
     "  --probe-every K    steps between probes of smoothness; 0 = no probes"
     " (4)\n"
+    "  --probe-budget F   probe by itself, for this fraction of the time of\n"
+    "                     training, above 0 and up to 1, instead\n"
+    "  --sharpness-every N  probes between two measurements of the operator\n"
+    "                     norm of the Hessian; 0 = none (0)\n"
     "  --gammas LIST      where on the update to probe, in (0,1], ascending\n"
     "                     (0.5,1)\n"
     "  --no-traj          make no call into libtraj\n"
@@ -75,6 +79,8 @@ enum option_id {
     OPTION_SEED,
     OPTION_PRINT_EVERY,
     OPTION_PROBE_EVERY,
+    OPTION_PROBE_BUDGET,
+    OPTION_SHARPNESS_EVERY,
     OPTION_GAMMAS,
     OPTION_NO_TRAJ,
     OPTION_PROJECT,
@@ -96,6 +102,8 @@ static const struct option table[] = {
     { "seed", required_argument, NULL, OPTION_SEED },
     { "print-every", required_argument, NULL, OPTION_PRINT_EVERY },
     { "probe-every", required_argument, NULL, OPTION_PROBE_EVERY },
+    { "probe-budget", required_argument, NULL, OPTION_PROBE_BUDGET },
+    { "sharpness-every", required_argument, NULL, OPTION_SHARPNESS_EVERY },
     { "gammas", required_argument, NULL, OPTION_GAMMAS },
     { "no-traj", no_argument, NULL, OPTION_NO_TRAJ },
     { "project", required_argument, NULL, OPTION_PROJECT },
@@ -190,6 +198,14 @@ static bool take_probe_every(const char *value, struct options *o)
     return good;
 }
 
+static bool take_sharpness_every(const char *value, struct options *o)
+{
+    uint64_t every = 0;
+    bool good = parse_count(value, 0, UINT32_MAX - 1, &every);
+    o->sharpness_every = (uint32_t)every;
+    return good;
+}
+
 static bool take(int id, const char *value, struct options *o)
 {
     switch (id) {
@@ -218,6 +234,10 @@ static bool take(int id, const char *value, struct options *o)
         return parse_count(value, 1, UINT64_MAX, &o->print_every);
     case OPTION_PROBE_EVERY:
         return take_probe_every(value, o);
+    case OPTION_PROBE_BUDGET:
+        return parse_real(value, 0, &o->probe_budget) && o->probe_budget <= 1;
+    case OPTION_SHARPNESS_EVERY:
+        return take_sharpness_every(value, o);
     case OPTION_GAMMAS:
         return parse_gammas(value, o);
     case OPTION_NO_TRAJ:

@@ -33,8 +33,10 @@ struct options {
     size_t layers;
     size_t batch;
     size_t bptt;
-    bool measure;         /* false: no call into libtraj at all */
-    uint32_t probe_every; /* 0: no probes */
+    bool measure;             /* false: no call into libtraj at all */
+    uint32_t probe_every;     /* 0: no probes */
+    double probe_budget;      /* above 0: by budget, whatever probe_every is */
+    uint32_t sharpness_every; /* probes; 0: never */
     uint32_t n_gammas;
     double gammas[OPTIONS_GAMMAS_MAX];
 };

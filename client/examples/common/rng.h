@@ -3,8 +3,8 @@
  * and Flood 2014), so that a seed means the same run on every machine and
  * nothing else can draw from it.
  */
-#ifndef LSTM_RNG_H
-#define LSTM_RNG_H
+#ifndef EXAMPLES_RNG_H
+#define EXAMPLES_RNG_H
 
 #include <stdint.h>
 
@@ -16,5 +16,8 @@ uint64_t rng_next(struct rng *rng);
 
 /* Uniform in [low, high). */
 double rng_uniform(struct rng *rng, double low, double high);
+
+/* Standard normal, by Box and Muller: two uniform draws for each. */
+double rng_normal(struct rng *rng);
 
 #endif

@@ -1,5 +1,9 @@
 /* rng: the caller owns the state; one thread at a time for each. */
-#include "examples/lstm/rng.h"
+#include "examples/common/rng.h"
+
+#include <math.h>
+
+#define TURN 6.283185307179586 /* 2 pi */
 
 uint64_t rng_next(struct rng *rng)
 {
@@ -13,4 +17,10 @@ double rng_uniform(struct rng *rng, double low, double high)
 {
     double unit = (double)(rng_next(rng) >> 11) * 0x1p-53;
     return low + (high - low) * unit;
+}
+
+double rng_normal(struct rng *rng)
+{
+    double radius = sqrt(-2 * log(1 - rng_uniform(rng, 0, 1)));
+    return radius * cos(rng_uniform(rng, 0, TURN));
 }

@@ -1,0 +1,51 @@
+/*
+ * schedule: when a watch probes. Pure: times are given, nothing is read.
+ *
+ * By budget: a probe is taken when what it is expected to cost fits into
+ * budget times the time of training so far, probes not counted. The first step
+ * is probed on credit, and a burst after a spike too; both are paid back by
+ * the probes that do not come then. So over any run longer than that credit
+ * the time of probes stays within the budget by one probe.
+ */
+#ifndef TRAJ_WATCH_SCHEDULE_H
+#define TRAJ_WATCH_SCHEDULE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SCHEDULE_BUDGET_DEFAULT 0.02
+#define SCHEDULE_BURST_DEFAULT 4u
+
+enum schedule_reason {
+    SCHEDULE_NOT = 0,
+    SCHEDULE_REGULAR,
+    SCHEDULE_BURST,
+};
+
+struct schedule {
+    double budget;   /* fraction of the time of training */
+    uint32_t every;  /* steps; 0 = by budget; UINT32_MAX = never */
+    uint32_t remote; /* steps, asked for by the daemon; 0 = nothing */
+    uint32_t burst;  /* probes after a spike */
+    uint32_t burst_left;
+    uint64_t updates; /* steps seen */
+    uint64_t probes;
+    int64_t started_ns;
+    int64_t probing_ns;  /* spent on probes */
+    int64_t expected_ns; /* of the next one: half the last, half before */
+};
+
+void schedule_init(
+    struct schedule *schedule, uint32_t every, double budget, uint32_t burst);
+
+/* The first call to the watch: the time of training starts. */
+void schedule_start(struct schedule *schedule, int64_t now_ns);
+
+/* One more update was made; spike: it or its gradient stands out. */
+enum schedule_reason schedule_update(
+    struct schedule *schedule, int64_t now_ns, bool spike);
+
+/* A probe took cost_ns. */
+void schedule_probed(struct schedule *schedule, int64_t cost_ns);
+
+#endif

@@ -1,0 +1,431 @@
+/*
+ * watch.c: measures and records the steps of a trainer: the two calls around
+ * its update. The folder watch/ is the part of the library that knows both
+ * halves, by what traj.h says of them. Runs in the trainer's thread; the
+ * trainer's arrays are borrowed and only read, but for param during a probe,
+ * which gives it back as it was.
+ *
+ * Invariants:
+ * W1. From traj_before_update to traj_after_update (open_step) KEPT_PARAM
+ *     holds x_k and, unless delta_only, KEPT_GRAD g_k.
+ * W2. has_previous: between the two calls of different steps they hold
+ *     x_{k-1} and g_{k-1}, and nothing was skipped in between.
+ * W3. With delta_only g_k is known only after the update: it is made in
+ *     KEPT_OWN_GRAD, which then changes places with KEPT_GRAD.
+ */
+#include "error.h"
+#include <math.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "held_env.h"
+#include "math/spike.h"
+#include "watch/arrays.h"
+#include "watch/delta.h"
+#include "watch/groups.h"
+#include "watch/judge.h"
+#include "watch/watch_options.h"
+#include "watch/probing.h"
+#include "watch/schedule.h"
+
+struct traj_watch {
+    traj_run *run; /* borrowed; may be NULL */
+    struct traj_watch_options options;
+    struct arrays arrays;
+    struct groups groups;
+    struct probing probing;
+    struct schedule schedule;
+    struct spike loss_spike, grad_spike;
+    struct traj_moments back; /* of x and g of the open step, looking back */
+    struct probing_previous previous;
+    bool open_step;
+    bool has_previous;
+    bool velocity_known; /* delta_only, HEAVY_BALL: KEPT_VELOCITY is v_{k-1} */
+    uint64_t updates;
+};
+
+static int64_t mono_ns(void)
+{
+    struct timespec t = { 0 };
+    (void)clock_gettime(CLOCK_MONOTONIC, &t); /* this clock cannot fail */
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* ---- opening ------------------------------------------------------------ */
+
+static unsigned kinds_of(const struct traj_watch_options *o)
+{
+    unsigned kinds = 1u << KEPT_PARAM | 1u << KEPT_GRAD;
+    if (o->delta_only) {
+        kinds |= 1u << KEPT_OWN_GRAD;
+    }
+    if (o->delta_only && o->optimizer == TRAJ_OPTIMIZER_HEAVY_BALL) {
+        kinds |= 1u << KEPT_VELOCITY;
+    }
+    if (o->sharpness_every != UINT32_MAX &&
+        (o->gradient != NULL || o->hvp != NULL)) {
+        kinds |= 1u << KEPT_SAVED;
+    }
+    return kinds;
+}
+
+static enum traj_status open_parts(
+    struct traj_watch *w, const struct traj_watch_options *o, bool is_flat)
+{
+    enum traj_status status = groups_init(&w->groups, o);
+    if (status != TRAJ_OK) {
+        return status;
+    }
+    if (!arrays_init(&w->arrays, o->segments, o->n_segments, kinds_of(o))) {
+        groups_done(&w->groups);
+        return error_set(
+            TRAJ_ENOMEM, "watch: no memory for %zu segments", o->n_segments);
+    }
+    struct traj_watch_options probing = *o;
+    if (is_flat) {
+        probing.segments = NULL;
+        probing.n_segments = 0;
+    }
+    status = probing_init(&w->probing, &probing, &w->arrays);
+    if (status != TRAJ_OK) {
+        arrays_done(&w->arrays);
+        groups_done(&w->groups);
+    }
+    return status;
+}
+
+enum traj_status traj_watch_open(traj_run *run,
+    const struct traj_watch_options *options, traj_watch **ret_watch)
+{
+    struct traj_watch_segment flat;
+    struct traj_watch_options o;
+    enum traj_status status = watch_options_read(options, &flat, &o);
+    if (status != TRAJ_OK) {
+        return status;
+    }
+    struct traj_watch *watch = calloc(1, sizeof *watch);
+    if (watch == NULL) {
+        return error_set(TRAJ_ENOMEM, "watch: out of memory");
+    }
+    watch->run = run;
+    status = open_parts(watch, &o, o.segments == &flat);
+    if (status != TRAJ_OK) {
+        free(watch);
+        return status;
+    }
+    watch->options = o;
+    watch->options.segments = NULL; /* the copy is in arrays */
+    watch->options.groups = NULL;   /* and in groups */
+    schedule_init(
+        &watch->schedule, o.probe_every, o.probe_budget, o.burst_probes);
+    spike_init(&watch->loss_spike, 0);
+    spike_init(&watch->grad_spike, SPIKE_LOG_FLOOR);
+    watch->velocity_known = true; /* zero, before the first update */
+    *ret_watch = watch;
+    return TRAJ_OK;
+}
+
+void traj_watch_close(traj_watch *watch)
+{
+    if (watch == NULL) {
+        return;
+    }
+    probing_done(&watch->probing);
+    arrays_done(&watch->arrays);
+    groups_done(&watch->groups);
+    free(watch);
+}
+
+const struct traj_probe *traj_watch_probe(const traj_watch *watch)
+{
+    return watch->probing.probes > 0 ? &watch->probing.last : NULL;
+}
+
+/* ---- before the update -------------------------------------------------- */
+
+static enum traj_status check_step(
+    const traj_watch *watch, const struct traj_step *step)
+{
+    if (watch == NULL) {
+        return error_set(TRAJ_EINVAL, "watch: watch is NULL");
+    }
+    if (step == NULL || step->size < sizeof *step) {
+        return error_set(
+            TRAJ_EINVAL, "watch: step has not been through traj_step_init");
+    }
+    return TRAJ_OK;
+}
+
+/* What looks at x_k and g_k, and back from there. */
+static void fill_before(const struct traj_moments *m, struct traj_step *step)
+{
+    step->grad_sq = m->grad_sq;
+    step->param_sq = m->param_sq;
+    step->grad_prev = m->grad_prev;
+    step->dgrad_sq = m->dgrad_sq;
+    step->dgrad_delta = m->dgrad_delta;
+    step->grad_max_abs = m->grad_max_abs;
+    step->grad_nan = m->grad_nan;
+    step->grad_inf = m->grad_inf;
+    step->param_nan = m->param_nan;
+    step->param_inf = m->param_inf;
+}
+
+enum traj_status traj_before_update(traj_watch *watch, struct traj_step *step)
+{
+    enum traj_status status = check_step(watch, step);
+    if (status != TRAJ_OK) {
+        return status;
+    }
+    schedule_start(&watch->schedule, mono_ns());
+    watch->has_previous = watch->has_previous && !watch->open_step;
+    if (watch->options.delta_only) {
+        arrays_keep_param(&watch->arrays, KEPT_PARAM);
+        watch->open_step = true;
+        return TRAJ_OK;
+    }
+    const enum operand before =
+        watch->has_previous ? OPERAND_COPY : OPERAND_NONE;
+    const struct operands operands = { OPERAND_TRAINER, OPERAND_TRAINER, before,
+        before };
+    status = arrays_moments(&watch->arrays, operands, watch->options.threads,
+        &watch->back, watch->groups.before);
+    if (status != TRAJ_OK) {
+        return status;
+    }
+    arrays_keep_param(&watch->arrays, KEPT_PARAM);
+    arrays_keep_grad(&watch->arrays);
+    watch->open_step = true;
+    fill_before(&watch->back, step);
+    return TRAJ_OK;
+}
+
+/* ---- after the update --------------------------------------------------- */
+
+static enum traj_status measure_update(
+    traj_watch *watch, struct traj_step *step)
+{
+    static const struct operands operands = { OPERAND_TRAINER, OPERAND_TRAINER,
+        OPERAND_COPY, OPERAND_COPY };
+    struct traj_moments after;
+    enum traj_status status = arrays_moments(&watch->arrays, operands,
+        watch->options.threads, &after, watch->groups.after);
+    if (status != TRAJ_OK) {
+        return status;
+    }
+    struct held_env held;
+    held_env_take(&held);
+    judge_update(&after, step);
+    held_env_give_back(&held);
+    return TRAJ_OK;
+}
+
+/* ---- the same without a gradient ------------------------------------------
+ */
+
+HELD_ENV_NOINLINE static bool gives_gradient(
+    const traj_watch *watch, const struct traj_step *step)
+{
+    const bool momentum =
+        watch->options.optimizer != TRAJ_OPTIMIZER_HEAVY_BALL ||
+        isfinite(step->momentum);
+    const bool skipped = step->flags != TRAJ_UNSET_COUNT &&
+                         (step->flags & TRAJ_STEP_SKIPPED) != 0;
+    return isfinite(step->lr) && fabs(step->lr) > 0 && momentum && !skipped &&
+           step->delta_sq > 0;
+}
+
+/* <g_k - g_{k-1}, d_{k-1}> of plain SGD, whose d_{k-1} = -lr g_{k-1}. */
+HELD_ENV_NOINLINE static void look_back(
+    const traj_watch *watch, struct traj_moments *m)
+{
+    if (watch->options.optimizer == TRAJ_OPTIMIZER_SGD) {
+        m->dgrad_delta =
+            -watch->previous.lr * (m->grad_prev - watch->previous.grad_sq);
+    }
+    m->delta_sq = watch->previous.delta_sq;
+    m->grad_delta = watch->previous.grad_delta;
+}
+
+/* Sums over g_k, now in KEPT_OWN_GRAD. */
+static enum traj_status measure_own(traj_watch *watch, struct traj_step *step)
+{
+    const enum operand before =
+        watch->has_previous ? OPERAND_COPY : OPERAND_NONE;
+    const struct operands of_g = { OPERAND_COPY, OPERAND_OWN, OPERAND_NONE,
+        before };
+    static const struct operands of_d = { OPERAND_TRAINER, OPERAND_NONE,
+        OPERAND_COPY, OPERAND_OWN };
+    struct traj_moments after;
+    enum traj_status status = arrays_moments(&watch->arrays, of_g,
+        watch->options.threads, &watch->back, watch->groups.before);
+    if (status == TRAJ_OK) {
+        status = arrays_moments(&watch->arrays, of_d, watch->options.threads,
+            &after, watch->groups.after);
+    }
+    if (status != TRAJ_OK) {
+        return status;
+    }
+    struct held_env held;
+    held_env_take(&held);
+    if (watch->has_previous) {
+        look_back(watch, &watch->back);
+    }
+    held_env_give_back(&held);
+    fill_before(&watch->back, step);
+    step->grad_delta = after.grad_delta;
+    step->flags |= TRAJ_STEP_FROM_DELTA;
+    return TRAJ_OK;
+}
+
+/* d first: whether it gives the gradient away depends on it. */
+static enum traj_status measure_delta_only(
+    traj_watch *watch, struct traj_step *step, bool *ret_known)
+{
+    static const struct operands of_d = { OPERAND_TRAINER, OPERAND_NONE,
+        OPERAND_COPY, OPERAND_NONE };
+    struct traj_moments m;
+    enum traj_status status = arrays_moments(
+        &watch->arrays, of_d, watch->options.threads, &m, watch->groups.after);
+    if (status != TRAJ_OK) {
+        return status;
+    }
+    struct held_env held;
+    held_env_take(&held);
+    judge_update(&m, step);
+    const bool gives = gives_gradient(watch, step);
+    held_env_give_back(&held);
+    const bool known =
+        gives && (watch->velocity_known ||
+                     watch->options.optimizer == TRAJ_OPTIMIZER_SGD);
+    if (gives) {
+        delta_gradient(
+            &watch->arrays, watch->options.optimizer, step->lr, step->momentum);
+    }
+    watch->velocity_known = gives;
+    *ret_known = known;
+    return known ? measure_own(watch, step) : TRAJ_OK;
+}
+
+/* ---- recording ------------------------------------------------------------
+ */
+
+/* Of the loss and of log||g||. A norm of 0 has no logarithm and is no spike. */
+HELD_ENV_NOINLINE static void add_to_spikes(
+    traj_watch *watch, const struct traj_step *step)
+{
+    if (!traj_is_unset(step->loss)) {
+        (void)spike_add(&watch->loss_spike, step->loss);
+    }
+    if (!traj_is_unset(step->grad_sq) && !(step->grad_sq <= 0)) {
+        (void)spike_add(&watch->grad_spike, log(step->grad_sq) / 2);
+    }
+}
+
+/* true: one has begun with this step. */
+static bool note_spike(traj_watch *watch, struct traj_step *step)
+{
+    const bool before = watch->loss_spike.active || watch->grad_spike.active;
+    struct held_env held;
+    held_env_take(&held);
+    add_to_spikes(watch, step);
+    held_env_give_back(&held);
+    const bool now = watch->loss_spike.active || watch->grad_spike.active;
+    step->flags |= now ? TRAJ_STEP_SPIKE : 0;
+    return now && !before;
+}
+
+/* Of this step and the one before. */
+static enum traj_status record_different(
+    traj_watch *watch, const struct traj_step *step)
+{
+    const uint32_t every = watch->probing.different_every;
+    if (every == UINT32_MAX || (watch->updates - 2) % every != 0) {
+        return TRAJ_OK;
+    }
+    struct traj_probe probe;
+    if (!probing_different(&watch->probing, &watch->previous, &watch->back,
+            step->loss, &probe)) {
+        return TRAJ_OK;
+    }
+    return watch->run != NULL ? traj_log_probe(watch->run, &probe) : TRAJ_OK;
+}
+
+static enum traj_status probe(
+    traj_watch *watch, const struct traj_step *step, bool spike)
+{
+    if (!probing_has_callback(&watch->probing)) {
+        return TRAJ_OK;
+    }
+    if (watch->options.remote_rate && watch->run != NULL) {
+        watch->schedule.remote = traj_wanted_probe_every(watch->run);
+    }
+    const int64_t started_ns = mono_ns();
+    const enum schedule_reason reason =
+        schedule_update(&watch->schedule, started_ns, spike);
+    if (reason == SCHEDULE_NOT) {
+        return TRAJ_OK;
+    }
+    enum traj_status status = probing_take(&watch->probing, &watch->arrays,
+        watch->run, step, reason == SCHEDULE_BURST);
+    schedule_probed(&watch->schedule, mono_ns() - started_ns);
+    return status;
+}
+
+static enum traj_status first_failure(
+    enum traj_status first, enum traj_status next)
+{
+    return first != TRAJ_OK ? first : next;
+}
+
+/* The step first: what a failing probe leaves is then complete. back: the sums
+ * of before looked back. known: there is a gradient. */
+static enum traj_status record_all(
+    traj_watch *watch, struct traj_step *step, bool back, bool known)
+{
+    const bool spike = note_spike(watch, step);
+    enum traj_status status = TRAJ_OK;
+    watch->updates++;
+    if (watch->run != NULL) {
+        status = traj_step(watch->run, step);
+    }
+    if (watch->run != NULL && known) {
+        status =
+            first_failure(status, groups_record(&watch->groups, &watch->arrays,
+                                      watch->run, step, watch->updates - 1));
+    }
+    if (back && known) {
+        status = first_failure(status, record_different(watch, step));
+    }
+    return first_failure(status, probe(watch, step, spike));
+}
+
+enum traj_status traj_after_update(traj_watch *watch, struct traj_step *step)
+{
+    enum traj_status status = check_step(watch, step);
+    if (status != TRAJ_OK) {
+        return status;
+    }
+    if (!watch->open_step) {
+        return error_set(
+            TRAJ_EINVAL, "watch: traj_after_update without traj_before_update");
+    }
+    const bool back = watch->has_previous;
+    bool known = true;
+    status = watch->options.delta_only ? measure_delta_only(watch, step, &known)
+                                       : measure_update(watch, step);
+    if (status != TRAJ_OK) {
+        return status;
+    }
+    watch->open_step = false;
+    watch->has_previous = known;
+    if (watch->options.delta_only && known) {
+        arrays_swap(&watch->arrays, KEPT_OWN_GRAD, KEPT_GRAD);
+    }
+    status = record_all(watch, step, back, known);
+    probing_remember(step, &watch->previous);
+    return status;
+}

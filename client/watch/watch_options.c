@@ -1,0 +1,166 @@
+/* watch_options.c: see watch_options.h. Pure. */
+#include "watch/watch_options.h"
+
+#include "error.h"
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "held_env.h"
+#include "math/element.h"
+
+#define N_MAX (SIZE_MAX / 64)
+
+/* An older caller's options end before segments. */
+#define OPTIONS_SIZE_MIN offsetof(struct traj_watch_options, segments)
+
+static enum traj_status missing(size_t segment, bool param)
+{
+    return error_set(TRAJ_ENOGRAD,
+        "watch: %s of segment %zu is NULL (is the array allocated yet?)",
+        param ? "param" : "grad", segment);
+}
+
+static enum traj_status check_segment(
+    const struct traj_watch_options *o, size_t i)
+{
+    const struct traj_watch_segment *s = &o->segments[i];
+    if (element_width(s->dtype) == 0) {
+        return error_set(TRAJ_EINVAL, "watch: unknown dtype %d of segment %zu",
+            (int)s->dtype, i);
+    }
+    if (s->param == NULL || (s->grad == NULL && !o->delta_only)) {
+        return missing(i, s->param == NULL);
+    }
+    if (s->n == 0 || s->n > N_MAX) {
+        return error_set(
+            TRAJ_EINVAL, "watch: n of segment %zu is 0 or too large", i);
+    }
+    if (o->delta_only && s->dtype != TRAJ_F32 && s->dtype != TRAJ_F64) {
+        return error_set(TRAJ_EINVAL,
+            "watch: delta_only is for float32 and float64: updates of 16-bit "
+            "parameters are mostly rounding");
+    }
+    return TRAJ_OK;
+}
+
+static enum traj_status check_segments(const struct traj_watch_options *o)
+{
+    if (o->segments == NULL || o->n_segments == 0 ||
+        o->n_segments > UINT32_MAX) {
+        return error_set(TRAJ_EINVAL, "watch: segments is NULL or none");
+    }
+    for (size_t i = 0; i < o->n_segments; i++) {
+        enum traj_status status = check_segment(o, i);
+        if (status != TRAJ_OK) {
+            return status;
+        }
+    }
+    return TRAJ_OK;
+}
+
+static enum traj_status check_delta_only(const struct traj_watch_options *o)
+{
+    if (!o->delta_only) {
+        return TRAJ_OK;
+    }
+    if (o->optimizer != TRAJ_OPTIMIZER_SGD &&
+        o->optimizer != TRAJ_OPTIMIZER_HEAVY_BALL) {
+        return error_set(TRAJ_EINVAL,
+            "watch: delta_only needs optimizer SGD or HEAVY_BALL: the update "
+            "of "
+            "another does not give its gradient away");
+    }
+    if (o->gradient != NULL || o->micro_gradient != NULL) {
+        return error_set(TRAJ_EINVAL,
+            "watch: delta_only is for trainers without a gradient; there is a "
+            "callback");
+    }
+    return TRAJ_OK;
+}
+
+static enum traj_status check_probes(const struct traj_watch_options *o)
+{
+    if (o->n_gammas > TRAJ_GAMMAS_MAX ||
+        (o->n_gammas > 0 && o->gammas == NULL)) {
+        return error_set(TRAJ_EINVAL, "watch: gammas is NULL or more than %d",
+            TRAJ_GAMMAS_MAX);
+    }
+    const bool micro = o->estimator == TRAJ_ESTIMATOR_MICROBATCH ||
+                       (o->estimator == 0 && o->micro_gradient != NULL);
+    if (micro && (o->micro_gradient == NULL || o->micro_batches < 2)) {
+        return error_set(TRAJ_EINVAL,
+            "watch: the microbatch estimator needs micro_gradient and at least "
+            "2 micro_batches");
+    }
+    if (!micro && o->micro_gradient != NULL && o->gradient == NULL) {
+        return error_set(TRAJ_EINVAL,
+            "watch: this estimator needs gradient, not micro_gradient");
+    }
+    return TRAJ_OK;
+}
+
+/* As by one who knows everything: budget NaN is no budget either. */
+HELD_ENV_NOINLINE static bool is_budget(double budget)
+{
+    return budget >= 0 && budget <= 1;
+}
+
+static enum traj_status check_options(const struct traj_watch_options *o)
+{
+    enum traj_status status = check_segments(o);
+    status = status == TRAJ_OK ? check_delta_only(o) : status;
+    status = status == TRAJ_OK ? check_probes(o) : status;
+    if (status != TRAJ_OK) {
+        return status;
+    }
+    struct held_env held;
+    held_env_take(&held);
+    const bool budget = is_budget(o->probe_budget);
+    held_env_give_back(&held);
+    return budget
+               ? TRAJ_OK
+               : error_set(TRAJ_EINVAL, "watch: probe_budget is not in 0..1");
+}
+
+/* One flat array is one segment. */
+static enum traj_status unify(const struct traj_watch_options *given,
+    struct traj_watch_segment *flat, struct traj_watch_options *ret)
+{
+    if (given == NULL || given->size < OPTIONS_SIZE_MIN) {
+        return error_set(TRAJ_EINVAL, "watch: options->size is not set");
+    }
+    struct traj_watch_options o = { .size = sizeof o };
+    memcpy(&o, given, given->size < sizeof o ? given->size : sizeof o);
+    o.size = sizeof o;
+    if (o.segments != NULL || o.n_segments > 0) {
+        if (o.param != NULL || o.grad != NULL || o.n != 0) {
+            return error_set(TRAJ_EINVAL, "watch: param, grad and n are for "
+                                          "one flat array, and there are "
+                                          "segments too");
+        }
+        *ret = o;
+        return TRAJ_OK;
+    }
+    *flat = (struct traj_watch_segment){
+        .dtype = o.dtype, .n = o.n, .param = o.param, .grad = o.grad
+    };
+    o.segments = flat;
+    o.n_segments = 1;
+    *ret = o;
+    return TRAJ_OK;
+}
+
+enum traj_status watch_options_read(const struct traj_watch_options *given,
+    struct traj_watch_segment *flat, struct traj_watch_options *ret_options)
+{
+    struct traj_watch_options o;
+    enum traj_status status = unify(given, flat, &o);
+    if (status == TRAJ_OK) {
+        status = check_options(&o);
+    }
+    if (status == TRAJ_OK) {
+        *ret_options = o;
+    }
+    return status;
+}
