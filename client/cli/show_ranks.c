@@ -68,8 +68,8 @@ static void print_steps(const cJSON *steps)
     if (member_is_null(steps, "last_complete")) {
         fputs("; no whole step", stdout);
     } else {
-        printf("; last whole step %" PRIu64,
-            member_u64(steps, "last_complete"));
+        printf(
+            "; last whole step %" PRIu64, member_u64(steps, "last_complete"));
     }
     uint64_t incomplete = member_u64(steps, "incomplete");
     if (incomplete > 0) {

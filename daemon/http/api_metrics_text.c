@@ -12,6 +12,7 @@
 #include "pure/grad_norm.h"
 #include "pure/trainer.h"
 #include "store/scan.h"
+#include "traj.h"
 
 #define MEDIA_OPENMETRICS                                                      \
     "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -168,6 +169,10 @@ static void take_last(struct gauge_row *row, const struct scan_batch *batch)
         row->loss = scan_f64(batch->columns[STEP_loss], i);
     }
     const struct row fields = { batch->columns, present, i };
+    if (row->trainer.world > 1 &&
+        row_u64(&fields, STEP_combine) == TRAJ_COMBINE_SHARD) {
+        return; /* a shard's norm is not the run's */
+    }
     (void)grad_norm(&fields, STEP_grad_sq, row->trainer.world, &row->grad_norm);
 }
 
@@ -191,8 +196,8 @@ static enum err_code read_last(
 {
     const struct scan_query query = { .run = row->run,
         .kind = WIRE_STEP,
-        .fields =
-            ROW_BIT(STEP_loss) | ROW_BIT(STEP_grad_sq) | GRAD_DIVISOR_FIELDS,
+        .fields = ROW_BIT(STEP_loss) | ROW_BIT(STEP_grad_sq) |
+                  ROW_BIT(STEP_combine) | GRAD_DIVISOR_FIELDS,
         .attempts = SCAN_NEWEST,
         .from_step = row->last_step,
         .to_step = row->last_step };

@@ -33,7 +33,8 @@ static enum optimizer optimizer_of(struct str quoted)
 static uint32_t world_of(struct str text)
 {
     double world = 0;
-    bool ok = str_to_double(text, &world) && world >= 1 && world <= TRAINER_WORLD_MAX;
+    bool ok =
+        str_to_double(text, &world) && world >= 1 && world <= TRAINER_WORLD_MAX;
     return ok ? (uint32_t)world : 1;
 }
 

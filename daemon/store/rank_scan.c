@@ -26,6 +26,11 @@ struct span {
     uint64_t steps; /* records */
 };
 
+/* The steps of an earlier attempt. */
+struct done {
+    uint64_t first_step, last_step;
+};
+
 struct rank_scan {
     struct reader *reader;
     struct scan_query query;
@@ -38,7 +43,7 @@ struct rank_scan {
     uint64_t *starts; /* of slices, ascending; the first is from_step */
     size_t n_starts;
     size_t starts_capacity;
-    const struct span **before; /* of the batch's rank: room for all spans */
+    struct done *before; /* of the batch's rank: room for all spans */
 };
 
 /* ---- the streams ----------------------------------------------------------
@@ -232,7 +237,8 @@ static const struct span *place(
             return span;
         }
         if (rs->query.attempts == SCAN_NEWEST) {
-            rs->before[(*ret_n_before)++] = span;
+            rs->before[(*ret_n_before)++] =
+                (struct done){ span->first_step, span->last_step };
         }
     }
     return NULL; /* it has no step */
@@ -243,8 +249,8 @@ static uint32_t count_again(
 {
     uint32_t again = 0;
     for (size_t i = 0; i < n_before; i++) {
-        again += step >= rs->before[i]->first_step &&
-                 step <= rs->before[i]->last_step;
+        again +=
+            step >= rs->before[i].first_step && step <= rs->before[i].last_step;
     }
     return again;
 }

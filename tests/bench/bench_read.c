@@ -96,10 +96,11 @@ static void add_batch(struct buckets *buckets, const struct metric *metric,
     const struct scan_batch *batch)
 {
     for (size_t i = 0; i < batch->n; i++) {
-        if (metric_has(metric, batch->present, batch->texts, i)) {
-            must(buckets_add(buckets, batch->columns[0][i],
-                     metric_value(metric, batch->columns, i)),
-                "memory");
+        static const struct trainer trainer = { .world = 1 };
+        double value = 0;
+        if (metric_read(metric, &trainer, batch->columns, batch->present,
+                batch->texts, i, &value)) {
+            must(buckets_add(buckets, batch->columns[0][i], value), "memory");
         }
     }
 }
@@ -115,7 +116,7 @@ static double read_series(
     must(metric_find(str_of(name), &metric), "metric");
     const struct scan_query query = { .run = run,
         .kind = metric.kind,
-        .fields = metric.needs,
+        .fields = metric.needs | metric.wants,
         .to_step = UINT64_MAX };
     must(scan_open(reader, &query, &scan, &e) == ERR_NONE, "scan");
     buckets_init(&buckets, 1000);

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "../lib/store_rig.h"
+#include "store/rank_scan.h"
 
 #define FRAMES 6
 #define FRAME_RECORDS 40
@@ -189,6 +190,20 @@ static enum err_code read_steps(
     return code;
 }
 
+static bool count_step(void *context, const struct rank_step *step)
+{
+    size_t *n = context;
+    *n += step->n_in;
+    return true;
+}
+
+static enum err_code read_ranks(
+    struct reader *reader, size_t *ret_n, struct err *e)
+{
+    const struct scan_query query = rig_query((struct run_id){ 1 }, WIRE_STEP);
+    return rank_scan(reader, &query, RANK_SCAN_DIAGNOSIS, count_step, ret_n, e);
+}
+
 static enum err_code read_all(const struct rig *rig, size_t *ret_n)
 {
     struct err e = { 0 };
@@ -201,6 +216,9 @@ static enum err_code read_all(const struct rig *rig, size_t *ret_n)
     }
     if (code == ERR_NONE) {
         code = read_steps(reader, ret_n, &e);
+    }
+    if (code == ERR_NONE) {
+        code = read_ranks(reader, ret_n, &e);
     }
     run_row_done(&row);
     reader_close(reader);

@@ -160,6 +160,18 @@ def test_the_series_of_a_rank_is_its_own(trajd, fleet):
     assert trajd.json(f"{RUN}/series?metric=grad_norm&rank=all")["data"]["rank"] == "all"
 
 
+def test_a_shard_is_no_gauge_of_the_run(trajd, fleet):
+    ranks = [Rank("r", rank, 2) for rank in range(2)]
+    record_shards(ranks, 1, np.array([3.0, 4.0]))
+    lone = [Rank("lone", 0, 1)]
+    record_shards(lone, 1, np.array([3.0, 4.0]))
+    fleet.deliver(ranks + lone)
+    text = trajd.get("/metrics")[2].decode()
+    assert re.findall(r'trajd_run_grad_norm\{run="(\w+)".*\} (\S+)', text) == [
+        ("lone", "5"), ("r", "NaN")]
+    assert 'trajd_run_loss{run="r"' in text
+
+
 def test_replicas_and_lone_speakers_show_rank_0(trajd, fleet):
     for run, rule in ("replicas", REPLICA), ("lone", NONE):
         ranks = [Rank(run, rank, 2) for rank in range(2)]

@@ -161,6 +161,22 @@ static void test_long_texts_are_refused_and_the_longest_kept(void **state)
     assert_int_equal(s.attempt, 2147483647);
 }
 
+static void test_the_world_of_a_stream_is_its_hellos(void **state)
+{
+    struct rig *rig = *state;
+    assert_int_equal(
+        rig_hello(rig, 1, "{\"run_id\":\"r\",\"attempt\":1,\"world\":8}").world,
+        8);
+    assert_int_equal(
+        rig_hello(rig, 2, "{\"run_id\":\"s\",\"attempt\":1}").world, 1);
+    rig_reopen(rig, 0);
+    struct err e = { 0 };
+    struct stream_state known = { 0 };
+    assert_int_equal(
+        store_stream(rig->store, rig_uid(1), &known, &e), ERR_NONE);
+    assert_int_equal(known.world, 8);
+}
+
 /* n times `item`, separated by commas. A %zu in it is its number. */
 static char *listed(const char *before, const char *item, size_t n)
 {
@@ -341,6 +357,7 @@ int main(void)
         TEST(test_groups_out_of_bounds_are_refused),
         TEST(test_groups_at_their_bounds_are_taken),
         TEST(test_long_texts_are_refused_and_the_longest_kept),
+        TEST(test_the_world_of_a_stream_is_its_hellos),
         TEST(test_lists_as_long_as_wire_md_says_and_no_longer),
         TEST(test_nesting_beyond_32_is_refused),
         TEST(test_config_tags_and_hello_are_kept_byte_for_byte),
