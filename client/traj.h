@@ -557,7 +557,10 @@ enum traj_probe_flag {
     TRAJ_PROBE_BURST = 64, /* taken because of a spike, not by the schedule */
     TRAJ_PROBE_FROM_DELTA = 128, /* gradients computed from updates */
 };
-/* u is the unit roundoff of the dtype: 2^-24 or 2^-53. */
+/* u is the unit roundoff of the dtype, half the distance of 1 to the next
+ * number: 2^-24 (F32), 2^-53 (F64), 2^-8 (BF16), 2^-11 (F16). Where a probe has
+ * segments of several dtypes, u^2 ||g||^2 stands for the sum of each segment's
+ * own, and dtype is the coarsest. */
 
 struct traj_probe_point {
     double gamma;
@@ -580,12 +583,19 @@ struct traj_probe {
     double param_sq;
     double loss, loss_end;
     double lr;
+    /* The smoothness that noise gives where there is none: of a callback,
+     * ||g(x) again - g(x)|| / ||x_gamma - x||, as both numerators are the
+     * difference of two draws; of microbatches, the RMS error of the mean
+     * difference, ((mean ||D_k||^2 - ||Dbar||^2)/(K - 1))^(1/2) /
+     * ||x_gamma - x||. */
     double noise_floor;
     /* What the storing of two gradients in dtype gives even where they are
      * equal: u (||g||^2 + ||g_gamma||^2)^(1/2) / ((8 ln 2)^(1/2) ||d_gamma||),
      * at smoothness_gamma. u / (8 ln 2)^(1/2) is the RMS relative error of
      * rounding when mantissas are spread as 1/m. A lower bound: what is
-     * rounded on the way to a gradient comes on top. */
+     * rounded on the way to a gradient comes on top. In a norm that is not L2
+     * by the same formula with its dual norms. Of microbatches ||g||^2 is
+     * mean ||g_k||^2 / K: each is rounded by itself. */
     double rounding_floor;
     /* (||g|| + ||g_gamma||) / ||x_gamma - x|| at smoothness_gamma: by the
      * triangle inequality the smoothness of no function exceeds it, and
@@ -655,8 +665,10 @@ struct traj_probe_segment {
     uint32_t group;          /* 1 .. n_groups; 0 = of no group */
 };
 
-/* Bytes of workspace for such an input; 0 if it is invalid. Reads size, dtype,
- * n, segments, n_segments, n_groups and whether micro_gradient is there. */
+/* Bytes of workspace for such an input: two arrays like the parameters, one
+ * more and two of doubles with micro_gradient, and about 2 KiB per group; 0 if
+ * it is invalid or too much. Reads size, dtype, n, segments, n_segments,
+ * n_groups and whether micro_gradient is there. */
 TRAJ_API size_t traj_probe_workspace(const struct traj_probe_input *input);
 
 /*
@@ -671,11 +683,34 @@ TRAJ_API size_t traj_probe_workspace(const struct traj_probe_input *input);
  * none if x, d or g is not finite, or d is tiny (flags). The callback runs in
  * the caller's floating-point environment, our arithmetic in the default one.
  * param is restored bit for bit before it returns, whatever happens in
- * between. Allocates nothing. *ret_probe must have been through
- * traj_probe_init; all that can be measured is filled in, the rest of these
- * made unset; step, estimator, lr, batch_samples, micro_*, noise_floor,
- * subset_fraction and cost_ns stay as the caller has them. TRAJ_EINVAL,
- * TRAJ_ENOGRAD, TRAJ_ECALLBACK: *ret_probe is as it was.
+ * between. Allocates nothing, but for SPECTRAL groups (traj_norm). *ret_probe
+ * must have been through traj_probe_init; all that can be measured is filled
+ * in, the rest of these made unset; step, group, norm, combine, lr,
+ * batch_samples, subset_fraction and cost_ns stay as the caller has them, and
+ * so do noise_floor without the idempotence check and, but for microbatches,
+ * estimator, micro_* and noise_sq. On any failure *ret_probe and ret_groups are
+ * as they were. Structs of callers with an older traj.h, which end at workspace
+ * and at points, are taken as they are.
+ *
+ * Groups: ret_groups[i] is the same probe of the elements of groups[i] alone,
+ * from the same callbacks and the same passes: its smoothness, floors, ceiling,
+ * points and flags, in its norm. group and norm are set, combine if the group
+ * has one. A group whose own d is tiny is flagged and has no points; where all
+ * parameters are not probed, no group is. A SPECTRAL group is one segment of
+ * rows * cols elements; LINF is the largest of its segments', its dual their
+ * sum.
+ *
+ * Microbatches: each is evaluated at x and at x_gamma, g_k and g'_k, D_k =
+ * g'_k - g_k, with means gbar and Dbar over all K. 2 K callbacks, one gamma.
+ * grad_start is not read and may be NULL. smoothness is max(0, U)^(1/2) /
+ * ||x_gamma - x||, U = traj_unbiased_sq(K, micro_dgrad_sq, dgrad_sq) of
+ * micro_dgrad_sq = mean ||D_k||^2 and dgrad_sq = ||Dbar||^2 (here at gamma,
+ * whatever it is), flagged NEGATIVE for U < 0: a single value may be, so
+ * average U before taking a root. grad_sq = ||gbar||^2, micro_grad_sq = mean
+ * ||g_k||^2, noise_sq = (micro_grad_sq - grad_sq)/(K - 1), an estimate of
+ * E||gbar - E g||^2; loss and loss_end are means, estimator is set. U is made
+ * of inner products: groups are measured in RMS if theirs is that, else in L2,
+ * and norm says so.
  */
 TRAJ_API TRAJ_CHECK enum traj_status traj_smoothness_probe(
     const struct traj_probe_input *input, struct traj_probe *ret_probe);
@@ -729,7 +764,8 @@ struct traj_sharpness_options {
     enum traj_sharpness_method method; /* 0 = POWER */
     uint32_t max_hvps; /* 0 = 3 for POWER, 8 for LANCZOS; at most 64 */
     double tolerance;  /* converged if residual <= tolerance |value|; 0 = .1 */
-    double epsilon; /* e for ||v|| = 1; 0 = u^(1/3) (1 + ||x||), u of dtype */
+    double epsilon;    /* e for ||v|| = 1; 0 = u^(1/3) (1 + ||x||), u of the
+                          coarsest dtype */
 };
 
 /* What was found; fields as in schema/wire.md, SHARPNESS. Never a silent zero:
@@ -751,7 +787,7 @@ struct traj_sharpness {
     uint64_t hvps, grad_evals, cost_ns;
     uint64_t batch_samples;
     uint64_t converged; /* 1, 0 */
-    uint64_t flags;     /* TRAJ_PROBE_NONFINITE */
+    uint64_t flags;     /* TRAJ_PROBE_NONFINITE, TINY_STEP, ROUNDING */
 };
 
 TRAJ_API void traj_sharpness_init_sized(
@@ -762,9 +798,10 @@ TRAJ_API void traj_sharpness_init_sized(
 /*
  * Keeps the vector of the power iteration from one measurement to the next:
  * the top of the spectrum turns slowly, so a few products a time suffice.
- * Allocates for POWER four arrays like the parameters, for LANCZOS max_hvps
- * more; used by one thread at a time. The first vector is drawn from a
- * generator of its own with a fixed seed.
+ * Allocates two arrays like the parameters and three of doubles, for LANCZOS
+ * max_hvps more of doubles; used by one thread at a time. The first vector is
+ * drawn from a generator of its own with a fixed seed. On failure *ret_meter
+ * is as it was.
  */
 typedef struct traj_sharpness_meter traj_sharpness_meter;
 TRAJ_API TRAJ_CHECK enum traj_status traj_sharpness_open(
@@ -778,6 +815,19 @@ TRAJ_API TRAJ_CHECK enum traj_status traj_sharpness_open(
  * residual, the ends, epsilon, hvps, grad_evals, converged, flags, dtype and
  * method; the rest stays. TRAJ_ECALLBACK: *ret_sharpness is as it was, and so
  * is the vector. A vector that H maps to 0 or to NaN is drawn anew next time.
+ *
+ * POWER: value is a Rayleigh quotient, of what was really moved: x + e v and
+ * x - e v are rounded to dtype, so v is taken to be their difference / (2 e).
+ * Where the largest eigenvalues are lambda and -lambda it does not converge,
+ * and residual says so. LANCZOS: value is the end of larger magnitude; it stops
+ * early when both ends have converged; the rounding of the displacement,
+ * about u^(2/3) ||H||, is in no residual.
+ * value 0 with residual 0, converged: every product was 0 in all elements,
+ * exactly, also those of vectors drawn anew.
+ * Flags: NONFINITE: x, a product or its square is not finite, or the square
+ * vanishes where the product does not; TINY_STEP: e v is lost in the rounding
+ * of x; both leave value unset. ROUNDING: ||g(x + e v) - g(x - e v)|| < 10 u
+ * ||g||, for LANCZOS in every product: no curvature above rounding.
  */
 TRAJ_API TRAJ_CHECK enum traj_status traj_sharpness_measure(
     traj_sharpness_meter *meter, struct traj_sharpness *ret_sharpness);

@@ -91,6 +91,19 @@ static enum err_code delete_run(void *context, const char *uid, struct err *e)
     return writer_delete_run(daemon->writer, uid, e);
 }
 
+static enum err_code set_probe_every(
+    void *context, const char *uid, uint32_t probe_every, struct err *e)
+{
+    struct daemon *daemon = context;
+    return writer_set_probe_every(daemon->writer, uid, probe_every, e);
+}
+
+static uint32_t probe_every(void *context, const char *uid)
+{
+    struct daemon *daemon = context;
+    return writer_probe_every(daemon->writer, uid);
+}
+
 /* ---- starting -------------------------------------------------------------
  */
 
@@ -144,6 +157,8 @@ static enum err_code start_http(struct daemon *daemon, struct err *e)
         .analysis = daemon->analysis,
         .ready = is_ready,
         .delete_run = delete_run,
+        .set_probe_every = set_probe_every,
+        .probe_every = probe_every,
         .context = daemon,
     };
     return http_start(&options, &daemon->http, e);

@@ -19,6 +19,7 @@ int cmd_ls(int argc, char **argv);
 int cmd_show(int argc, char **argv);
 int cmd_export(int argc, char **argv);
 int cmd_fit(int argc, char **argv);
+int cmd_rate(int argc, char **argv);
 int cmd_sync(int argc, char **argv);
 
 #endif

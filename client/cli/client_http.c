@@ -101,14 +101,19 @@ static bool body_append(void *context, const char *bytes, size_t n)
     return true;
 }
 
+static bool is_good(long status)
+{
+    return status == 200 || status == 204;
+}
+
 static size_t on_bytes(char *bytes, size_t size, size_t count, void *context)
 {
     struct transfer *transfer = context;
     size_t n = size * count;
     long status = 0;
     (void)curl_easy_getinfo(transfer->curl, CURLINFO_RESPONSE_CODE, &status);
-    bool ok = status == 200 ? transfer->sink(transfer->context, bytes, n)
-                            : body_append(&transfer->refusal, bytes, n);
+    bool ok = is_good(status) ? transfer->sink(transfer->context, bytes, n)
+                              : body_append(&transfer->refusal, bytes, n);
     transfer->stopped = !ok;
     return ok ? n : 0;
 }
@@ -184,16 +189,32 @@ static enum client_result judge(
     if (status == 404) {
         return CLIENT_NOT_FOUND;
     }
-    if (status != 200) {
+    if (!is_good(status)) {
         tell_refusal(client, status, &transfer->refusal);
         return CLIENT_FAILED;
     }
     return CLIENT_OK;
 }
 
-enum client_result client_get_stream(
-    struct client *client, const char *path, client_sink_fn sink, void *context)
+/* GET, or PUT where there is a json to put. */
+static bool choose_method(
+    CURL *curl, const char *json, struct curl_slist *headers)
 {
+    return json == NULL ||
+           (headers != NULL &&
+               curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, "PUT") ==
+                   CURLE_OK &&
+               curl_easy_setopt(curl, CURLOPT_POSTFIELDS, json) == CURLE_OK &&
+               curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers) == CURLE_OK);
+}
+
+static enum client_result request(struct client *client, const char *path,
+    const char *json, client_sink_fn sink, void *context)
+{
+    struct curl_slist *headers =
+        json == NULL
+            ? NULL
+            : curl_slist_append(NULL, "Content-Type: application/json");
     size_t size = strlen(client->url) + strlen(path) + 1;
     char *url = malloc(size);
     struct transfer transfer = {
@@ -203,17 +224,35 @@ enum client_result client_get_stream(
     };
     if (url == NULL) {
         fputs("traj: out of memory\n", stderr);
+        curl_slist_free_all(headers);
         return CLIENT_FAILED;
     }
     (void)snprintf(url, size, "%s%s", client->url, path);
     client->error[0] = '\0';
     CURLcode code = CURLE_OUT_OF_MEMORY;
-    if (set_options(client, url, &transfer)) {
+    if (set_options(client, url, &transfer) &&
+        choose_method(client->curl, json, headers)) {
         code = curl_easy_perform(client->curl);
     }
     enum client_result result = judge(client, &transfer, code);
     free(transfer.refusal.p);
     free(url);
+    curl_slist_free_all(headers);
+    return result;
+}
+
+enum client_result client_get_stream(
+    struct client *client, const char *path, client_sink_fn sink, void *context)
+{
+    return request(client, path, NULL, sink, context);
+}
+
+enum client_result client_put_json(
+    struct client *client, const char *path, const char *json)
+{
+    struct body body = { 0 }; /* a 204 has none */
+    enum client_result result = request(client, path, json, body_append, &body);
+    free(body.p);
     return result;
 }
 

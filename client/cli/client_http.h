@@ -1,5 +1,5 @@
 /*
- * client_http: GET requests of the CLI to a trajd. What goes wrong is told on
+ * client_http: requests of the CLI to a trajd. What goes wrong is told on
  * stderr, once, here; callers only pass the failure on.
  */
 #ifndef TRAJ_CLI_HTTP_H
@@ -33,6 +33,10 @@ char *client_escape(struct client *client, const char *text);
  * cJSON_Delete. */
 enum client_result client_get_json(
     struct client *client, const char *path, cJSON **ret_body);
+
+/* PUT a JSON text to path; CLIENT_OK if it was taken. */
+enum client_result client_put_json(
+    struct client *client, const char *path, const char *json);
 
 /* Takes the next bytes of a body; false: stop, and it has told why. */
 typedef bool (*client_sink_fn)(void *context, const char *bytes, size_t n);

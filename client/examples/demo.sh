@@ -119,7 +119,7 @@ train() {
     mkfifo -- "$work/progress" || fail 'no named pipe can be made'
     TRAJ_URL=$ingest TRAJ_DIR=$work/runs TRAJ_MODE=online \
         "$build/examples/lstm" --project demo --run-id "$id" --name "$title" \
-        --steps "$steps" --layers 2 --probe-every 2 --gammas 0.05 \
+        --steps "$steps" --layers 2 --probe-every 2 --gammas 0.05 --sharpness-every 10 \
         --print-every "$print_every" "$@" > "$work/progress" 2> "$work/$id.log" 3<&- &
     trainer_pid=$!
     progress "$title" < "$work/progress"

@@ -94,30 +94,34 @@ static void forward(struct net *net, const float *in)
     }
 }
 
-static void backward(struct net *net, const float *in)
+/* in_delta is NULL where nothing is below. */
+static void layer_backward(
+    struct layer *layer, const float *in, float *in_delta)
 {
-    for (int l = LAYERS - 1; l >= 0; l--) {
-        struct layer *layer = &net->layers[l];
-        struct layer *below = l > 0 ? &net->layers[l - 1] : NULL;
-        const float *x = below != NULL ? below->output : in;
-        if (layer->gradient == NULL) {
-            layer->gradient = numbers(layer->inputs * layer->outputs);
-        }
-        for (int i = 0; below != NULL && i < layer->inputs; i++) {
-            below->delta[i] = 0;
-        }
-        for (int j = 0; j < layer->outputs; j++) {
-            float y = layer->output[j];
-            float d = layer->delta[j] * (1 - y * y);
-            for (int i = 0; i < layer->inputs; i++) {
-                int at = j * layer->inputs + i;
-                layer->gradient[at] += d * x[i];
-                if (below != NULL) {
-                    below->delta[i] += d * layer->weights[at];
-                }
+    if (layer->gradient == NULL) {
+        layer->gradient = numbers(layer->inputs * layer->outputs);
+    }
+    for (int j = 0; j < layer->outputs; j++) {
+        float y = layer->output[j];
+        float d = layer->delta[j] * (1 - y * y);
+        for (int i = 0; i < layer->inputs; i++) {
+            int at = j * layer->inputs + i;
+            layer->gradient[at] += d * in[i];
+            if (in_delta != NULL) {
+                in_delta[i] += d * layer->weights[at];
             }
         }
     }
+}
+
+static void backward(struct net *net, const float *in)
+{
+    for (int l = LAYERS - 1; l > 0; l--) {
+        struct layer *below = &net->layers[l - 1];
+        memset(below->delta, 0, sizeof below->delta);
+        layer_backward(&net->layers[l], below->output, below->delta);
+    }
+    layer_backward(&net->layers[0], in, NULL);
 }
 
 static void net_update(struct net *net, void *context)

@@ -37,7 +37,7 @@ struct trainer {
     real *targets;
     double loss_scale;
     /* What is watched: all arrays, or with --shard this rank's part of each. */
-    char names[MLP_LAYERS_MAX][8];
+    char names[MLP_LAYERS_MAX][24];
     struct traj_group groups[MLP_LAYERS_MAX + 1]; /* W1, W2, .., biases */
     struct traj_watch_segment segments[MLP_ARRAYS_MAX];
     size_t n_segments;

@@ -22,6 +22,14 @@
 #define ISA_CLONES
 #endif
 
+/* Files of their own may be compiled for a level and called after a look at the
+ * processor: x86-64 with a compiler that has the pragmas. */
+#if defined(__x86_64__) && defined(__GNUC__)
+#define ISA_X86 1
+#else
+#define ISA_X86 0
+#endif
+
 #define ISA_INLINE static inline __attribute__((always_inline))
 
 #endif

@@ -1,106 +1,180 @@
 /*
- * kernel.c: the inner loop of the moments. Pure; any thread.
+ * kernel.c: one block of the moments. Pure; any thread.
  *
- * One body per element type, inlined into one function per set of arrays with
- * the set as a constant: what is not asked for is not computed. Each of those
- * is compiled per processor level (ISA_CLONES). The loop over 16 lanes has the
- * form that gcc and clang turn into vectors at -O2, with the order of the
- * additions as written; vector types of a fixed width were tried and are
- * slower on every level but their own.
+ * Arrays of one type are read where they are. Of two types, the narrower is
+ * widened a stage at a time into a buffer that stays in the nearest cache, to
+ * the wider or to float; and so is what is left of a row.
  */
 #include "math/kernel.h"
-#include <math.h>
+#include <stdatomic.h>
+#include <string.h>
 
 #include "math/isa.h"
+#include "math/kernel_level.h"
+#if ISA_X86
+#include <cpuid.h>
+#endif
 
-typedef double lane[KERNEL_WIDTH];
-struct lanes {
-    lane gg, xx, dd, ee, gd, ed, gg0, peak;
-};
+/* ---- which level ------------------------------------------------------- */
 
-#define BOTH_X (KERNEL_X | KERNEL_X0)
-#define BOTH_G (KERNEL_G | KERNEL_G0)
-
-/* What element k of a row adds to lane k. A comparison with NaN is false, so
- * NaN never becomes the peak. */
-ISA_INLINE void add(unsigned shape, struct lanes *s, size_t k, double x,
-    double g, double x0, double g0)
+#if ISA_X86
+static bool has_f16c(void)
 {
-    const double d = x - x0;
-    const double e = g - g0;
-    if (shape & KERNEL_G) {
-        s->gg[k] += g * g;
-        s->peak[k] = fabs(g) > s->peak[k] ? fabs(g) : s->peak[k];
+    unsigned a, b, c = 0, d;
+    return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
+}
+
+static const struct kernel_level *level_of(unsigned number)
+{
+    static const struct kernel_level *const levels[KERNEL_LEVELS] = {
+        &kernel_base, &kernel_avx2, &kernel_avx512
+    };
+    __builtin_cpu_init();
+    const bool there[KERNEL_LEVELS] = { true,
+        has_f16c() && __builtin_cpu_supports("fma") &&
+            __builtin_cpu_supports("avx2"),
+        has_f16c() && __builtin_cpu_supports("avx512f") };
+    return number < KERNEL_LEVELS && there[number] ? levels[number] : NULL;
+}
+#else
+static const struct kernel_level *level_of(unsigned number)
+{
+    return number == 0 ? &kernel_base : NULL;
+}
+#endif
+
+/* Chosen once: to ask a virtual processor what it is takes microseconds.
+ * Relaxed: all threads choose the same, and what it points to is constant. */
+static _Atomic(const struct kernel_level *) chosen;
+
+static const struct kernel_level *level(void)
+{
+    const struct kernel_level *l =
+        atomic_load_explicit(&chosen, memory_order_relaxed);
+    for (unsigned number = KERNEL_LEVELS; l == NULL; number--) {
+        l = level_of(number - 1);
+        atomic_store_explicit(&chosen, l, memory_order_relaxed);
     }
-    if (shape & KERNEL_X) {
-        s->xx[k] += x * x;
+    return l;
+}
+
+bool kernel_use_level(unsigned number)
+{
+    const struct kernel_level *l = level_of(number);
+    if (l != NULL) {
+        atomic_store_explicit(&chosen, l, memory_order_relaxed);
     }
-    if ((shape & BOTH_X) == BOTH_X) {
-        s->dd[k] += d * d;
+    return l != NULL;
+}
+
+const struct kernel_dense *kernel_dense(void)
+{
+    return &level()->dense;
+}
+
+/* ---- types ------------------------------------------------------------- */
+
+size_t kernel_element_bytes(enum traj_dtype dtype)
+{
+    switch (dtype) {
+    case TRAJ_F32:
+        return sizeof(float);
+    case TRAJ_F64:
+        return sizeof(double);
+    case TRAJ_BF16:
+    case TRAJ_F16:
+        return sizeof(uint16_t);
     }
-    if ((shape & BOTH_X) == BOTH_X && (shape & BOTH_G)) {
-        s->gd[k] += d * (shape & KERNEL_G0 ? g0 : g);
-    }
-    if ((shape & BOTH_G) == BOTH_G) {
-        s->ee[k] += e * e;
-        s->gg0[k] += g * g0;
-    }
-    if (shape == (BOTH_X | BOTH_G)) {
-        s->ed[k] += e * d;
+    return 0;
+}
+
+static void to_float(
+    enum traj_dtype dtype, const void *values, size_t n, float *ret)
+{
+    if (dtype == TRAJ_BF16) {
+        level()->from_bf16(values, n, ret);
+    } else if (dtype == TRAJ_F16) {
+        level()->from_f16(values, n, ret);
+    } else {
+        memcpy(ret, values, n * sizeof *ret);
     }
 }
 
-#define DEFINE_BODY(type)                                                      \
-    ISA_INLINE void sum_##type(unsigned shape, const type *restrict x,         \
-        const type *restrict g, const type *restrict x0,                       \
-        const type *restrict g0, size_t n, struct lanes *restrict ret)         \
-    {                                                                          \
-        struct lanes s = { .gg = { 0 } };                                      \
-        for (size_t i = 0; i < n; i += KERNEL_WIDTH) {                         \
-            for (size_t k = 0; k < KERNEL_WIDTH; k++) {                        \
-                add(shape, &s, k, shape &KERNEL_X ? (double)x[i + k] : 0,      \
-                    shape &KERNEL_G ? (double)g[i + k] : 0,                    \
-                    shape &KERNEL_X0 ? (double)x0[i + k] : 0,                  \
-                    shape &KERNEL_G0 ? (double)g0[i + k] : 0);                 \
-            }                                                                  \
-        }                                                                      \
-        *ret = s;                                                              \
+/* 16 bits go to double by way of float. */
+#define VIA_FLOAT 256u
+
+void kernel_widen(
+    enum traj_dtype dtype, const void *values, size_t n, double *ret)
+{
+    if (dtype == TRAJ_F64) {
+        memcpy(ret, values, n * sizeof *ret);
+        return;
     }
-DEFINE_BODY(float)
-DEFINE_BODY(double)
-
-/* The sets of arrays that differ in what can be computed. */
-#define SHAPES(X)                                                              \
-    X(x, KERNEL_X)                                                             \
-    X(g, KERNEL_G)                                                             \
-    X(xg, KERNEL_X | KERNEL_G)                                                 \
-    X(xx, BOTH_X)                                                              \
-    X(gg, BOTH_G)                                                              \
-    X(xxg, BOTH_X | KERNEL_G)                                                  \
-    X(xxg0, BOTH_X | KERNEL_G0)                                                \
-    X(xgg, KERNEL_X | BOTH_G)                                                  \
-    X(all, BOTH_X | BOTH_G)
-
-#define DEFINE(type, name, shape)                                              \
-    ISA_CLONES static void type##_##name(const void *x, const void *g,         \
-        const void *x0, const void *g0, size_t n, struct lanes *ret)           \
-    {                                                                          \
-        sum_##type(shape, x, g, x0, g0, n, ret);                               \
+    float narrow[VIA_FLOAT];
+    const size_t bytes = kernel_element_bytes(dtype);
+    for (size_t i = 0; i < n; i += VIA_FLOAT) {
+        const size_t m = n - i < VIA_FLOAT ? n - i : VIA_FLOAT;
+        to_float(dtype, (const char *)values + i * bytes, m, narrow);
+        level()->from_float(narrow, m, ret + i);
     }
-#define DEFINE_BOTH(name, shape)                                               \
-    DEFINE(float, name, shape)                                                 \
-    DEFINE(double, name, shape)
-SHAPES(DEFINE_BOTH)
+}
 
-typedef void (*lanes_fn)(const void *x, const void *g, const void *x0,
-    const void *g0, size_t n, struct lanes *ret);
+/* ---- one block --------------------------------------------------------- */
 
-#define FLOAT_ENTRY(name, shape) [shape] = float_##name,
-#define DOUBLE_ENTRY(name, shape) [shape] = double_##name,
-static const lanes_fn float_kernels[KERNEL_SHAPES] = { SHAPES(FLOAT_ENTRY) };
-static const lanes_fn double_kernels[KERNEL_SHAPES] = { SHAPES(DOUBLE_ENTRY) };
+#define STAGE 512u /* elements; four arrays of double are 16 KiB */
 
-static double fold(const lane v)
+struct block {
+    unsigned shape;
+    enum traj_dtype dtype[KERNEL_ARRAYS];
+    const void *const *array;
+    bool wide; /* summed as double, not float */
+    kernel_lanes_fn run;
+};
+
+union stage {
+    float narrow[STAGE];
+    double wide[STAGE];
+};
+
+/* n elements from first on of array k in the type that is summed, then zeros,
+ * which add nothing, up to padded. */
+static const void *fill(const struct block *b, unsigned k, size_t first,
+    size_t n, size_t padded, union stage *stage)
+{
+    const size_t bytes = kernel_element_bytes(b->dtype[k]);
+    const void *values = (const char *)b->array[k] + first * bytes;
+    if (n == padded && b->dtype[k] == (b->wide ? TRAJ_F64 : TRAJ_F32)) {
+        return values;
+    }
+    if (b->wide) {
+        kernel_widen(b->dtype[k], values, n, stage->wide);
+        memset(stage->wide + n, 0, (padded - n) * sizeof(double));
+        return stage->wide;
+    }
+    to_float(b->dtype[k], values, n, stage->narrow);
+    memset(stage->narrow + n, 0, (padded - n) * sizeof(float));
+    return stage->narrow;
+}
+
+static void sum_by_stages(
+    const struct block *b, size_t first, size_t n, struct kernel_lanes *lanes)
+{
+    union stage stage[KERNEL_ARRAYS];
+    for (size_t i = first; i < n; i += STAGE) {
+        const size_t m = n - i < STAGE ? n - i : STAGE;
+        const size_t padded =
+            (m + KERNEL_WIDTH - 1) / KERNEL_WIDTH * KERNEL_WIDTH;
+        const void *at[KERNEL_ARRAYS] = { NULL };
+        for (unsigned k = 0; k < KERNEL_ARRAYS; k++) {
+            if (b->shape & (1u << k)) {
+                at[k] = fill(b, k, i, m, padded, &stage[k]);
+            }
+        }
+        b->run(at[0], at[1], at[2], at[3], padded, i == 0, lanes);
+    }
+}
+
+static double fold(const kernel_lane v)
 {
     double half[8];
     for (size_t k = 0; k < 8; k++) {
@@ -110,13 +184,44 @@ static double fold(const lane v)
            ((half[1] + half[5]) + (half[3] + half[7]));
 }
 
-static double fold_peak(const lane v)
+static double fold_peak(const kernel_lane v)
 {
-    double peak = 0;
-    for (size_t k = 0; k < KERNEL_WIDTH; k++) {
-        peak = v[k] > peak ? v[k] : peak;
+    double half[8];
+    for (size_t k = 0; k < 8; k++) {
+        half[k] = v[k] > v[k + 8] ? v[k] : v[k + 8];
     }
-    return peak;
+    for (size_t k = 4; k > 0; k /= 2) {
+        for (size_t i = 0; i < k; i++) {
+            half[i] = half[i] > half[i + k] ? half[i] : half[i + k];
+        }
+    }
+    return half[0];
+}
+
+static void fold_all(
+    unsigned shape, const struct kernel_lanes *s, struct kernel_sums *ret)
+{
+    *ret = (struct kernel_sums){ .gg = 0 };
+    if (shape & KERNEL_G) {
+        ret->gg = fold(s->gg);
+        ret->peak = fold_peak(s->peak);
+    }
+    if (shape & KERNEL_X) {
+        ret->xx = fold(s->xx);
+    }
+    if (kernel_has(shape, KERNEL_BOTH_X)) {
+        ret->dd = fold(s->dd);
+    }
+    if (kernel_has_gd(shape)) {
+        ret->gd = fold(s->gd);
+    }
+    if (kernel_has(shape, KERNEL_BOTH_G)) {
+        ret->ee = fold(s->ee);
+        ret->gg0 = fold(s->gg0);
+    }
+    if (kernel_has(shape, KERNEL_BOTH_X | KERNEL_BOTH_G)) {
+        ret->ed = fold(s->ed);
+    }
 }
 
 unsigned kernel_shape(unsigned arrays)
@@ -130,22 +235,32 @@ unsigned kernel_shape(unsigned arrays)
     return arrays;
 }
 
-void kernel_sum(enum traj_dtype dtype, unsigned shape,
-    const void *const array[static KERNEL_ARRAYS], size_t n,
+void kernel_sum(enum traj_dtype dtype, enum traj_dtype grad_dtype,
+    unsigned shape, const void *const array[static KERNEL_ARRAYS], size_t n,
     struct kernel_sums *ret)
 {
-    const lanes_fn *kernels =
-        dtype == TRAJ_F64 ? double_kernels : float_kernels;
-    struct lanes s;
-    kernels[shape](array[0], array[1], array[2], array[3], n, &s);
-    *ret = (struct kernel_sums){
-        .gg = fold(s.gg),
-        .xx = fold(s.xx),
-        .dd = fold(s.dd),
-        .ee = fold(s.ee),
-        .gd = fold(s.gd),
-        .ed = fold(s.ed),
-        .gg0 = fold(s.gg0),
-        .peak = fold_peak(s.peak),
-    };
+    if (!(shape & KERNEL_BOTH_X)) {
+        dtype = grad_dtype;
+    } else if (!(shape & KERNEL_BOTH_G)) {
+        grad_dtype = dtype;
+    }
+    const bool wide = dtype == TRAJ_F64 || grad_dtype == TRAJ_F64;
+    const struct block b = { .shape = shape,
+        .dtype = { dtype, grad_dtype, dtype, grad_dtype },
+        .array = array,
+        .wide = wide,
+        .run = level()->lanes[wide ? TRAJ_F64 : TRAJ_F32][shape] };
+    const size_t whole = dtype == grad_dtype ? n - n % KERNEL_WIDTH : 0;
+    struct kernel_lanes lanes;
+    if (whole > 0) {
+        level()->lanes[dtype][shape](
+            array[0], array[1], array[2], array[3], whole, true, &lanes);
+    }
+    if (whole < n) {
+        sum_by_stages(&b, whole, n, &lanes);
+    }
+    if (n == 0) {
+        memset(&lanes, 0, sizeof lanes);
+    }
+    fold_all(shape, &lanes, ret);
 }

@@ -9,7 +9,6 @@
  * P3. The caller's results are written when all has succeeded, and only then.
  */
 #include "math/probe.h"
-#include <math.h>
 #include <stdbool.h>
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* probe_check.c: whether the input of a probe is right, and what of its
  * workspace is where. Pure; any thread. */
 #include "math/probe.h"
-#include <math.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "error.h"

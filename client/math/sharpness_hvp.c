@@ -70,7 +70,7 @@ static void place_down(struct place *p)
 }
 
 HELD_ENV_NOINLINE static void place_all(const traj_sharpness_meter *meter,
-    double epsilon, void (*place)(struct place *p))
+    double epsilon, void (*where)(struct place *p))
 {
     for (size_t i = 0; i < meter->n_segments; i++) {
         struct place p;
@@ -78,7 +78,7 @@ HELD_ENV_NOINLINE static void place_all(const traj_sharpness_meter *meter,
         p.x = meter->saved[i];
         p.v = meter->v + p.segment->first;
         p.epsilon = epsilon;
-        place(&p);
+        where(&p);
     }
 }
 

@@ -152,7 +152,6 @@ static enum err_code visit_run(
     struct gauge_row *row = &rows->rows[rows->n++];
     *row = (struct gauge_row){ .run = run->id,
         .project = project,
-        .trainer = trainer_of_hello(run->hello_json),
         .last_step = run->last_step,
         .last_step_wall_ns = run->facts.last_step_wall_ns,
         .loss = (double)NAN,
@@ -170,6 +169,20 @@ static void take_last(struct gauge_row *row, const struct scan_batch *batch)
     }
     const struct row fields = { batch->columns, present, i };
     (void)grad_norm(&fields, STEP_grad_sq, row->trainer.world, &row->grad_norm);
+}
+
+/* Of the HELLO, which a list does not read. A run that has gone since stays
+ * without a norm: it has no last record either. */
+static enum err_code read_trainer(
+    struct reader *reader, struct gauge_row *row, struct err *e)
+{
+    struct run_row run;
+    enum err_code code = runs_get(reader, row->uid, &run, e);
+    if (code == ERR_NONE) {
+        row->trainer = trainer_of_hello(run.hello_json);
+        run_row_done(&run);
+    }
+    return code == ERR_NOT_FOUND ? ERR_NONE : code;
 }
 
 /* Rank 0's newest record of the run's last step. */
@@ -204,7 +217,8 @@ static enum err_code read_runs(
         return e->code;
     }
     for (size_t i = 0; i < rows->n; i++) {
-        if (read_last(reader, &rows->rows[i], e) != ERR_NONE) {
+        if (read_trainer(reader, &rows->rows[i], e) != ERR_NONE ||
+            read_last(reader, &rows->rows[i], e) != ERR_NONE) {
             return e->code;
         }
     }

@@ -242,9 +242,10 @@ static bool add_raw_object(cJSON *object, const char *name, const char *text)
 
 /* The run's object with what only its own page shows. */
 static enum err_code detail(struct reader *reader, const struct run_row *run,
-    cJSON *object, struct err *e)
+    uint32_t probe_every, cJSON *object, struct err *e)
 {
-    if (!add_raw_object(object, "config", run->config_json) ||
+    if (!json_add_u64(object, "probe_every", probe_every) ||
+        !add_raw_object(object, "config", run->config_json) ||
         !add_raw_object(object, "hello", run->hello_json)) {
         return err_nomem(e);
     }
@@ -258,15 +259,18 @@ static enum err_code detail(struct reader *reader, const struct run_row *run,
 static enum err_code reply_run(
     struct request *req, const struct run_row *run, struct err *e)
 {
+    const struct http_options *options = &req->http->options;
+    uint32_t probe_every = options->probe_every(options->context, run->uid);
     int64_t now_wall_ns = clock_wall_ns();
-    if (request_is_fresh(req, run, (uint64_t)run_row_state(run, now_wall_ns))) {
+    uint64_t state = (uint64_t)run_row_state(run, now_wall_ns);
+    if (request_is_fresh(req, run, state << 32 | probe_every)) {
         return reply_not_modified(req, e);
     }
     cJSON *object = run_json_object(run, now_wall_ns);
     if (object == NULL) {
         return err_nomem(e);
     }
-    enum err_code code = detail(req->reader, run, object, e);
+    enum err_code code = detail(req->reader, run, probe_every, object, e);
     if (code == ERR_NONE) {
         code = reply_json(req, object, e);
     }

@@ -41,6 +41,9 @@ static enum request_method method_of(const char *method)
     if (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0) {
         return REQUEST_GET;
     }
+    if (strcmp(method, "PUT") == 0) {
+        return REQUEST_PUT;
+    }
     return strcmp(method, "DELETE") == 0 ? REQUEST_DELETE : REQUEST_OTHER;
 }
 
@@ -137,6 +140,16 @@ static enum MHD_Result start(struct request *req, const char *method)
     return req->replied ? MHD_YES : MHD_NO;
 }
 
+/* The beginning of the body is kept, all of it is counted. */
+static void take_body(struct request *req, const char *bytes, size_t n)
+{
+    if (req->body_bytes < sizeof req->body) {
+        size_t room = sizeof req->body - (size_t)req->body_bytes;
+        memcpy(req->body + req->body_bytes, bytes, n < room ? n : room);
+    }
+    req->body_bytes += n;
+}
+
 enum MHD_Result dispatch_handle(void *cls, struct MHD_Connection *connection,
     const char *url, const char *method, const char *version,
     const char *upload, size_t *upload_bytes, void **state)
@@ -145,7 +158,6 @@ enum MHD_Result dispatch_handle(void *cls, struct MHD_Connection *connection,
     (void)connection;
     (void)url; /* decoded: what %2f and %00 were cannot be told any more */
     (void)version;
-    (void)upload;
     struct request *req = *state;
     if (req == NULL) {
         return MHD_NO;
@@ -154,7 +166,7 @@ enum MHD_Result dispatch_handle(void *cls, struct MHD_Connection *connection,
         return start(req, method);
     }
     if (*upload_bytes != 0) {
-        req->body_bytes += *upload_bytes;
+        take_body(req, upload, *upload_bytes);
         *upload_bytes = 0;
         return req->body_bytes > GUARD_BODY_MAX ? MHD_NO : MHD_YES;
     }

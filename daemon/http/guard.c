@@ -85,7 +85,7 @@ static bool host_is_ours(const struct headers *h, struct guard_refusal *ret)
     return true;
 }
 
-/* Browsers send Origin with every DELETE, and most send Sec-Fetch-Site;
+/* Browsers send Origin with every DELETE and PUT, and most send Sec-Fetch-Site;
  * programs send neither. */
 static bool writer_is_ours(const struct headers *h, struct guard_refusal *ret)
 {

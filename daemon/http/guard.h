@@ -10,7 +10,7 @@
 
 #include "http/request.h"
 
-/* Bytes of a request's body; nobody wants one. */
+/* Bytes of a request's body; who wants one wants less. */
 #define GUARD_BODY_MAX 65536u
 
 struct guard_refusal {

@@ -25,6 +25,10 @@ struct http_options {
     bool (*ready)(void *context); /* for /readyz; any thread */
     /* DELETE /runs/{id} and the like: runs in the writer thread. */
     enum err_code (*delete_run)(void *context, const char *uid, struct err *e);
+    /* PUT /runs/{id}/probe_every, and what was put; any thread. */
+    enum err_code (*set_probe_every)(
+        void *context, const char *uid, uint32_t probe_every, struct err *e);
+    uint32_t (*probe_every)(void *context, const char *uid);
     void *context;
 };
 

@@ -34,9 +34,13 @@ struct http_context {
     _Atomic bool draining; /* relaxed: no new event streams from here on */
 };
 
+/* Bytes of a body that a route may read. */
+#define REQUEST_BODY_MAX 1024u
+
 enum request_method {
     REQUEST_GET, /* and HEAD: the server drops the body of the reply */
     REQUEST_DELETE,
+    REQUEST_PUT,
     REQUEST_OTHER, /* answered with 405 before any route */
 };
 
@@ -44,18 +48,19 @@ struct request {
     struct http_context *http;
     struct MHD_Connection *connection;
     enum request_method method;
-    char *target;          /* as sent; owned; the url borrows from it */
-    struct url url;        /* path segments and parameters, decoded */
-    struct err url_err;    /* why there is no url */
-    const char *run_uid;   /* the {id} of the path, or NULL */
-    const char *allow;     /* the Allow header of a 405 */
-    struct err bad;        /* the first bad parameter */
-    uint32_t params_seen;  /* bit i: somebody asked for url.params[i] */
-    char etag[ETAG_MAX];   /* sent with the reply if not empty */
-    struct reader *reader; /* see request_reader */
-    uint64_t body_bytes;   /* of the request; read and thrown away */
-    bool started;          /* past libmicrohttpd's first call */
-    bool replied;          /* a reply has been queued */
+    char *target;                /* as sent; owned; the url borrows from it */
+    struct url url;              /* path segments and parameters, decoded */
+    struct err url_err;          /* why there is no url */
+    const char *run_uid;         /* the {id} of the path, or NULL */
+    const char *allow;           /* the Allow header of a 405 */
+    struct err bad;              /* the first bad parameter */
+    uint32_t params_seen;        /* bit i: somebody asked for url.params[i] */
+    char etag[ETAG_MAX];         /* sent with the reply if not empty */
+    struct reader *reader;       /* see request_reader */
+    uint64_t body_bytes;         /* of the request, however many */
+    char body[REQUEST_BODY_MAX]; /* the first of them; the rest is dropped */
+    bool started;                /* past libmicrohttpd's first call */
+    bool replied;                /* a reply has been queued */
 };
 static_assert(URL_PARAMS_MAX <= 32, "params_seen has a bit for each");
 

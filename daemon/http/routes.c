@@ -11,6 +11,7 @@ static const struct route routes[] = {
     { REQUEST_GET, "/api/v1/runs", api_runs },
     { REQUEST_GET, "/api/v1/runs/{id}", api_run },
     { REQUEST_DELETE, "/api/v1/runs/{id}", api_run_delete },
+    { REQUEST_PUT, "/api/v1/runs/{id}/probe_every", api_probe_every_put },
     { REQUEST_GET, "/api/v1/runs/{id}/steps", api_steps },
     { REQUEST_GET, "/api/v1/runs/{id}/probes", api_probes },
     { REQUEST_GET, "/api/v1/runs/{id}/sharpness", api_sharpness },
@@ -75,33 +76,41 @@ static bool is_api(const struct url *url)
     return url->n_segments > 0 && strcmp(url->segments[0], "api") == 0;
 }
 
+/* The Allow header of a path by its methods, bits 1 << REQUEST_*. */
+static const char *allow_of(unsigned methods)
+{
+    if ((methods & 1u << REQUEST_PUT) != 0) {
+        return "PUT";
+    }
+    bool deletes = (methods & 1u << REQUEST_DELETE) != 0;
+    return deletes ? "GET, HEAD, DELETE" : "GET, HEAD";
+}
+
 enum route_match route_find(const struct url *url, enum request_method method,
     const struct route **ret_route, const char **ret_run_uid,
     const char **ret_allow)
 {
-    bool path_found = false;
-    bool deletes = false;
+    unsigned methods = 0;
     for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
         const char *run_uid = NULL;
         if (!matches(routes[i].pattern, url, &run_uid)) {
             continue;
         }
-        path_found = true;
-        deletes = deletes || routes[i].method == REQUEST_DELETE;
+        methods |= 1u << routes[i].method;
         if (routes[i].method == method) {
             *ret_route = &routes[i];
             *ret_run_uid = run_uid;
             return ROUTE_FOUND;
         }
     }
-    if (!path_found && is_api(url)) {
+    if (methods == 0 && is_api(url)) {
         return ROUTE_NO_PATH;
     }
-    if (!path_found && method == REQUEST_GET) {
+    if (methods == 0 && method == REQUEST_GET) {
         *ret_route = &page_route;
         *ret_run_uid = NULL;
         return ROUTE_FOUND;
     }
-    *ret_allow = deletes ? "GET, HEAD, DELETE" : "GET, HEAD";
+    *ret_allow = allow_of(methods);
     return ROUTE_NO_METHOD;
 }

@@ -34,6 +34,8 @@ enum err_code api_projects(struct request *req, struct err *e);
 enum err_code api_runs(struct request *req, struct err *e);
 enum err_code api_run(struct request *req, struct err *e);
 enum err_code api_run_delete(struct request *req, struct err *e);
+/* api_probe_every.c */
+enum err_code api_probe_every_put(struct request *req, struct err *e);
 /* api_records.c */
 enum err_code api_steps(struct request *req, struct err *e);
 enum err_code api_probes(struct request *req, struct err *e);

@@ -1,7 +1,8 @@
 /*
  * writer.c: owns the store, the memory of streams and the writer's end of the
  * acknowledgements. Everything here runs in the writer thread but
- * writer_start, _set_analysis, _delete_run, _commits_fail and _stop.
+ * writer_start, _set_analysis, _delete_run, _probe_every (both), _commits_fail
+ * and _stop.
  *
  * 1. The cache holds what is on disk, never what a transaction has not
  *    committed; after a failure it is emptied.
@@ -26,6 +27,7 @@
 #include "threads/analysis.h"
 #include "threads/batch.h"
 #include "threads/ingest.h"
+#include "threads/probe_rates.h"
 #include "threads/stream_cache.h"
 #include "wire/encode.h"
 
@@ -48,6 +50,7 @@ struct writer {
     _Atomic bool commits_fail; /* the last one did; relaxed, a flag alone */
     struct batch batch;
     struct stream_cache cache;
+    struct probe_rates rates; /* any thread's */
 };
 
 /* ---- after a commit ------------------------------------------------------ */
@@ -101,6 +104,9 @@ static void send_ack(struct writer *w, struct job *job,
         .attempt = t->known ? t->state.attempt : 0,
         .window = w->options.window,
     };
+    if (t->known) {
+        ack.probe_every = probe_rates_get(&w->rates, t->state.run_uid);
+    }
     struct analysis_advice advice = { 0 };
     if (t->known && w->analysis != NULL &&
         analysis_advice(w->analysis, t->state.run_uid, &advice)) {
@@ -298,6 +304,7 @@ static enum err_code delete_run(
         return code;
     }
     stream_cache_clear(&w->cache);
+    probe_rates_forget(&w->rates, run_uid);
     w->dirty = true;
     if (w->options.live != NULL) {
         live_touch(w->options.live, run_uid);
@@ -450,6 +457,7 @@ enum err_code writer_start(const struct writer_options *options,
     w->started = (struct promise)PROMISE_INIT;
     w->drained = (struct promise)PROMISE_INIT;
     w->may_close = (struct promise)PROMISE_INIT;
+    w->rates = (struct probe_rates)PROBE_RATES_INIT;
     if (pthread_create(&w->thread, NULL, writer_thread, w) != 0) {
         free(w);
         return err_set(e, ERR_NOMEM, "no thread for the writer");
@@ -489,6 +497,17 @@ enum err_code writer_delete_run(
         return err_set(e, ERR_BUSY, "trajd is stopping");
     }
     return promise_wait(&promise, e);
+}
+
+enum err_code writer_set_probe_every(struct writer *writer, const char *run_uid,
+    uint32_t probe_every, struct err *e)
+{
+    return probe_rates_set(&writer->rates, run_uid, probe_every, e);
+}
+
+uint32_t writer_probe_every(struct writer *writer, const char *run_uid)
+{
+    return probe_rates_get(&writer->rates, run_uid);
 }
 
 bool writer_commits_fail(const struct writer *writer)

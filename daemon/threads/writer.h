@@ -42,6 +42,12 @@ void writer_set_analysis(struct writer *writer, struct analysis *analysis);
 CHECK_RESULT enum err_code writer_delete_run(
     struct writer *writer, const char *run_uid, struct err *e);
 
+/* Any thread. The probe interval that the run's trainers are told in every ACK
+ * from now on, in steps; 0: as they like. See probe_rates.h. */
+CHECK_RESULT enum err_code writer_set_probe_every(struct writer *writer,
+    const char *run_uid, uint32_t probe_every, struct err *e);
+uint32_t writer_probe_every(struct writer *writer, const char *run_uid);
+
 /* Any thread. Whether the last message could not be committed, by itself
  * either: the disk is full, say. Until one can be. */
 bool writer_commits_fail(const struct writer *writer);

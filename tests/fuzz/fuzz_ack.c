@@ -1,13 +1,27 @@
-/* wire_decode_ack on any bytes: total, and what it accepts reads back. */
+/* wire_decode_ack on any bytes: total, and what it accepts reads back; a law
+ * in it is believed only if one can step by it. */
 #include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
+#include "traj.h"
+#include "transport/law.h"
 #include "wire/crc32c.h"
 #include "wire/encode.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+
+static void check_law(const struct wire_ack *ack)
+{
+    struct law_board board = { 0 };
+    struct law law;
+    law_say(&board, ack, 1);
+    if (law_read(&board, &law)) {
+        assert(law.n > 0 && law.n == ack->advice_n);
+        assert(traj_rule_step(TRAJ_RULE_L0L1, law.L0, law.L1, 1) >= 0);
+    }
+}
 
 static void check(const uint8_t *data, size_t n)
 {
@@ -21,6 +35,7 @@ static void check(const uint8_t *data, size_t n)
         (enum wire_ack_status)head.flags, &ack);
     assert(m == sizeof head + sizeof ack);
     assert(n > m || memcmp(again, data, n) == 0);
+    check_law(&ack);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)

@@ -60,7 +60,7 @@ after(async () => {
 
 // ---- requests, with targets exactly as given
 
-function request(target, { method = "GET", headers = {}, read = true } = {}) {
+function request(target, { method = "GET", headers = {}, read = true, body } = {}) {
   return new Promise((resolve, reject) => {
     const req = http.request({ host: base.hostname, port: base.port, path: target, method, headers, agent: false }, (res) => {
       if (!read) {
@@ -74,7 +74,7 @@ function request(target, { method = "GET", headers = {}, read = true } = {}) {
       res.on("error", reject);
     });
     req.on("error", reject);
-    req.end();
+    req.end(body);
   });
 }
 
@@ -360,10 +360,11 @@ test("metrics are OpenMetrics: each family typed once, samples below it, # EOF l
 test("other methods are refused with those that are allowed", async () => {
   for (const [path, item] of Object.entries(api.paths)) {
     const target = path.replace("{id}", "contract.live");
-    for (const method of ["POST", "PUT", "OPTIONS"]) {
+    const allowed = [...(item.get ? ["GET", "HEAD"] : []), ...(item.delete ? ["DELETE"] : []), ...(item.put ? ["PUT"] : [])];
+    for (const method of ["GET", "DELETE", "PUT", "POST", "OPTIONS"].filter((name) => !allowed.includes(name))) {
       const reply = await request(target, { method });
       assert.equal(reply.status, 405, `${method} ${target}`);
-      assert.equal(reply.headers.allow, item.delete ? "GET, HEAD, DELETE" : "GET, HEAD", target);
+      assert.equal(reply.headers.allow, allowed.join(", "), target);
     }
   }
 });
@@ -468,6 +469,46 @@ test("only pages of this origin may delete, and what is deleted is gone", async 
   assert.equal((await check(RUN, doomed, { method: "DELETE", headers: { Origin: base.origin } })).status, 204);
   assert.equal((await check(RUN, doomed)).status, 404);
   assert.equal((await check(RUN, doomed, { method: "DELETE" })).status, 404);
+});
+
+const RATE = `${RUN}/probe_every`;
+const asked = `${live}/probe_every`;
+const typed = { "Content-Type": "application/json" };
+const put = (target, body, headers = typed) => check(RATE, target, { method: "PUT", headers, body });
+
+test("a probe interval that was put is shown, up to its bounds, and 0 takes it back", async () => {
+  assert.equal((await json(RUN, live)).probe_every, 0);
+  for (const n of [1, 1000000, 16, 0]) {
+    const { headers: { etag } } = await check(RUN, live);
+    assert.equal((await put(asked, JSON.stringify({ probe_every: n }))).status, 204);
+    const shown = await check(RUN, live, { headers: { "If-None-Match": etag } });
+    assert.equal(shown.status, 200);
+    assert.equal(JSON.parse(shown.body).probe_every, n);
+  }
+  assert.equal((await put(asked, ' {"probe_every" : 0} ', { "Content-Type": "Application/JSON; charset=utf-8" })).status, 204);
+});
+
+test("what is no probe interval is refused and changes nothing", async () => {
+  for (const body of ["", "5", "{}", "[5]", '{"probe_every": 1000001}', '{"probe_every": -1}', '{"probe_every": 1.5}', '{"probe_every": 1e2}',
+    '{"probe_every": "5"}', '{"probe_every": null}', '{"probe_every": 5, "more": 1}', '{"other": 5}', '{"probe_every": 5', '{"probe_every": 5} x', "\0"]) {
+    const reply = await put(asked, body);
+    assert.equal(reply.status, 400, body);
+    assert.match(JSON.parse(reply.body).detail, /^body: /);
+  }
+  const good = '{"probe_every": 5}';
+  for (const headers of [{}, { "Content-Type": "text/plain" }, { "Content-Type": "application/x-www-form-urlencoded" }]) {
+    assert.equal((await put(asked, good, headers)).status, 415);
+  }
+  assert.equal((await put(asked, good.padEnd(1025))).status, 413);
+  assert.equal((await put(asked, good.padEnd(70000))).status, 413);
+  for (const headers of [{ Origin: "http://evil.example" }, { "Sec-Fetch-Site": "cross-site" }, { Host: "evil.example" }]) {
+    assert.equal((await put(asked, good, { ...typed, ...headers })).status, 403);
+  }
+  assert.equal((await put(`${asked}?x=1`, good)).status, 400);
+  assert.equal((await put("/api/v1/runs/nobody/probe_every", good)).status, 404);
+  assert.equal((await json(RUN, live)).probe_every, 0);
+  assert.equal((await put(asked, good.padEnd(1024))).status, 204);
+  assert.equal((await json(RUN, live)).probe_every, 5);
 });
 
 // Last: contract.live has more in it from here on.

@@ -30,10 +30,12 @@ def printed(done):
 
 
 def _column(rows, name):
+    """Counts beyond 2^32 come as texts, and become doubles too."""
     values = [row.get(name) for row in rows]
-    if isinstance(values[0], (str, list)):
+    try:
+        return np.array([np.nan if value is None else float(value) for value in values])
+    except (TypeError, ValueError):
         return values
-    return np.array([np.nan if value is None else float(value) for value in values])
 
 
 def recorded(trajd, run_id, kind="probe"):
@@ -42,6 +44,11 @@ def recorded(trajd, run_id, kind="probe"):
     rows = [json.loads(line) for line in lines]
     names = {name for row in rows for name in row}
     return {name: _column(rows, name) for name in names}
+
+
+def of_rows(columns, which):
+    """The columns of numbers, at the rows where which is true."""
+    return {name: values[which] for name, values in columns.items() if isinstance(values, np.ndarray)}
 
 
 def traced(trajd, name, *options):

@@ -48,6 +48,7 @@ def test_losses_and_parameters_are_the_same_with_probes_and_without(text, enviro
     assert trained(text, "--probe-every", 0, env=offline) == bare
     assert trained(text, "--probe-every", 1, env=offline) == bare
     assert trained(text, "--probe-every", 3, "--gammas", "0.05,0.5,1", env=offline) == bare
+    assert trained(text, "--probe-budget", 1, "--sharpness-every", 1, env=offline) == bare
     # As the demo: the last point is not where the trainer's parameters are.
     assert trained(text, "--probe-every", 2, "--gammas", "0.05", env=offline) == bare
 
@@ -140,7 +141,7 @@ def test_help_names_every_option(environment):
     done = lstm("--help", env=environment)
     assert (done.returncode, done.stderr) == (0, "")
     for option in ("text steps lr clip normalized hidden layers batch bptt seed probe-every "
-                   "gammas no-traj project name run-id help").split():
+                   "probe-budget sharpness-every gammas no-traj project name run-id help").split():
         assert f"--{option}" in done.stdout
 
 
@@ -191,6 +192,21 @@ def test_a_finished_run_is_complete_and_its_probes_are_idempotent(text, environm
     probes = trajd.json("/api/v1/runs/whole/probes?fields=step,idempotence,flags")["data"]
     assert probes["step"] == list(range(0, 60, 3))
     assert [gap for gap in probes["idempotence"] if gap is not None] == [0]
+
+
+def test_the_operator_norm_is_measured_at_every_other_probe(text, environment, trajd):
+    trained(text, "--run-id", "sharp", "--probe-every", 2, "--sharpness-every", 2,
+            env=dict(environment, TRAJ_URL=trajd.ingest))
+    fields = "step,value,residual,converged,hvps,grad_evals,grad_sq"
+    data = trajd.json(f"/api/v1/runs/sharp/sharpness?fields={fields}")["data"]
+    steps = trajd.json("/api/v1/runs/sharp/steps?fields=step,grad_sq")["data"]
+    assert data["step"] == list(range(0, 60, 4))
+    assert data["grad_sq"] == steps["grad_sq"][::4]
+    assert all(1 <= n <= 3 for n in data["hvps"])
+    assert data["grad_evals"] == [2 * n for n in data["hvps"]]
+    assert data["converged"] == [int(r <= 0.1 * abs(v))
+                                 for r, v in zip(data["residual"], data["value"])]
+    assert 1 in data["converged"]
 
 
 def test_recorded_losses_and_norms_are_the_printed_ones(text, environment, trajd):

@@ -253,6 +253,22 @@ static void test_two_opposite_ends_do_not_pass_for_converged(void **state)
     assert_close(r.found.lambda_max, 2, 1e-8);
 }
 
+/* ||H w|| = 2 ||w|| for every w, in whatever length w was rounded to: value^2 +
+ * residual^2 = 4. */
+static void test_value_and_residual_are_those_of_the_unit_vector(void **state)
+{
+    (void)state;
+    static const double a[2] = { 2, -2 };
+    static const double x[2] = { 1.5, 1 };
+    struct rig r;
+    rig_init(&r, (struct function){ .gradient = quadratic, .n = 2, .a = a },
+        TRAJ_BF16, x);
+    r.options.max_hvps = 5;
+    meter_once(&r);
+    assert_int_equal(r.found.hvps, 5);
+    assert_close(pow(r.found.value, 2) + pow(r.found.residual, 2), 4, 1e-14);
+}
+
 static void test_tolerance_ends_the_iteration_and_says_so(void **state)
 {
     (void)state;
@@ -354,6 +370,37 @@ static void test_a_nan_is_unset_and_not_kept(void **state)
         assert_true(r.found.value > 1 && r.found.value <= 3 + 1e-8);
         traj_sharpness_close(r.meter);
     }
+}
+
+/* What H does to the first vector it never does to another. */
+static int nan_for_the_first(void *context, const void *v, void *ret_hv)
+{
+    struct rig *r = context;
+    const bool same = memcmp(v, r->segments, 3 * sizeof(double)) == 0;
+    if (r->calls++ == 0) {
+        memcpy(r->segments, v, 3 * sizeof(double));
+        ((double *)ret_hv)[0] = (double)NAN;
+        return 0;
+    }
+    quadratic(&r->f, v, ret_hv);
+    return same;
+}
+
+static void test_a_vector_that_led_to_nan_is_not_tried_again(void **state)
+{
+    (void)state;
+    static const double x[3] = { 1, 2, 3 };
+    struct rig r;
+    rig_init(
+        &r, (struct function){ .gradient = quadratic, .n = 3 }, TRAJ_F64, x);
+    r.options.gradient = NULL;
+    r.options.hvp = nan_for_the_first;
+    open_meter(&r);
+    measure(&r);
+    assert_int_equal(r.found.flags, TRAJ_PROBE_NONFINITE);
+    measure(&r);
+    assert_int_equal(r.found.flags, 0);
+    traj_sharpness_close(r.meter);
 }
 
 static void test_parameters_that_are_not_finite_are_not_touched(void **state)
@@ -614,6 +661,9 @@ static void test_lanczos_keeps_both_ends_warm(void **state)
     open_meter(&r);
     for (int k = 0; k < 30; k++) {
         measure(&r);
+        /* Ritz values are never outside, however short beta gets. */
+        assert_true(r.found.lambda_min > chain_value(20, 1) - 1e-14);
+        assert_true(r.found.lambda_max < chain_value(20, 20) + 1e-14);
     }
     assert_true(fabs(r.found.lambda_min - chain_value(20, 1)) < 1e-9);
     assert_true(fabs(r.found.lambda_max - chain_value(20, 20)) < 1e-9);
@@ -639,6 +689,29 @@ static void test_lanczos_goes_on_where_its_space_ends(void **state)
     assert_true(r.found.residual_max < 1e-14);
     assert_int_equal(r.found.hvps, 2);
     assert_int_equal(r.found.converged, 1);
+}
+
+/* The top stands apart and is found soon; the bottom is one of a crowd. */
+static void test_lanczos_goes_on_till_both_ends_have_converged(void **state)
+{
+    (void)state;
+    double a[40];
+    double x[40];
+    for (size_t i = 0; i < 40; i++) {
+        a[i] = i == 0 ? 20 : 0.25 * (double)i - 5;
+        x[i] = 1;
+    }
+    struct rig r;
+    rig_init(&r, (struct function){ .gradient = quadratic, .n = 40, .a = a },
+        TRAJ_F64, x);
+    r.options.method = TRAJ_SHARPNESS_LANCZOS;
+    r.options.max_hvps = 40;
+    r.options.tolerance = 0.01;
+    meter_once(&r);
+    assert_int_equal(r.found.converged, 1);
+    assert_true(r.found.residual_max < 1e-3);
+    assert_true(r.found.residual_min <= 0.2);
+    assert_in_range(r.found.hvps, 8, 30);
 }
 
 static void test_lanczos_sees_more_than_power_iteration_in_as_many_products(
@@ -852,10 +925,12 @@ int main(void)
         cmocka_unit_test(test_the_top_of_a_quadratic_is_flat_along_a_descent),
         cmocka_unit_test(test_negative_top_curvature_keeps_its_sign),
         cmocka_unit_test(test_two_opposite_ends_do_not_pass_for_converged),
+        cmocka_unit_test(test_value_and_residual_are_those_of_the_unit_vector),
         cmocka_unit_test(test_tolerance_ends_the_iteration_and_says_so),
         cmocka_unit_test(test_no_curvature_is_a_measured_zero),
         cmocka_unit_test(test_a_vector_that_vanishes_is_drawn_anew),
         cmocka_unit_test(test_a_nan_is_unset_and_not_kept),
+        cmocka_unit_test(test_a_vector_that_led_to_nan_is_not_tried_again),
         cmocka_unit_test(test_parameters_that_are_not_finite_are_not_touched),
         cmocka_unit_test(test_a_displacement_rounded_away_measures_nothing),
         cmocka_unit_test(test_curvature_beyond_double_is_no_silent_zero),
@@ -868,6 +943,7 @@ int main(void)
             test_a_lanczos_residual_bounds_the_distance_to_the_spectrum),
         cmocka_unit_test(test_lanczos_keeps_both_ends_warm),
         cmocka_unit_test(test_lanczos_goes_on_where_its_space_ends),
+        cmocka_unit_test(test_lanczos_goes_on_till_both_ends_have_converged),
         cmocka_unit_test(
             test_lanczos_sees_more_than_power_iteration_in_as_many_products),
         cmocka_unit_test(test_a_failed_measurement_leaves_all_as_it_was),

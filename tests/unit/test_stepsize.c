@@ -29,7 +29,8 @@ static const enum traj_rule rules[] = { TRAJ_RULE_FIXED, TRAJ_RULE_CLIPPED,
 
 static void assert_close(double value, long double expected)
 {
-    assert_true(fabsl(value - expected) <= BOUND * fabsl(expected));
+    assert_true(
+        fabsl((long double)value - expected) <= BOUND * fabsl(expected));
 }
 
 static bool is_nan(double value)
@@ -85,7 +86,8 @@ static void test_each_rule_is_its_formula_over_the_whole_range(void **state)
         p.L0 += 1e-7;
         p.L1 += 1e-7;
         p.G += 1e-7;
-        long double L0 = p.L0, L1 = p.L1, G = p.G;
+        long double L0 = (long double)p.L0, L1 = (long double)p.L1,
+                    G = (long double)p.G;
         long double gamma = fminl(10 * L0, L0 / L1);
         const long double expected[RULES] = { 1 / (2 * (L0 + L1 * G)),
             fminl(1, gamma / G) / (10 * L0), gamma / (10 * L0 * (G + gamma)),
@@ -140,7 +142,8 @@ static void test_clipping_rules_are_constant_then_of_constant_length(
         for (size_t r = 0; r < 2; r++) {
             double c = traj_rule_threshold(clipping[r], L0, L1);
             double lr = traj_rule_step(clipping[r], L0, L1, 0);
-            assert_close(traj_rule_step(clipping[r], L0, L1, c * 0.999), lr);
+            assert_close(traj_rule_step(clipping[r], L0, L1, c * 0.999),
+                (long double)lr);
             assert_close(traj_rule_step(clipping[r], L0, L1, c * 16),
                 (long double)lr / 16);
         }

@@ -50,7 +50,8 @@ static struct jet s6(const struct problem *p, double x)
         return (struct jet){ scale * (z * z + 1) / 2, p->L0 * x, p->L0 };
     }
     double e = exp(z - 1);
-    return (struct jet){ scale * e, copysign(p->L0 / p->L1 * e, x), p->L0 * e };
+    double g = copysign(p->L0 / p->L1 * e, x);
+    return (struct jet){ scale * e, g, p->L0 * e };
 }
 
 /* 2e is the slope outside, and 3e = L0 the largest curvature. */

@@ -80,7 +80,7 @@ enum args_result options_parse(
         REAL_ARG("momentum", "of heavy-ball (0.9)", &o->momentum, 0, 1),
         REAL_ARG("clip", "largest ||g||; 0 = any (0)", &o->clip, 0, DBL_MAX),
         REAL_ARG("loss-scale", "first scale; halved at an overflow (1)",
-            &o->loss_scale, DBL_MIN, FLT_MAX),
+            &o->loss_scale, DBL_MIN, (double)FLT_MAX),
         COUNT_ARG("probe-every", "steps between probes; 0 = none (4)",
             &o->probe_every, 0, 1e9),
         FLAG_ARG("unbiased", "probe by microbatches", &o->unbiased),

@@ -133,11 +133,17 @@ export interface components {
             created_wall_ns: components["schemas"]["Nanoseconds"];
             updated_wall_ns: components["schemas"]["Nanoseconds"];
             revision: components["schemas"]["Count"];
+            /** @description Steps between probes that trainers are asked for; 0: as they like. */
+            probe_every: number;
             /** @description As the trainer gave it. */
             config: Record<string, unknown>;
             /** @description As the newest attempt introduced itself. */
             hello: Record<string, unknown>;
             streams: components["schemas"]["Stream"][];
+        };
+        ProbeEvery: {
+            /** @description Steps; 0: as the trainer likes. */
+            probe_every: number;
         };
         /** @description The records of one process since it opened the run. */
         Stream: {

@@ -337,7 +337,7 @@ export class RunPage implements Page {
 
     private act(plan: Plan): void {
         if (plan.run !== null) {
-            this.setRun({ ...(this.run ?? { config: {}, hello: {}, streams: [] }), ...plan.run });
+            this.setRun({ ...(this.run ?? { config: {}, hello: {}, streams: [], probe_every: 0 }), ...plan.run });
         }
         if (plan.fits !== null) {
             this.fits = plan.fits;

@@ -1,0 +1,29 @@
+/*
+ * moments_crew: the sums of a list of segments by one or more threads, with
+ * the same bits for any number of them.
+ */
+#ifndef TRAJ_MOMENTS_CREW_H
+#define TRAJ_MOMENTS_CREW_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "traj.h"
+
+/* Elements that two threads take turns for: more than the start of one costs,
+ * and little enough for the last one to be waited for briefly. */
+#define CREW_JOB ((size_t)1 << 18)
+
+/* Elements for each thread that make it worth while. */
+#define CREW_SHARE (2 * CREW_JOB)
+
+#define CREW_THREADS_MAX 64u
+
+/* shape is a kernel_shape; each segment of n > 0 has its arrays. ret_each is
+ * NULL or has n_segments elements. Blocks till all is done; in the default
+ * floating-point environment. */
+void moments_crew_run(const struct traj_segment *segments, size_t n_segments,
+    unsigned shape, uint32_t threads, struct traj_moments *ret_total,
+    struct traj_moments *ret_each);
+
+#endif
