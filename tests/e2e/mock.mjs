@@ -254,6 +254,40 @@ function groupsOf({ steps, options: { layers } }) {
         );
 }
 
+export function ranksOf({ run, steps }) {
+    const last = steps.length - 1;
+    return {
+        world: run.ranks,
+        steps: { from: 0, to: last, complete: last, incomplete: 1, open: 0, disagree: 0, last_complete: last - 1, rule: "shard" },
+        findings: [
+            {
+                code: "replicas_disagree",
+                field: "param_sq",
+                factor: 0.02,
+                first_step: 40,
+                steps: 9,
+                n_ranks: 1,
+                ranks: [1],
+                text: "Rank 1 says of ||x|| something else than the others, by 2 %, since step 40.",
+            },
+        ],
+        ranks: Array.from({ length: run.ranks }, (_, rank) => ({
+            rank,
+            state: rank === 2 ? "missing" : "live",
+            attempts: 1,
+            attempt: rank === 2 ? null : 1,
+            host: null,
+            pid: null,
+            last_step: rank === 2 ? null : last - rank,
+            behind: rank === 2 ? null : rank,
+            records: steps.length,
+            lost_records: rank === 1 ? 4 : 0,
+            dropped_records: 0,
+            heard_wall_ns: null,
+        })),
+    };
+}
+
 export function diagnosticsOf({ steps, probes, norms, options }) {
     const [n, p] = [steps.length, probes.length];
     const finite = steps.filter((r) => Number.isFinite(r.loss));
@@ -601,6 +635,8 @@ export class Mock {
                 return recordsOf(made.norms, query);
             case "diagnostics":
                 return { data: diagnosticsOf(made) };
+            case "ranks":
+                return { data: ranksOf(made) };
             case "groups":
             case "probes":
                 return recordsOf(groupsOf(made), query);

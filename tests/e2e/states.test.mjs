@@ -127,6 +127,7 @@ test("a list of many runs goes on by its cursor, and a run that changes is chang
 test("points arrive without a reload, in picture and panels", async () => {
     await visit("/runs/r", [madeUpRun("r", { steps: 100 })], async (page, mock) => {
         await shows(page, "100 points");
+        await shows(page, "Of the last 100 steps");
         const fetched = mock.requests.length;
         for (let i = 0; i < 5; i++) {
             mock.push("r", 10);
@@ -140,14 +141,14 @@ test("points arrive without a reload, in picture and panels", async () => {
 test("a tick with too many rows is fetched again, at most once a second", async () => {
     await visit("/runs/r", [madeUpRun("r", { steps: 100 })], async (page, mock) => {
         await shows(page, "100 points");
-        const before = mock.requests.filter((r) => r.includes("/series")).length;
+        const before = mock.requests.filter((r) => r.includes("/series?metric=loss")).length;
         const started = Date.now();
         for (let i = 0; i < 8; i++) {
             mock.push("r", 300);
             await new Promise((done) => setTimeout(done, 100));
         }
         await shows(page, "2,500 points");
-        const fetched = mock.requests.filter((r) => r.includes("/series")).length - before;
+        const fetched = mock.requests.filter((r) => r.includes("/series?metric=loss")).length - before;
         assert.ok(fetched <= 2 + (Date.now() - started) / 1000, `${fetched} fetches`);
     });
 });
@@ -349,6 +350,117 @@ test("every chart has its numbers as a table, a page at a time", async () => {
     });
 });
 
+/** How many pixels of a canvas are of exactly this colour. */
+const pixels = (page, canvas, [r, g, b]) =>
+    page.locator(canvas).evaluate(
+        (element, [red, green, blue]) => {
+            const { width, height } = element;
+            const { data } = element.getContext("2d").getImageData(0, 0, width, height);
+            let n = 0;
+            for (let i = 0; i < data.length; i += 4) {
+                n += data[i] === red && data[i + 1] === green && data[i + 2] === blue ? 1 : 0;
+            }
+            return n;
+        },
+        [r, g, b],
+    );
+const INK = [0x1c, 0x25, 0x30]; // of no axis, and of no curve while there are too few points
+const SCATTER = ".scatter canvas[role=img]";
+const SMOOTHNESS = ".panels .chart:nth-child(3) canvas[role=img]";
+
+test("operator norms are drawn in the picture and over the steps, as they come, and compared", async () => {
+    const made = [
+        madeUpRun("r", { steps: 24, normEvery: 2 }),
+        madeUpRun("without", { steps: 24 }),
+    ];
+    await visit("/runs/without", made, async (page, mock) => {
+        await shows(page, "24 points");
+        assert.equal(await pixels(page, SCATTER, INK), 0);
+        assert.equal(await pixels(page, SMOOTHNESS, INK), 0);
+        assert.equal(await page.locator(".comparison").isHidden(), true);
+        assert.ok(!mock.requests.some((r) => r.includes("/sharpness")));
+        await page.goto(`${mock.url}/runs/r`);
+        await shows(page, "9 converged operator norms with ‖g‖: a rank correlation needs 10");
+        await shows(page, "◇ operator norm of the Hessian (grey and dashed: not converged");
+        await until("the marks are painted", async () => (await pixels(page, SCATTER, INK)) > 100);
+        assert.ok((await pixels(page, SMOOTHNESS, INK)) > 100);
+        assert.match(await page.locator(SCATTER).getAttribute("aria-label"), /12 operator norms/);
+        assert.match(await page.locator(SMOOTHNESS).getAttribute("aria-label"), /‖H‖ \d/);
+        mock.push("r", 4);
+        await shows(page, "n = 10 converged");
+        await shows(page, "a matter of direction");
+        await page.locator(".scatter .table-view summary").click();
+        const last = page.locator(".scatter .table-body tbody tr").last();
+        assert.match(await last.innerText(), /^26\t.*\t–\t–\t−[\d.]+ \(not converged\)$/);
+    });
+});
+
+test("an operator norm under the pointer is told, and not after it", async () => {
+    const made = madeUpRun("r", { steps: 24, normEvery: 2, every: 0 });
+    await visit("/runs/r", [made], async (page) => {
+        await shows(page, "9 converged operator norms");
+        await until("the marks are painted", async () => (await pixels(page, SCATTER, INK)) > 100);
+        const said = await hoverUntilPicked(page);
+        assert.match(said, /step \d+ · gradient norm .* · operator norm of the Hessian .* · residual/);
+        const box = await page.locator(".scatter .u-over").boundingBox();
+        await page.mouse.move(box.x + 1, box.y + 1);
+        assert.equal(await page.locator(".scatter .readout").innerText(), "");
+    });
+});
+
+const asked = (mock, part) => mock.requests.filter((r) => r.includes(`/runs/r/${part}`)).length;
+
+test("diagnostics are fetched while they are open, and not at every event", async () => {
+    const made = madeUpRun("r", { steps: 120, normEvery: 12, nan: [40] });
+    await visit("/runs/r", [made], async (page, mock) => {
+        await shows(page, "first at step 40");
+        await shows(page, "of the edge of stability, 2.00, over it");
+        await shows(page, "not measured");
+        const before = asked(mock, "diagnostics");
+        for (let i = 0; i < 5; i++) {
+            mock.push("r", 1);
+        }
+        await shows(page, "125 points");
+        await page.getByRole("heading", { name: "Diagnostics" }).click();
+        await page.getByRole("heading", { name: "Diagnostics" }).click();
+        assert.equal(asked(mock, "diagnostics"), before);
+        assert.equal(await page.locator(".drawer:visible").count(), 1);
+    });
+});
+
+test("on a narrow page diagnostics wait to be asked for, and layers everywhere", async () => {
+    const made = madeUpRun("r", { steps: 120, layers: 3 });
+    const act = async (page, mock) => {
+        await shows(page, "120 points");
+        assert.equal(asked(mock, "diagnostics") + asked(mock, "layers"), 0);
+        await page.getByRole("heading", { name: "Diagnostics" }).click();
+        await shows(page, "Of the last 120 steps");
+        await page.getByRole("heading", { name: "Layers" }).click();
+        await shows(page, "rnn.1");
+        const rows = await page.locator(".drawer").last().locator("tbody tr").allInnerTexts();
+        assert.deepEqual(rows.map((row) => row.split("\t")[0]), ["embed", "rnn.0", "rnn.1"]);
+        assert.match(rows[1], /\t0\.00100\t3\.50\t112$/);
+    };
+    await visit("/runs/r", [made], act, NARROW);
+});
+
+test("the ranks of a run of several say how far each is, and what is wrong", async () => {
+    const runs = [madeUpRun("r", { steps: 50, ranks: 3 }), madeUpRun("alone", { steps: 50 })];
+    await visit("/runs/r", runs, async (page, mock) => {
+        await shows(page, "3 processes. Of steps 0 to 49");
+        await shows(page, "Rank 1 says of ||x|| something else than the others");
+        const rows = await page.getByRole("region", { name: "Ranks" }).locator("tbody tr");
+        assert.deepEqual(await rows.allInnerTexts(), [
+            "0\t● live\t49\t0",
+            "1\t● live ▲ 4 records lost\t48\t1",
+            "2\t✕ missing\t–\t–",
+        ]);
+        await page.goto(`${mock.url}/runs/alone`);
+        await shows(page, "Of the last 50 steps");
+        assert.equal(await page.getByRole("heading", { name: "Ranks" }).isHidden(), true);
+    });
+});
+
 test("a dead daemon leaves the data and says how old they are; when it is back, so are the rows", async () => {
     await visit("/runs/r", [madeUpRun("r", { steps: 100 })], async (page, mock) => {
         await shows(page, "100 points");
@@ -412,7 +524,7 @@ for (const [name, options] of [
     ],
 ]) {
     test(`no barrier and nothing beyond the edge: ${name}`, async () => {
-        const made = madeUpRun("r", { steps: 200, config: {} });
+        const made = madeUpRun("r", { steps: 200, config: {}, normEvery: 9, layers: 5, ranks: 4, nan: [7] });
         made.warnings = ["near_ceiling", "monotone_in_time", "narrow_range"];
         made.config = { text: "x".repeat(300) };
         await visit(
@@ -421,6 +533,12 @@ for (const [name, options] of [
             async (page, mock) => {
                 await shows(page, "200 points");
                 await page.getByText("Configuration").click();
+                for (const title of ["Diagnostics", "Ranks", "Layers"]) {
+                    const drawer = page.locator(".drawer", { hasText: title });
+                    await drawer.evaluate((element) => element.toggleAttribute("open", true));
+                    await drawer.locator("table").waitFor();
+                }
+                await shows(page, "operator norm of the Hessian");
                 assert.deepEqual(await axeViolations(page), []);
                 const beyond = () =>
                     page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);

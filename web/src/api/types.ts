@@ -51,6 +51,10 @@ export type Layers = Schemas["Layers"];
 export type Diagnostics = Schemas["Diagnostics"];
 export type DiagnosticsReply = Schemas["DiagnosticsReply"];
 
+export type Ranks = Schemas["Ranks"];
+export type RankRow = Schemas["RankRow"];
+export type RanksReply = Schemas["RanksReply"];
+
 export type Problem = Schemas["Problem"];
 
 /** NaN stands for "not measured" too: for places that draw neither. */

@@ -78,7 +78,7 @@ export class Scatter {
     private readonly first = h("span", {});
     private readonly last = h("span", {});
     private readonly normLegend = h("span", { class: "norm-legend" });
-    private readonly comparison = h("p", { class: "caption comparison", hidden: true });
+    private readonly comparison = h("p", { class: "comparison", hidden: true });
     private readonly unfollow: () => void;
 
     constructor(private readonly options: ScatterOptions) {

@@ -1,10 +1,12 @@
 /** badge: the state of a run as colour, sign and word: never as colour alone. */
 
-import type { Run, RunState } from "../api/types";
+import type { RankRow, Run, RunState } from "../api/types";
 import { h } from "../dom";
 import { counted } from "../draw/format";
 
-const SIGNS: Record<RunState, { sign: string; means: string }> = {
+type State = RunState | RankRow["state"];
+
+const SIGNS: Record<State, { sign: string; means: string }> = {
     live: { sign: "●", means: "the trainer is recording" },
     stalled: { sign: "◐", means: "the trainer is there, but no step has come for a while" },
     lost: {
@@ -13,9 +15,10 @@ const SIGNS: Record<RunState, { sign: string; means: string }> = {
     },
     finished: { sign: "✓", means: "the trainer said that it ended well" },
     failed: { sign: "▲", means: "the trainer said that it failed" },
+    missing: { sign: "✕", means: "nothing was ever heard of it" },
 };
 
-export function stateBadge(run: Pick<Run, "state" | "exit_code">): HTMLElement {
+export function stateBadge(run: Pick<Run, "exit_code"> & { state: State }): HTMLElement {
     const { sign, means } = SIGNS[run.state];
     const code = run.state === "failed" && run.exit_code !== null ? ` (exit ${run.exit_code})` : "";
     return h(

@@ -13,7 +13,7 @@ import { h } from "../dom";
 import { grouped } from "../draw/format";
 import { type Edge, type Figure, aboutText, figures } from "../model/diagnosis";
 import { readNorms } from "../model/norms";
-import { Drawer } from "./drawer";
+import { Drawer, figureTable } from "./drawer";
 
 /** What was measured last is looked for in so many steps. */
 const RECENT_STEPS = 10_000;
@@ -26,7 +26,8 @@ export function diagnosticsDrawer(narrow: boolean): Drawer {
             get<DiagnosticsReply>(`${runPath(run.id)}/diagnostics`, {}, signal),
             edgeOf(run, signal),
         ]);
-        return [h("p", { class: "caption" }, aboutText(data)), table(figures(data, edge))];
+        const rows = figures(data, edge).map(cells);
+        return [h("p", { class: "caption" }, aboutText(data)), figureTable("Diagnostics", ["figure", "value", "n"], rows)];
     });
 }
 
@@ -56,35 +57,9 @@ function last(values: Column): Real | null {
     return values[values.length - 1] ?? null;
 }
 
-function table(rows: readonly Figure[]): HTMLElement {
-    return h(
-        "div",
-        { class: "scroll", tabindex: 0, role: "region", "aria-label": "Diagnostics" },
-        h(
-            "table",
-            {},
-            h(
-                "thead",
-                {},
-                h(
-                    "tr",
-                    {},
-                    h("th", { scope: "col" }, "figure"),
-                    h("th", { scope: "col" }, "value"),
-                    h("th", { scope: "col", class: "number" }, "n"),
-                ),
-            ),
-            h("tbody", {}, ...rows.map(row)),
-        ),
-    );
-}
-
-function row({ name, value, n, bad }: Figure): HTMLElement {
-    return h(
-        "tr",
-        {},
-        h("th", { scope: "row" }, name),
-        h("td", { class: bad ? "bad" : n === 0 ? "dim" : "" }, bad ? `▲ ${value}` : value),
-        h("td", { class: "number dim" }, grouped(n)),
-    );
+function cells({ name, value, n, bad }: Figure): (Node | string)[] {
+    const shown = bad
+        ? h("span", { class: "bad" }, `▲ ${value}`)
+        : h("span", { class: n === 0 ? "dim" : "" }, value);
+    return [name, shown, grouped(n)];
 }

@@ -7,6 +7,32 @@ import { Loader } from "./loader";
 
 const LEAST_MS = 10_000;
 
+/** A table whose first cells name the rows; cells of columns after `texts` are numbers. */
+export function figureTable(
+    name: string,
+    heads: readonly string[],
+    rows: readonly (readonly (Node | string)[])[],
+    texts = 2,
+): HTMLElement {
+    const kind = (i: number): string => (i < texts ? "" : "number");
+    const head = (text: string, i: number): HTMLElement =>
+        h("th", { scope: "col", class: kind(i) }, text);
+    const cell = (value: Node | string, i: number): HTMLElement =>
+        i === 0
+            ? h("th", { scope: "row" }, value)
+            : h("td", { class: kind(i) }, value);
+    return h(
+        "div",
+        { class: "scroll tall", tabindex: 0, role: "region", "aria-label": name },
+        h(
+            "table",
+            {},
+            h("thead", {}, h("tr", {}, ...heads.map(head))),
+            h("tbody", {}, ...rows.map((row) => h("tr", {}, ...row.map(cell)))),
+        ),
+    );
+}
+
 export class Drawer {
     readonly element: HTMLDetailsElement;
     private run: RunDetail | null = null;

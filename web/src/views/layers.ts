@@ -2,10 +2,9 @@
 
 import { get, runPath } from "../api/client";
 import type { GroupPage, Layers, ProbePage } from "../api/types";
-import { h } from "../dom";
 import { grouped, sig3 } from "../draw/format";
 import { type LayerFigures, layerFigures } from "../model/layers";
-import { Drawer } from "./drawer";
+import { Drawer, figureTable } from "./drawer";
 
 /** The newest records are looked for in the last so many steps, from few to all. */
 const WINDOWS = [64, 1024, Infinity];
@@ -23,7 +22,8 @@ export function layersDrawer(): Drawer {
             newestGroups(path, last, signal),
             get<ProbePage>(`${path}/probes`, { fields, from, limit: MOST }, signal),
         ]);
-        return [table(layerFigures(layers, groups.data, probes.data))];
+        const rows = layerFigures(layers, groups.data, probes.data).map(cells);
+        return [figureTable("Layers", HEADS, rows, 1)];
     });
 }
 
@@ -40,32 +40,9 @@ async function newestGroups(path: string, last: number, signal: AbortSignal): Pr
 
 const HEADS = ["layer", "‖g‖ as sent", "‖d‖/‖x‖", "smoothness", "step"];
 
-function table(layers: readonly LayerFigures[]): HTMLElement {
-    return h(
-        "div",
-        { class: "scroll tall", tabindex: 0, role: "region", "aria-label": "Layers" },
-        h(
-            "table",
-            {},
-            h("thead", {}, h("tr", {}, ...HEADS.map(head))),
-            h("tbody", {}, ...layers.map(row)),
-        ),
-    );
-}
-
-function head(text: string, i: number): HTMLElement {
-    return h("th", { scope: "col", class: i === 0 ? "" : "number" }, text);
-}
-
-function row({ name, gradNorm, updateRatio, smoothness, step }: LayerFigures): HTMLElement {
-    const known = (value: number): string => (Number.isNaN(value) ? "–" : sig3(value));
-    const numbers = [gradNorm, updateRatio, smoothness].map(known);
-    return h(
-        "tr",
-        {},
-        h("th", { scope: "row" }, name),
-        ...[...numbers, Number.isNaN(step) ? "–" : grouped(step)].map((text) =>
-            h("td", { class: "number" }, text),
-        ),
-    );
+function cells({ name, gradNorm, updateRatio, smoothness, step }: LayerFigures): string[] {
+    const known = (value: number, text: (value: number) => string): string =>
+        Number.isNaN(value) ? "–" : text(value);
+    const numbers = [gradNorm, updateRatio, smoothness].map((value) => known(value, sig3));
+    return [name, ...numbers, known(step, grouped)];
 }

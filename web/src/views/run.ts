@@ -35,6 +35,7 @@ import { FitTable } from "./fits";
 import { layersDrawer } from "./layers";
 import { Loader } from "./loader";
 import { NormFeed } from "./norms";
+import { isOfSeveral, ranksDrawer } from "./ranks";
 
 /** As many as the picture takes ten times a second; of more, the daemon makes a density. */
 const POINTS_MOST = 50_000;
@@ -66,6 +67,7 @@ export class RunPage implements Page {
     private readonly fitTable = new FitTable();
     private readonly facts: Facts;
     private readonly norms: NormFeed;
+    private readonly ranks: Drawer;
     private readonly layers: Drawer;
     private readonly drawers: readonly Drawer[];
     private readonly heading = h("h1", {});
@@ -91,9 +93,9 @@ export class RunPage implements Page {
                 }
             },
         );
+        this.ranks = ranksDrawer(NARROW.matches);
         this.layers = layersDrawer();
-        this.layers.element.hidden = true;
-        this.drawers = [diagnosticsDrawer(NARROW.matches), this.layers];
+        this.drawers = [diagnosticsDrawer(NARROW.matches), this.ranks, this.layers];
         this.scatter = new Scatter({
             theme: app.theme,
             announcer: app.announcer,
@@ -389,6 +391,7 @@ export class RunPage implements Page {
         setText(this.lostNote, lost === null ? "" : `▲ ${lost}`);
         this.facts.show(run);
         this.norms.note(run);
+        this.ranks.element.hidden = !isOfSeveral(run);
         this.layers.element.hidden = Number(run.records.group) === 0;
         this.drawers.forEach((drawer) => drawer.note(run));
     }
