@@ -119,6 +119,11 @@ $(B)/bench/%: $(O)/tests/bench/%.o $(O)/testlib.a $(O)/trajd_internal.a $(O)/tra
 $(B)/integration/%: $(O)/tests/integration/%.o $(B)/libtraj.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIB_LIBS)
+# One of them as a trainer built with -Ofast is: flags for itself, not for libtraj.
+$(O)/tests/integration/hazards_ofast.o: tests/integration/hazards.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -Ofast -MMD -MP -c -o $@ $<
+$(B)/integration/hazards_ofast: private ALL_LDFLAGS += -Ofast
 $(B)/fuzz/%: $(O)/tests/fuzz/%.o $(O)/trajd_internal.a $(O)/traj_internal.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(DAEMON_LIBS)

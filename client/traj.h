@@ -431,12 +431,14 @@ enum traj_dtype {
 /*
  * All sums of one pass over up to four arrays of n elements. x, g: now;
  * x0, g0: before; d = x - x0, dg = g - g0. Any pointer may be NULL; sums that
- * need it are then traj_unset(). Products and sums are in double, in 16 lanes
- * of blocks whose sums are added with compensation: the relative error of a
- * sum of squares is below 300 * 2^-53 = 3.4e-14 for any n, and the absolute
- * error of an inner product below that times the sum of |a_i b_i|. The same
- * bits on every processor.
- * NaN and Inf are counted in g and x and go into the sums as IEEE has it; a
+ * need it are then traj_unset(). Arrays need no alignment. Elements of every
+ * dtype are widened to double, which is exact; products and sums are in double,
+ * in 16 lanes of blocks whose sums are added with compensation: the relative
+ * error of a sum of squares is below 300 * 2^-53 = 3.4e-14 for any n, and the
+ * absolute error of an inner product below that times the sum of |a_i b_i|. The
+ * same bits on every processor, and in every dtype that has the same values.
+ * NaN and Inf are counted in g and x and go into the sums as IEEE has it, a
+ * NaN's own bits never (so none can pass for traj_unset()); a
  * float64 whose square overflows gives Inf. n = 0 gives sums of 0. The result
  * does not depend on the caller's floating-point environment (traps, flushing
  * of subnormals, rounding), which is as before afterwards.
@@ -483,13 +485,14 @@ TRAJ_API TRAJ_CHECK enum traj_status traj_moments_of(
     struct traj_moments *ret_total, struct traj_moments *ret_each);
 
 /*
- * ||x - x0|| in a norm, and the dual norm of it. x0 may be NULL (zeros). All
- * in double. SPECTRAL by power iteration on the smaller Gram matrix till the
- * value changes by less than 1e-12 of itself, its dual from the eigenvalues of
- * that matrix: relative error below 1e-7 sqrt(min(rows, cols)). Allocates for
- * SPECTRAL only, 8 min(rows, cols)^2 bytes and a little; TRAJ_EINVAL if
- * min(rows, cols) > 2048 or rows * cols is not n. Not finite input: NaN.
- * n = 0 gives 0. Any thread.
+ * ||x - x0|| in a norm, and the dual norm of it, of rows * cols elements, row
+ * by row. x0 may be NULL (zeros). All in double; relative error below 3.4e-14,
+ * but for SPECTRAL. That is the largest eigenvalue of the smaller Gram matrix
+ * by Lanczos's method, its dual from all eigenvalues: relative error below
+ * 1e-7 sqrt(min(rows, cols)), and far below it but for the dual of a matrix of
+ * low rank. Allocates for SPECTRAL only, 8 min(rows, cols)^2 bytes and a
+ * little; TRAJ_EINVAL if min(rows, cols) > 2048. An element or a difference
+ * that is not finite: NaN. No elements: 0. TRAJ_ENOGRAD: x is NULL. Any thread.
  */
 TRAJ_API TRAJ_CHECK enum traj_status traj_norm(enum traj_norm norm,
     enum traj_dtype dtype, uint64_t rows, uint64_t cols, const void *x,

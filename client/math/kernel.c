@@ -6,14 +6,14 @@
  * the wider or to float; and so is what is left of a row.
  */
 #include "math/kernel.h"
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 #include <stdatomic.h>
 #include <string.h>
 
 #include "math/isa.h"
 #include "math/kernel_level.h"
-#if ISA_X86
-#include <cpuid.h>
-#endif
 
 /* ---- which level ------------------------------------------------------- */
 

@@ -19,8 +19,6 @@
 #define KERNEL_FROM_F16(p)                                                     \
     ((vector)_mm256_cvtps_pd(_mm_cvtph_ps(_mm_loadl_epi64((const void *)(p)))))
 #define KERNEL_MAX(a, b) ((vector)_mm256_max_pd((__m256d)(a), (__m256d)(b)))
-#define KERNEL_MAX16(a, b)                                                     \
-    ((half_vector)_mm256_max_epi16((__m256i)(a), (__m256i)(b)))
 #define KERNEL_FMA(a, b, c)                                                    \
     ((vector)_mm256_fmadd_pd((__m256d)(a), (__m256d)(b), (__m256d)(c)))
 #define KERNEL_WIDENED 8

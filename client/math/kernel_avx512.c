@@ -20,8 +20,6 @@
     ((vector)_mm512_cvtps_pd(                                                  \
         _mm256_cvtph_ps(_mm_loadu_si128((const void *)(p)))))
 #define KERNEL_MAX(a, b) ((vector)_mm512_max_pd((__m512d)(a), (__m512d)(b)))
-#define KERNEL_MAX16(a, b)                                                     \
-    ((half_vector)_mm256_max_epi16((__m256i)(a), (__m256i)(b)))
 #define KERNEL_FMA(a, b, c)                                                    \
     ((vector)_mm512_fmadd_pd((__m512d)(a), (__m512d)(b), (__m512d)(c)))
 #define KERNEL_WIDENED 16

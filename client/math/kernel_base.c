@@ -14,13 +14,10 @@
         _mm_castpd_ps(_mm_load_sd((const double *)(const void *)(p)))))
 #define KERNEL_FROM_BF16(p) from_two_bf16(p)
 #define KERNEL_MAX(a, b) ((vector)_mm_max_pd((__m128d)(a), (__m128d)(b)))
-#define KERNEL_MAX16(a, b)                                                     \
-    ((half_vector)_mm_max_epi16((__m128i)(a), (__m128i)(b)))
 #else
 #define KERNEL_FROM_FLOAT(p) from_floats(p)
 #define KERNEL_FROM_BF16(p) from_two_bf16(p)
 #define KERNEL_MAX(a, b) larger(a, b)
-#define KERNEL_MAX16(a, b) larger_half(a, b)
 #define KERNEL_PLAIN 1
 #endif
 

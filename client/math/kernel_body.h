@@ -7,7 +7,6 @@
  *   KERNEL_FROM_FLOAT(p), KERNEL_FROM_BF16(p), KERNEL_FROM_F16(p)
  *                          a vector from what is at p, aligned or not,
  *   KERNEL_MAX(a, b)       a > b ? a : b, element by element,
- *   KERNEL_MAX16(a, b)     the same of vectors of int16_t, at most 32 bytes,
  *   KERNEL_FMA(a, b, c)    a * b + c, rounded once or twice,
  *   KERNEL_BF16(p, ret)    KERNEL_WIDENED floats from bfloat16 at p, and
  *   KERNEL_F16(p, ret)     from binary16; or not at all.
@@ -26,8 +25,6 @@
 #include "math/kernel_level.h"
 
 typedef double vector __attribute__((vector_size(KERNEL_VECTOR * 8)));
-#define HALVES (KERNEL_VECTOR == 2 ? 8u : 16u)
-typedef int16_t half_vector __attribute__((vector_size(HALVES * 2)));
 typedef int64_t bits_vector __attribute__((vector_size(KERNEL_VECTOR * 8)));
 
 struct arrays {
@@ -68,12 +65,6 @@ ISA_INLINE vector larger(vector a, vector b)
     const bits_vector mask = a > b;
     return (vector)(((bits_vector)a & mask) | ((bits_vector)b & ~mask));
 }
-
-ISA_INLINE half_vector larger_half(half_vector a, half_vector b)
-{
-    const half_vector mask = a > b;
-    return (a & mask) | (b & ~mask);
-}
 #endif
 
 /* The sums of one vector of lanes. */
@@ -110,11 +101,6 @@ ISA_INLINE vector add_product(bool fused, vector sum, vector a, vector b)
     return fused ? KERNEL_FMA(a, b, sum) : sum + a * b;
 }
 
-ISA_INLINE bool is_half(enum traj_dtype dtype)
-{
-    return dtype == TRAJ_BF16 || dtype == TRAJ_F16;
-}
-
 /* A comparison with NaN is false, so NaN never becomes the peak. */
 ISA_INLINE void add(enum traj_dtype dtype, unsigned shape, struct column *s,
     vector x, vector g, vector x0, vector g0)
@@ -124,9 +110,7 @@ ISA_INLINE void add(enum traj_dtype dtype, unsigned shape, struct column *s,
     const vector e = g - g0;
     if (shape & KERNEL_G) {
         s->gg = add_product(fused, s->gg, g, g);
-        if (!is_half(dtype)) {
-            s->peak = KERNEL_MAX(magnitude(g), s->peak);
-        }
+        s->peak = KERNEL_MAX(magnitude(g), s->peak);
     }
     if (shape & KERNEL_X) {
         s->xx = add_product(fused, s->xx, x, x);
@@ -161,50 +145,14 @@ ISA_INLINE void move_lane(bool take, vector *v, double *lane)
     memcpy(take ? (void *)v : lane, take ? (void *)lane : v, sizeof *v);
 }
 
-/* The peak of 16 bits, by bits: the magnitudes of one type are ordered as
- * integers, with NaN above Inf, and twice as many fit a vector as floats. */
-ISA_INLINE double peak_of_halves(enum traj_dtype dtype, const void *g, size_t n)
-{
-    const int16_t infinity = dtype == TRAJ_BF16 ? 0x7f80 : 0x7c00;
-    half_vector largest = { 0 };
-    for (size_t i = 0; i < n; i += HALVES) {
-        half_vector v;
-        memcpy(&v, (const char *)g + i * sizeof(uint16_t), sizeof v);
-        largest = KERNEL_MAX16(v & INT16_MAX, largest);
-    }
-    int16_t peak = 0;
-    for (size_t k = 0; k < HALVES; k++) {
-        peak = largest[k] > peak ? largest[k] : peak;
-    }
-    if (peak > infinity) {
-        peak = 0;
-        for (size_t i = 0; i < n; i++) {
-            const int16_t v = (int16_t)(half_at(g, i) & INT16_MAX);
-            peak = v > peak && v <= infinity ? v : peak;
-        }
-    }
-    return (double)(dtype == TRAJ_BF16 ? half_from_bf16((uint16_t)peak)
-                                       : half_from_f16((uint16_t)peak));
-}
-
-ISA_INLINE void merge_peak(double peak, bool fresh, struct kernel_lanes *lanes)
-{
-    if (fresh) {
-        memset(lanes->peak, 0, sizeof lanes->peak);
-    }
-    lanes->peak[0] = peak > lanes->peak[0] ? peak : lanes->peak[0];
-}
-
 /* A column's lanes, of which the first is given, from memory (take) or to it.
  */
-ISA_INLINE void move(enum traj_dtype dtype, unsigned shape, bool take,
-    struct column *s, size_t first, struct kernel_lanes *lanes)
+ISA_INLINE void move(unsigned shape, bool take, struct column *s, size_t first,
+    struct kernel_lanes *lanes)
 {
     if (shape & KERNEL_G) {
         move_lane(take, &s->gg, &lanes->gg[first]);
-        if (!is_half(dtype)) {
-            move_lane(take, &s->peak, &lanes->peak[first]);
-        }
+        move_lane(take, &s->peak, &lanes->peak[first]);
     }
     if (shape & KERNEL_X) {
         move_lane(take, &s->xx, &lanes->xx[first]);
@@ -239,17 +187,17 @@ ISA_INLINE unsigned columns_of(unsigned shape)
     return side_by_side < columns ? side_by_side : columns;
 }
 
-ISA_INLINE void move_all(enum traj_dtype dtype, unsigned shape, bool take,
-    struct column s[static 4], size_t first, struct kernel_lanes *lanes)
+ISA_INLINE void move_all(unsigned shape, bool take, struct column s[static 4],
+    size_t first, struct kernel_lanes *lanes)
 {
     const unsigned columns = columns_of(shape);
-    move(dtype, shape, take, &s[0], first, lanes);
+    move(shape, take, &s[0], first, lanes);
     if (columns > 1) {
-        move(dtype, shape, take, &s[1], first + KERNEL_VECTOR, lanes);
+        move(shape, take, &s[1], first + KERNEL_VECTOR, lanes);
     }
     if (columns > 2) {
-        move(dtype, shape, take, &s[2], first + 2u * KERNEL_VECTOR, lanes);
-        move(dtype, shape, take, &s[3], first + 3u * KERNEL_VECTOR, lanes);
+        move(shape, take, &s[2], first + 2u * KERNEL_VECTOR, lanes);
+        move(shape, take, &s[3], first + 3u * KERNEL_VECTOR, lanes);
     }
 }
 
@@ -278,12 +226,12 @@ ISA_INLINE void sum_chunk(unsigned shape, const struct arrays *a, size_t from,
     for (size_t first = 0; first < KERNEL_WIDTH; first += step) {
         struct column s[4] = { { .gg = { 0 } } };
         if (!fresh) {
-            move_all(a->dtype, shape, true, s, first, lanes);
+            move_all(shape, true, s, first, lanes);
         }
         for (size_t i = from + first; i < to; i += KERNEL_WIDTH) {
             add_all(shape, s, a, i);
         }
-        move_all(a->dtype, shape, false, s, first, lanes);
+        move_all(shape, false, s, first, lanes);
     }
 }
 

@@ -16,9 +16,8 @@
 #define STRIDE_PAD                                                             \
     8u /* keeps a power of two from sharing one set of a cache                 \
         */
-#define LANCZOS_MAX 300u
-#define LANCZOS_CHECK 10u /* steps between looks at the value */
-#define SWEEPS_MAX 60u    /* per eigenvalue; three are usual */
+#define LANCZOS_MAX 1000u
+#define SWEEPS_MAX 60u /* per eigenvalue; three are usual */
 
 struct work {
     size_t m;      /* the smaller side */
@@ -286,12 +285,14 @@ static double largest_eigenvalue(const struct work *w)
     memset(l.before, 0, w->m * sizeof *l.before);
     draw(l.v, w->m);
     double value = 0;
-    for (size_t j = 0; j < LANCZOS_MAX; j++) {
-        const bool more = lanczos_step(w, &l, j);
-        if (!more || (j + 1) % LANCZOS_CHECK == 0) {
-            const double now = ritz_value(&l, j + 1);
+    size_t look = 10; /* when to look at the value again: seldomer by and by */
+    for (size_t j = 1; j <= LANCZOS_MAX; j++) {
+        const bool more = lanczos_step(w, &l, j - 1);
+        if (!more || j == look || j == LANCZOS_MAX) {
+            const double now = ritz_value(&l, j);
             const bool settled = fabs(now - value) <= 1e-14 * now;
             value = now;
+            look += 10 + look / 4;
             if (!more || settled || isnan(value)) {
                 break;
             }
@@ -309,13 +310,15 @@ static double eliminate(const struct work *w, size_t i, double *q)
 {
     double *u = w->gram + i * w->width; /* row i, i elements */
     const double norm = sqrt(dot(u, u, i));
-    const double tail = fabs(u[i - 1]);
-    if (i == 1 || norm <= tail || norm < 0x1p-400) {
-        return u[i - 1]; /* the others are 0, or their squares are */
+    const double end = u[i - 1];
+    if (i == 1 || norm <= fabs(end) || norm < 0x1p-400) {
+        return end; /* the others are 0, or their squares are */
     }
-    const double beta = u[i - 1] > 0 ? -norm : norm;
-    const double h = norm * (norm + tail); /* ||u||^2 / 2 */
-    u[i - 1] -= beta;
+    for (size_t j = 0; j < i; j++) {
+        u[j] /= norm; /* or h^2 below would vanish with rows of rounding */
+    }
+    u[i - 1] += copysign(1, end);
+    const double h = 1 + fabs(end) / norm; /* ||u||^2 / 2 */
     multiply(w, i, u, q);
     const double k = dot(u, q, i) / (2 * h * h);
     for (size_t j = 0; j < i; j++) {
@@ -325,7 +328,7 @@ static double eliminate(const struct work *w, size_t i, double *q)
         kernel_dense()->subtract_two(
             w->gram + j * w->width, j + 1, u[j], q, q[j], u);
     }
-    return beta;
+    return -copysign(norm, end);
 }
 
 /* The eigenvalues, at ret in the free memory; NULL if they are not found. */
