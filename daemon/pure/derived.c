@@ -346,6 +346,12 @@ static const struct {
         P(loss) | P(loss_end) | P(grad_delta), 0 },
 };
 
+/* A probe of a group of parameters is not one of the run. */
+static bool is_of_group(const struct metric *metric, const struct row *row)
+{
+    return metric->kind == WIRE_PROBE && row_u64(row, PROBE_group) != 0;
+}
+
 static bool find_derived(struct str name, struct metric *ret)
 {
     for (size_t i = 0; i < sizeof derived / sizeof derived[0]; i++) {
@@ -355,7 +361,8 @@ static bool find_derived(struct str name, struct metric *ret)
                 .kind = derived[i].kind,
                 .needs = derived[i].needs |
                          (derived[i].kind == WIRE_STEP ? S(step) : P(step)),
-                .wants = derived[i].wants,
+                .wants = derived[i].wants |
+                         (derived[i].kind == WIRE_PROBE ? P(group) : 0),
                 .of = derived[i].of,
                 .field = derived[i].field,
             };
@@ -413,5 +420,6 @@ bool metric_read(const struct metric *metric, const struct trainer *trainer,
         return false;
     }
     const struct row row = { columns, present[i], i };
-    return metric->of(metric, &row, trainer, ret_value);
+    return !is_of_group(metric, &row) &&
+           metric->of(metric, &row, trainer, ret_value);
 }

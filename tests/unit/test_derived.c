@@ -151,6 +151,20 @@ static void test_a_metric_needs_all_its_fields(void **state)
     assert_true(has(&s, "delta_norm"));
 }
 
+static void test_a_probe_of_a_group_is_none_of_the_run(void **state)
+{
+    (void)state;
+    struct record r = probe_record();
+    set_bits(&r, PROBE_group, 0);
+    assert_true(has(&r, "smoothness"));
+    set_bits(&r, PROBE_group, 2);
+    assert_false(has(&r, "smoothness"));
+    assert_false(has(&r, "secant"));
+    struct metric metric;
+    assert_true(metric_find(STR("smoothness"), &metric));
+    assert_true((metric.wants & UINT64_C(1) << PROBE_group) != 0);
+}
+
 static void test_a_measured_nan_is_a_value(void **state)
 {
     (void)state;
@@ -418,6 +432,7 @@ int main(void)
         cmocka_unit_test(test_norms_are_roots_of_sums_of_squares),
         cmocka_unit_test(test_probe_metrics_follow_the_paper),
         cmocka_unit_test(test_a_metric_needs_all_its_fields),
+        cmocka_unit_test(test_a_probe_of_a_group_is_none_of_the_run),
         cmocka_unit_test(test_a_measured_nan_is_a_value),
         cmocka_unit_test(test_metric_records_match_by_name),
         cmocka_unit_test(test_unknown_names_are_no_metrics),
