@@ -80,3 +80,8 @@ def test_narrower_types_are_widened_exactly(norms, dtype):
 
 def test_a_layer_of_a_transformer_is_measured(norms):
     assert_norms(norms, matrix("gauss", 768, 1024).astype(np.float32))
+
+
+def test_hundreds_of_values_that_are_rounding_only_are_found(norms):
+    rng = np.random.default_rng(0)
+    assert_norms(norms, orthogonal(rng, 512) * np.logspace(0, -12, 512))

@@ -7,6 +7,7 @@
 #include <fenv.h>
 #include <math.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -45,6 +46,7 @@ static int unblocked;      /* signals that some thread did not block */
 struct start {
     thread_fn fn;
     void *argument;
+    sem_t *runs;
 };
 
 static void *look_and_go_on(void *argument)
@@ -52,6 +54,7 @@ static void *look_and_go_on(void *argument)
     const struct start start = *(struct start *)argument;
     sigset_t mask;
     free(argument);
+    (void)sem_post(start.runs);
     (void)pthread_sigmask(SIG_SETMASK, NULL, &mask);
     for (int s = 1; s < 32; s++) {
         const bool blockable = s != SIGKILL && s != SIGSTOP;
@@ -61,7 +64,8 @@ static void *look_and_go_on(void *argument)
     return start.fn(start.argument);
 }
 
-/* In place of the C library's, for this program. */
+/* In place of the C library's, for this program. Comes back when the thread
+ * runs, so that the jobs are done by several and out of order. */
 int pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
     void *(*fn)(void *), void *argument)
 {
@@ -72,9 +76,24 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
         free(start);
         return EAGAIN;
     }
-    *start = (struct start){ fn, argument };
+    sem_t runs;
+    (void)sem_init(&runs, 0, 0);
+    *start = (struct start){ fn, argument, &runs };
     started++;
-    return real(thread, attributes, look_and_go_on, start);
+    const int status = real(thread, attributes, look_and_go_on, start);
+    assert_int_equal(status, 0);
+    (void)sem_wait(&runs);
+    (void)sem_destroy(&runs);
+    return status;
+}
+
+/* What the next call finds where its variables will be. */
+static void spoil_the_stack(void)
+{
+    volatile char garbage[65536];
+    for (size_t i = 0; i < sizeof garbage; i++) {
+        garbage[i] = (char)0xff;
+    }
 }
 
 /* ---- data ---------------------------------------------------------------- */
@@ -595,6 +614,35 @@ static void test_rounding_does_not_add_up_over_segments(void **state)
     assert_true(m.grad_sq == 4096 + 4095 * 0x1p-52);
 }
 
+/* Quarters of the last place of a sum, one in each block: lost if a job's own
+ * compensation is. */
+static void test_rounding_does_not_add_up_over_jobs(void **state)
+{
+    (void)state;
+    const size_t n = 3 * CREW_JOB;
+    float *g = calloc(n, sizeof *g);
+    assert_non_null(g);
+    for (size_t i = 0; i < n; i += KERNEL_BLOCK) {
+        g[i] = i == 0 ? 64 : 0x1p-21f;
+    }
+    const struct traj_segment s = { .dtype = TRAJ_F32, .n = n, .g = g };
+    const struct traj_moments m = moments_of(&s, 1, 1);
+    const double small = (double)(n / KERNEL_BLOCK - 1) * 0x1p-42;
+    assert_true(m.grad_sq == 4096 + small);
+    free(g);
+}
+
+static void test_a_segment_without_elements_asks_nothing_of_others(void **state)
+{
+    (void)state;
+    const float three = 3;
+    const struct traj_segment s[2] = { { .dtype = TRAJ_F32, .x = &three },
+        { .dtype = TRAJ_F32, .n = 1, .g = &three } };
+    const struct traj_moments m = moments_of(s, 2, 1);
+    assert_true(m.grad_sq == 9);
+    assert_true(traj_is_unset(m.param_sq));
+}
+
 static void test_an_array_that_others_have_is_asked_for_by_name(void **state)
 {
     (void)state;
@@ -683,6 +731,7 @@ static void test_the_result_is_the_same_for_any_number_of_threads(void **state)
     assert_int_equal(started, 0);
     for (size_t i = 0; i < sizeof threads / sizeof threads[0]; i++) {
         struct traj_moments m, each[2];
+        spoil_the_stack();
         assert_int_equal(
             traj_moments_of(l.segments, 2, threads[i], &m, each), TRAJ_OK);
         assert_memory_equal(&one, &m, sizeof m);
@@ -797,6 +846,9 @@ int main(void)
         cmocka_unit_test(test_no_segments_give_nothing_measured),
         cmocka_unit_test(test_segments_without_elements_give_zeros),
         cmocka_unit_test(test_rounding_does_not_add_up_over_segments),
+        cmocka_unit_test(test_rounding_does_not_add_up_over_jobs),
+        cmocka_unit_test(
+            test_a_segment_without_elements_asks_nothing_of_others),
         cmocka_unit_test(test_an_array_that_others_have_is_asked_for_by_name),
         cmocka_unit_test(test_wrong_segments_are_refused_with_a_text),
         cmocka_unit_test(test_the_result_is_the_same_for_any_number_of_threads),
