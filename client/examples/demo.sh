@@ -161,6 +161,7 @@ warnings() {
 report() { # report ID TITLE
     json=$("$build/traj" show --url "$http" --json "$1") ||
         fail "traj show says nothing about the run '$2'"
+    json=$(printf '%s' "$json" | tr -d '\n' | sed 's/"diagnostics":.*//')
     fit=$(relative_fit "$json")
     printf '  %-24s %6s %9s %9s %9s  %s\n' "$2" "$(number n "$json")" \
         "$(rounded "$(number spearman "$json")")" \
