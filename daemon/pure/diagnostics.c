@@ -131,6 +131,6 @@ bool diagnostics_step(struct diagnostics *diagnostics, const struct row *row)
 
 void diagnostics_probe(struct diagnostics *diagnostics, const struct row *row)
 {
-    diagnostics->probes++;
+    diagnostics->probes += row_u64(row, PROBE_group) == 0;
     diag_descent_probe(&diagnostics->descent, row);
 }

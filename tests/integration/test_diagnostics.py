@@ -216,7 +216,9 @@ def law(trajd):
 
 
 def test_violations_of_the_fitted_bound(trajd, law):
-    descent = diagnostics(trajd)["descent"]
+    data = diagnostics(trajd)
+    assert data["probes"] == 201  # the layer's is none of the run
+    descent = data["descent"]
     f, f_end, gd, bound = map(np.array, zip(*law))
     assert descent["probes"]["n"] == 200
     assert descent["probes"]["predicted"] == pytest.approx(-gd.sum(), rel=1e-12)
