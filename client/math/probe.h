@@ -96,6 +96,9 @@ struct probe_run {
 enum traj_status probe_check(const struct traj_probe_input *input,
     const struct traj_probe *probe, struct probe_run *ret_run);
 
+/* Ascending in (0,1]; in the default floating-point environment. */
+enum traj_status probe_check_gammas(const double *gammas, uint32_t n);
+
 /* The least size of the structs of a caller that is older than some fields. */
 #define PROBE_INPUT_LEAST offsetof(struct traj_probe_input, segments)
 #define PROBE_LEAST offsetof(struct traj_probe, group)

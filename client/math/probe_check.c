@@ -6,6 +6,7 @@
 
 #include "error.h"
 #include "math/element.h"
+#include "math/spectral.h"
 
 #define ALIGNMENT 64u
 
@@ -149,7 +150,7 @@ static enum traj_status check_arrays(
     return TRAJ_OK;
 }
 
-static enum traj_status check_gammas(const double *gammas, uint32_t n)
+enum traj_status probe_check_gammas(const double *gammas, uint32_t n)
 {
     if (gammas == NULL || n < 1 || n > TRAJ_GAMMAS_MAX) {
         return error_set(TRAJ_EINVAL, "probe: 1 to %d gammas, not %u",
@@ -255,6 +256,12 @@ static enum traj_status check_matrix(const struct probe_run *run, uint32_t i)
             "cols = %u * %u elements",
             (unsigned)i, (unsigned)group->rows, (unsigned)group->cols);
     }
+    if (group->rows > SPECTRAL_MAX && group->cols > SPECTRAL_MAX) {
+        return error_set(TRAJ_EINVAL,
+            "probe: groups[%u] is too large for the spectral norm: one side is "
+            "at most %u",
+            (unsigned)i, SPECTRAL_MAX);
+    }
     return TRAJ_OK;
 }
 
@@ -323,7 +330,7 @@ static enum traj_status check_copy(struct probe_run *run)
     const struct traj_probe_input *input = &run->input;
     enum traj_status status = check_callbacks(input);
     if (status == TRAJ_OK) {
-        status = check_gammas(input->gammas, input->n_gammas);
+        status = probe_check_gammas(input->gammas, input->n_gammas);
     }
     if (status == TRAJ_OK) {
         status = check_forms(input);

@@ -7,9 +7,7 @@
 #include <math.h>
 
 #include "held_env.h"
-
-#define TINY_STEP 1e-12    /* ||d|| / ||x|| below which d is rounding */
-#define ROUNDING_FACTOR 10 /* times u: differences below it are rounding */
+#include "math/rounding.h"
 
 static bool in_other_norm(const struct probe_part *part)
 {
@@ -29,7 +27,7 @@ static bool start_update(struct probe_part *part)
         result->flags |= TRAJ_PROBE_NONFINITE;
         return false;
     }
-    if (!(sqrt(m->delta_sq) > TINY_STEP * sqrt(m->param_sq))) {
+    if (!(sqrt(m->delta_sq) > ROUNDING_TINY_STEP * sqrt(m->param_sq))) {
         result->flags |= TRAJ_PROBE_TINY_STEP;
         return false;
     }
@@ -203,7 +201,7 @@ static void keep_maximum(struct probe_part *part, double gamma,
     part->best = smoothness;
     result->smoothness = smoothness;
     result->smoothness_gamma = gamma;
-    result->rounding_floor = sqrt(estimated->round_sq / (8 * log(2))) / delta;
+    result->rounding_floor = rounding_norm(estimated->round_sq) / delta;
     if (!traj_is_unset(estimated->noise)) {
         result->noise_floor = estimated->noise / delta;
     }

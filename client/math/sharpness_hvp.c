@@ -11,12 +11,12 @@
  */
 #include "math/sharpness.h"
 #include <math.h>
+#include <stdint.h>
 
 #include "error.h"
-#include "math/element.h"
 #include "held_env.h"
-
-#define ROUNDING_FACTOR 10 /* as in the probe */
+#include "math/element.h"
+#include "math/rounding.h"
 
 /* ---- vectors and the trainer's arrays ----------------------------------- */
 
@@ -26,7 +26,11 @@ struct place {
     double *v;      /* this segment's */
     double epsilon; /* e */
     double block_x[ELEMENT_BLOCK], moved[ELEMENT_BLOCK];
-    double raw[ELEMENT_BLOCK]; /* elements of any dtype */
+    union {
+        double f64[ELEMENT_BLOCK];
+        float f32[ELEMENT_BLOCK];
+        uint16_t bits16[ELEMENT_BLOCK];
+    } raw; /* elements of any dtype */
 };
 
 /* moved = x + e v of a block as the dtype has it, by way of target. */
@@ -58,7 +62,7 @@ static void place_down(struct place *p)
     for (size_t k = 0; k < p->segment->given.n; k += ELEMENT_BLOCK) {
         const size_t left = p->segment->given.n - k;
         const size_t n = left < ELEMENT_BLOCK ? left : ELEMENT_BLOCK;
-        move(p, p->epsilon, k, n, p->raw, 0);
+        move(p, p->epsilon, k, n, &p->raw, 0);
         for (size_t i = 0; i < n; i++) {
             up[i] = p->moved[i];
         }

@@ -5,6 +5,7 @@
 
 #include "held_env.h"
 #include "math/element.h"
+#include "math/rounding.h"
 
 struct update {
     double lr, momentum;
@@ -62,7 +63,10 @@ void delta_gradient(struct arrays *arrays, enum traj_optimizer optimizer,
 }
 
 HELD_ENV_NOINLINE double delta_rounding_floor(
-    double u, double param_sq, double delta_sq, double lr)
+    double u, double param_sq, double delta_sq, double lr, double momentum)
 {
-    return u * sqrt(2 * param_sq / (8 * log(2) * delta_sq)) / fabs(lr);
+    const double m = momentum;
+    const double errors = 1 + (1 + m) * (1 + m) + m * m;
+    return rounding_norm(errors * u * u * param_sq) /
+           (fabs(lr) * sqrt(delta_sq));
 }

@@ -11,17 +11,18 @@
 /*
  * After an update: KEPT_OWN_GRAD = g, from x_{k+1} in the trainer's arrays and
  * x_k in KEPT_PARAM. SGD: g = -d/lr. HEAVY_BALL: v = -d/lr, g = v - momentum
- * times KEPT_VELOCITY, which becomes v; right from the trainer's first update
- * on, when its buffer is zero. lr is not 0.
+ * times KEPT_VELOCITY, which becomes v; right if that was v_{k-1}. lr is not 0.
  */
 void delta_gradient(struct arrays *arrays, enum traj_optimizer optimizer,
     double lr, double momentum);
 
-/* What the rounding of x_{k+1} to its dtype makes of the smoothness between
- * two such gradients: each is off by e/lr, where e has RMS
- * u ||x||/(8 ln 2)^(1/2) (traj.h, rounding_floor); of two, 2^(1/2) times that,
- * over ||d||. */
+/*
+ * What the rounding of the parameters to their dtype makes of the smoothness
+ * between two such gradients. With e_k the error of x_k as stored, of RMS norm
+ * u ||x||/(8 ln 2)^(1/2), and m the momentum (0 for SGD), their difference is
+ * off by (e_{k+2} - (1 + m) e_{k+1} + m e_k)/lr; over ||d||.
+ */
 double delta_rounding_floor(
-    double u, double param_sq, double delta_sq, double lr);
+    double u, double param_sq, double delta_sq, double lr, double momentum);
 
 #endif

@@ -7,13 +7,14 @@
  */
 #include "watch/groups.h"
 
-#include "error.h"
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "error.h"
 #include "held_env.h"
+#include "math/spectral.h"
 #include "sum.h"
 
 #define EVERY_DEFAULT 16u
@@ -57,6 +58,13 @@ static enum traj_status check_shape(
             "watch: group %u has the spectral norm, but is no matrix of one "
             "segment",
             (unsigned)number);
+    }
+    if (group->norm == TRAJ_NORM_SPECTRAL && group->rows > SPECTRAL_MAX &&
+        group->cols > SPECTRAL_MAX) {
+        return error_set(TRAJ_EINVAL,
+            "watch: group %u is too large for the spectral norm: one side is "
+            "at most %u",
+            (unsigned)number, SPECTRAL_MAX);
     }
     return TRAJ_OK;
 }
@@ -216,8 +224,10 @@ HELD_ENV_NOINLINE static void add_norms(enum traj_norm norm, double dual,
 {
     if (norm == TRAJ_NORM_LINF) {
         record->grad_dual += dual;
-        record->delta_norm =
-            primal > record->delta_norm ? primal : record->delta_norm;
+        /* fmax would drop a NaN. */
+        if (primal > record->delta_norm || isnan(primal)) {
+            record->delta_norm = primal;
+        }
     } else {
         record->grad_dual = dual;
         record->delta_norm = primal;

@@ -7,19 +7,16 @@
  */
 #include "watch/probing.h"
 
-#include "error.h"
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "held_env.h"
-#include "math/element.h"
-#include "watch/delta.h"
+#include "error.h"
+#include "watch/units.h"
+#include "watch/watch_options.h"
 
 #define ALIGNMENT 64u
 #define IDEMPOTENCE_EVERY 100u /* probes */
-#define SHARPNESS_EVERY 8u     /* probes, by budget */
 
 static uint64_t mono_ns(void)
 {
@@ -40,50 +37,10 @@ bool probing_has_callback(const struct probing *probing)
 static void copy_options(
     struct probing *p, const struct traj_watch_options *options)
 {
-    static const double usual[] = { 0.5, 1 };
     struct traj_watch_options *own = &p->options;
     *own = *options;
-    if (own->estimator == 0) {
-        own->estimator = own->micro_gradient != NULL
-                             ? TRAJ_ESTIMATOR_MICROBATCH
-                             : TRAJ_ESTIMATOR_SAME_BATCH;
-    }
-    if (own->n_gammas == 0) {
-        /* Microbatches: the whole update, whose differences are largest. */
-        const bool whole = own->estimator == TRAJ_ESTIMATOR_MICROBATCH;
-        own->gammas = whole ? usual + 1 : usual;
-        own->n_gammas = whole ? 1 : 2;
-    }
     memcpy(p->gammas, own->gammas, own->n_gammas * sizeof *own->gammas);
     own->gammas = NULL; /* the copy is in p, which moves */
-}
-
-static void look_at_dtypes(struct probing *p, const struct arrays *arrays)
-{
-    p->dtype = arrays->segment[0].dtype;
-    for (size_t i = 0; i < arrays->n; i++) {
-        const enum traj_dtype dtype = arrays->segment[i].dtype;
-        const double u = element_roundoff(dtype);
-        p->roundoff = u > p->roundoff ? u : p->roundoff;
-        p->dtype = dtype == p->dtype ? dtype : 0;
-    }
-}
-
-static void choose_intervals(struct probing *p)
-{
-    const struct traj_watch_options *o = &p->options;
-    const bool callback = probing_has_callback(p);
-    p->sharpness_every = o->sharpness_every;
-    if (o->sharpness_every == 0) {
-        p->sharpness_every = o->probe_every == 0 ? SHARPNESS_EVERY : UINT32_MAX;
-    }
-    if (o->gradient == NULL && o->hvp == NULL) {
-        p->sharpness_every = UINT32_MAX;
-    }
-    p->different_every = o->different_every;
-    if (o->different_every == 0) {
-        p->different_every = callback ? UINT32_MAX : 1;
-    }
 }
 
 /* The input of every probe, but for what is of the step. */
@@ -176,13 +133,11 @@ enum traj_status probing_init(struct probing *probing,
 {
     struct probing p = { .probes = 0 };
     copy_options(&p, options);
-    choose_intervals(&p);
-    look_at_dtypes(&p, arrays);
     enum traj_status status = TRAJ_OK;
     if (!take_tables(&p, arrays) ||
         (probing_has_callback(&p) && !take_workspace(&p))) {
         status = error_set(TRAJ_ENOMEM, "watch: no memory for probes");
-    } else if (p.sharpness_every != UINT32_MAX) {
+    } else if (watch_options_sharpness(&p.options)) {
         status = open_meter(&p);
     }
     if (status != TRAJ_OK) {
@@ -206,7 +161,7 @@ void probing_done(struct probing *probing)
  */
 
 static void label(const struct probing *p, const struct traj_step *step,
-    bool burst, struct traj_probe *probe)
+    struct traj_probe *probe)
 {
     const struct traj_watch_options *o = &p->options;
     traj_probe_init(probe);
@@ -220,7 +175,6 @@ static void label(const struct probing *p, const struct traj_step *step,
     if (o->subset_fraction > 0) {
         probe->subset_fraction = o->subset_fraction;
     }
-    probe->flags = burst ? TRAJ_PROBE_BURST : 0;
 }
 
 static void point_at_copies(struct probing *p, const struct arrays *arrays,
@@ -237,18 +191,12 @@ static void point_at_copies(struct probing *p, const struct arrays *arrays,
     }
 }
 
-static void finish_group_probes(
-    struct probing *p, const struct traj_step *step, bool burst, uint64_t cost)
+static void finish(
+    struct traj_probe *probe, bool burst, uint64_t cost_ns, double divisor)
 {
-    for (uint32_t k = 0; k < p->options.n_groups; k++) {
-        struct traj_probe *probe = &p->group_probe[k];
-        if (p->group[k].combine != TRAJ_COMBINE_NONE) {
-            probe->combine = p->group[k].combine;
-        }
-        probe->step = step->step;
-        probe->cost_ns = cost;
-        probe->flags |= burst ? TRAJ_PROBE_BURST : 0;
-    }
+    probe->cost_ns = cost_ns;
+    probe->flags |= burst ? TRAJ_PROBE_BURST : 0;
+    units_divide_probe(probe, divisor);
 }
 
 /* Into p->last, which stays the last good one if it fails. */
@@ -256,23 +204,33 @@ static enum traj_status take_probe(struct probing *p,
     const struct arrays *arrays, const struct traj_step *step, bool burst)
 {
     struct traj_probe probe;
+    double divisor = 1;
+    enum traj_status status = units_divisor(step, &divisor);
+    if (status != TRAJ_OK) {
+        return status;
+    }
     struct traj_probe_input input = input_of(p);
-    label(p, step, burst, &probe);
+    label(p, step, &probe);
     for (uint32_t k = 0; k < p->options.n_groups; k++) {
-        label(p, step, burst, &p->group_probe[k]);
+        label(p, step, &p->group_probe[k]);
+        if (p->group[k].combine != TRAJ_COMBINE_NONE) {
+            p->group_probe[k].combine = p->group[k].combine;
+        }
     }
     point_at_copies(p, arrays, &input);
     input.loss_start = step->loss;
     input.check_idempotence =
         p->options.check_idempotence && p->probes % IDEMPOTENCE_EVERY == 0;
     const uint64_t started_ns = mono_ns();
-    enum traj_status status = traj_smoothness_probe(&input, &probe);
+    status = traj_smoothness_probe(&input, &probe);
     if (status != TRAJ_OK) {
         return status;
     }
-    probe.cost_ns = mono_ns() - started_ns;
-    probe.flags |= burst ? TRAJ_PROBE_BURST : 0;
-    finish_group_probes(p, step, burst, probe.cost_ns);
+    const uint64_t cost_ns = mono_ns() - started_ns;
+    finish(&probe, burst, cost_ns, divisor);
+    for (uint32_t k = 0; k < p->options.n_groups; k++) {
+        finish(&p->group_probe[k], burst, cost_ns, divisor);
+    }
     p->last = probe;
     p->probes++;
     return TRAJ_OK;
@@ -309,20 +267,29 @@ static enum traj_status take_sharpness(struct probing *p,
     const struct arrays *arrays, traj_run *run, const struct traj_step *step)
 {
     struct traj_sharpness sharpness;
+    double divisor = 1;
+    enum traj_status status = units_divisor(step, &divisor);
+    if (status != TRAJ_OK) {
+        return status;
+    }
     traj_sharpness_init(&sharpness);
     sharpness.step = step->step;
-    sharpness.estimator = p->options.estimator;
+    /* The products are of gradient, whose data is the step's batch then. */
+    sharpness.estimator = p->options.estimator == TRAJ_ESTIMATOR_MICROBATCH
+                              ? TRAJ_ESTIMATOR_SAME_BATCH
+                              : p->options.estimator;
     sharpness.grad_sq = step->grad_sq;
     sharpness.loss = step->loss;
     sharpness.lr = step->lr;
     sharpness.batch_samples = p->last.batch_samples;
     sharpness.subset_fraction = p->last.subset_fraction;
     const uint64_t started_ns = mono_ns();
-    enum traj_status status = measure_at_start(p, arrays, &sharpness);
+    status = measure_at_start(p, arrays, &sharpness);
     if (status != TRAJ_OK || run == NULL) {
         return status;
     }
     sharpness.cost_ns = mono_ns() - started_ns;
+    units_divide_sharpness(&sharpness, divisor);
     return traj_log_sharpness(run, &sharpness);
 }
 
@@ -336,113 +303,9 @@ enum traj_status probing_take(struct probing *probing,
         return status;
     }
     status = record_probes(p, run);
-    if (p->meter != NULL && (p->probes - 1) % p->sharpness_every == 0) {
+    if (p->meter != NULL && (p->probes - 1) % p->options.sharpness_every == 0) {
         enum traj_status sharp = take_sharpness(p, arrays, run, step);
         status = status != TRAJ_OK ? status : sharp;
     }
     return status;
-}
-
-/* ---- different batches -----------------------------------------------------
- */
-
-/* ||g||^2 of the mean of K microbatches, and the mean of theirs. */
-HELD_ENV_NOINLINE static double noise_of(const struct traj_step *step)
-{
-    const uint64_t K = step->micro_batches;
-    if (traj_is_unset(step->micro_grad_sq) || K == TRAJ_UNSET_COUNT || K < 2) {
-        return traj_unset();
-    }
-    return (step->micro_grad_sq - step->grad_sq) / (double)(K - 1);
-}
-
-void probing_remember(
-    const struct traj_step *step, struct probing_previous *ret_previous)
-{
-    struct held_env held;
-    held_env_take(&held);
-    const double noise_sq = noise_of(step);
-    held_env_give_back(&held);
-    *ret_previous = (struct probing_previous){
-        .step = step->step,
-        .grad_sq = step->grad_sq,
-        .param_sq = step->param_sq,
-        .delta_sq = step->delta_sq,
-        .grad_delta = step->grad_delta,
-        .loss = step->loss,
-        .lr = step->lr,
-        .noise_sq = noise_sq,
-    };
-}
-
-static bool is_measured(const struct traj_moments *m, double grad_sq)
-{
-    return isfinite(m->grad_sq) && isfinite(grad_sq) && isfinite(m->dgrad_sq) &&
-           isfinite(m->delta_sq) && m->delta_sq > 0;
-}
-
-/* From what is in *q already; u: the unit roundoff, r = ||d||. */
-static void floors_of(struct traj_probe *q, double u, double r)
-{
-    q->ceiling = (sqrt(q->grad_sq) + sqrt(q->grad_end_sq)) / r;
-    q->rounding_floor =
-        q->flags & TRAJ_PROBE_FROM_DELTA
-            ? delta_rounding_floor(u, q->param_sq, q->delta_sq, q->lr)
-            : u * sqrt((q->grad_sq + q->grad_end_sq) / (8 * log(2))) / r;
-    if (!(q->noise_sq > 0)) {
-        return;
-    }
-    q->noise_floor = sqrt(2 * q->noise_sq) / r;
-    if (q->smoothness * q->smoothness < 4 * q->noise_floor * q->noise_floor) {
-        q->flags |= TRAJ_PROBE_NOISE_LIMITED;
-    }
-}
-
-HELD_ENV_NOINLINE static bool fill_different(const struct traj_moments *back,
-    double previous_grad_sq, double u, struct traj_probe *q)
-{
-    if (!is_measured(back, previous_grad_sq)) {
-        return false;
-    }
-    const double r = sqrt(back->delta_sq);
-    q->smoothness = sqrt(back->dgrad_sq) / r;
-    q->smoothness_gamma = 1;
-    q->grad_sq = previous_grad_sq;
-    q->grad_end_sq = back->grad_sq;
-    q->delta_sq = back->delta_sq;
-    q->dgrad_sq = back->dgrad_sq;
-    q->grad_delta = back->grad_delta;
-    q->dgrad_delta = back->dgrad_delta;
-    q->grad_grad_end = back->grad_prev;
-    floors_of(q, u, r);
-    return true;
-}
-
-bool probing_different(const struct probing *probing,
-    const struct probing_previous *previous, const struct traj_moments *back,
-    double loss_end, struct traj_probe *ret_probe)
-{
-    struct traj_probe *q = ret_probe;
-    traj_probe_init(q);
-    q->step = previous->step;
-    q->estimator = TRAJ_ESTIMATOR_DIFFERENT;
-    q->dtype = probing->dtype;
-    q->lr = previous->lr;
-    q->loss = previous->loss;
-    q->loss_end = loss_end;
-    q->param_sq = previous->param_sq;
-    q->noise_sq = previous->noise_sq;
-    q->cost_ns = q->grad_evals = 0;
-    if (probing->options.batch_samples > 0) {
-        q->batch_samples = probing->options.batch_samples;
-    }
-    if (probing->options.delta_only) {
-        q->flags |= TRAJ_PROBE_FROM_DELTA;
-    }
-    struct held_env held;
-    held_env_take(&held);
-    const bool measured =
-        fill_different(back, previous->grad_sq, probing->roundoff, q);
-    held_env_give_back(&held);
-    return measured;
 }

@@ -13,7 +13,6 @@
  * W3. With delta_only g_k is known only after the update: it is made in
  *     KEPT_OWN_GRAD, which then changes places with KEPT_GRAD.
  */
-#include "error.h"
 #include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -21,15 +20,18 @@
 #include <string.h>
 #include <time.h>
 
+#include "error.h"
 #include "held_env.h"
 #include "math/spike.h"
 #include "watch/arrays.h"
 #include "watch/delta.h"
+#include "watch/different.h"
 #include "watch/groups.h"
 #include "watch/judge.h"
-#include "watch/watch_options.h"
 #include "watch/probing.h"
 #include "watch/schedule.h"
+#include "watch/units.h"
+#include "watch/watch_options.h"
 
 struct traj_watch {
     traj_run *run; /* borrowed; may be NULL */
@@ -37,10 +39,11 @@ struct traj_watch {
     struct arrays arrays;
     struct groups groups;
     struct probing probing;
+    struct different different;
     struct schedule schedule;
     struct spike loss_spike, grad_spike;
     struct traj_moments back; /* of x and g of the open step, looking back */
-    struct probing_previous previous;
+    struct different_previous previous;
     bool open_step;
     bool has_previous;
     bool velocity_known; /* delta_only, HEAVY_BALL: KEPT_VELOCITY is v_{k-1} */
@@ -65,8 +68,7 @@ static unsigned kinds_of(const struct traj_watch_options *o)
     if (o->delta_only && o->optimizer == TRAJ_OPTIMIZER_HEAVY_BALL) {
         kinds |= 1u << KEPT_VELOCITY;
     }
-    if (o->sharpness_every != UINT32_MAX &&
-        (o->gradient != NULL || o->hvp != NULL)) {
+    if (watch_options_sharpness(o)) {
         kinds |= 1u << KEPT_SAVED;
     }
     return kinds;
@@ -123,7 +125,7 @@ enum traj_status traj_watch_open(traj_run *run,
         &watch->schedule, o.probe_every, o.probe_budget, o.burst_probes);
     spike_init(&watch->loss_spike, 0);
     spike_init(&watch->grad_spike, SPIKE_LOG_FLOOR);
-    watch->velocity_known = true; /* zero, before the first update */
+    watch->different = different_of(&o, &watch->arrays);
     *ret_watch = watch;
     return TRAJ_OK;
 }
@@ -181,7 +183,10 @@ enum traj_status traj_before_update(traj_watch *watch, struct traj_step *step)
         return status;
     }
     schedule_start(&watch->schedule, mono_ns());
-    watch->has_previous = watch->has_previous && !watch->open_step;
+    if (watch->open_step) { /* its update was not told */
+        watch->has_previous = false;
+        watch->velocity_known = false;
+    }
     if (watch->options.delta_only) {
         arrays_keep_param(&watch->arrays, KEPT_PARAM);
         watch->open_step = true;
@@ -315,13 +320,14 @@ static enum traj_status measure_delta_only(
 
 /* Of the loss and of log||g||. A norm of 0 has no logarithm and is no spike. */
 HELD_ENV_NOINLINE static void add_to_spikes(
-    traj_watch *watch, const struct traj_step *step)
+    traj_watch *watch, const struct traj_step *step, double divisor)
 {
     if (!traj_is_unset(step->loss)) {
         (void)spike_add(&watch->loss_spike, step->loss);
     }
     if (!traj_is_unset(step->grad_sq) && !(step->grad_sq <= 0)) {
-        (void)spike_add(&watch->grad_spike, log(step->grad_sq) / 2);
+        (void)spike_add(
+            &watch->grad_spike, log(step->grad_sq) / 2 - log(divisor));
     }
 }
 
@@ -329,9 +335,11 @@ HELD_ENV_NOINLINE static void add_to_spikes(
 static bool note_spike(traj_watch *watch, struct traj_step *step)
 {
     const bool before = watch->loss_spike.active || watch->grad_spike.active;
+    double divisor = 1; /* unknown: a change of it looks like a spike */
+    (void)!units_divisor(step, &divisor);
     struct held_env held;
     held_env_take(&held);
-    add_to_spikes(watch, step);
+    add_to_spikes(watch, step, divisor);
     held_env_give_back(&held);
     const bool now = watch->loss_spike.active || watch->grad_spike.active;
     step->flags |= now ? TRAJ_STEP_SPIKE : 0;
@@ -342,13 +350,15 @@ static bool note_spike(traj_watch *watch, struct traj_step *step)
 static enum traj_status record_different(
     traj_watch *watch, const struct traj_step *step)
 {
-    const uint32_t every = watch->probing.different_every;
+    const uint32_t every = watch->options.different_every;
     if (every == UINT32_MAX || (watch->updates - 2) % every != 0) {
         return TRAJ_OK;
     }
     struct traj_probe probe;
-    if (!probing_different(&watch->probing, &watch->previous, &watch->back,
-            step->loss, &probe)) {
+    double divisor = 0;
+    if (units_divisor(step, &divisor) != TRAJ_OK ||
+        !different_probe(&watch->different, &watch->previous, &watch->back,
+            divisor, step->loss, &probe)) {
         return TRAJ_OK;
     }
     return watch->run != NULL ? traj_log_probe(watch->run, &probe) : TRAJ_OK;
@@ -426,6 +436,6 @@ enum traj_status traj_after_update(traj_watch *watch, struct traj_step *step)
         arrays_swap(&watch->arrays, KEPT_OWN_GRAD, KEPT_GRAD);
     }
     status = record_all(watch, step, back, known);
-    probing_remember(step, &watch->previous);
+    different_remember(step, watch->options.optimizer, &watch->previous);
     return status;
 }

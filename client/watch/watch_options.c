@@ -1,15 +1,17 @@
 /* watch_options.c: see watch_options.h. Pure. */
 #include "watch/watch_options.h"
 
-#include "error.h"
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
+#include "error.h"
 #include "held_env.h"
 #include "math/element.h"
+#include "math/probe.h"
 
 #define N_MAX (SIZE_MAX / 64)
+#define SHARPNESS_EVERY 8u /* probes, by budget */
 
 /* An older caller's options end before segments. */
 #define OPTIONS_SIZE_MIN offsetof(struct traj_watch_options, segments)
@@ -79,25 +81,52 @@ static enum traj_status check_delta_only(const struct traj_watch_options *o)
     return TRAJ_OK;
 }
 
-static enum traj_status check_probes(const struct traj_watch_options *o)
+static enum traj_status check_gammas(const struct traj_watch_options *o)
 {
-    if (o->n_gammas > TRAJ_GAMMAS_MAX ||
-        (o->n_gammas > 0 && o->gammas == NULL)) {
-        return error_set(TRAJ_EINVAL, "watch: gammas is NULL or more than %d",
-            TRAJ_GAMMAS_MAX);
+    if (o->n_gammas > 0 && o->gammas == NULL) {
+        return error_set(TRAJ_EINVAL, "watch: gammas is NULL");
     }
-    const bool micro = o->estimator == TRAJ_ESTIMATOR_MICROBATCH ||
-                       (o->estimator == 0 && o->micro_gradient != NULL);
-    if (micro && (o->micro_gradient == NULL || o->micro_batches < 2)) {
+    struct held_env held;
+    held_env_take(&held);
+    enum traj_status status =
+        o->n_gammas == 0 ? TRAJ_OK : probe_check_gammas(o->gammas, o->n_gammas);
+    held_env_give_back(&held);
+    return status;
+}
+
+static enum traj_status check_micro(const struct traj_watch_options *o)
+{
+    if (o->micro_gradient == NULL || o->micro_batches < 2) {
         return error_set(TRAJ_EINVAL,
             "watch: the microbatch estimator needs micro_gradient and at least "
             "2 micro_batches");
     }
+    return o->n_gammas <= 1
+               ? TRAJ_OK
+               : error_set(TRAJ_EINVAL,
+                     "watch: microbatches are probed at one gamma, not %u",
+                     (unsigned)o->n_gammas);
+}
+
+static enum traj_status check_probes(const struct traj_watch_options *o)
+{
+    if (o->estimator != 0 && (o->estimator < TRAJ_ESTIMATOR_FULL ||
+                                 o->estimator > TRAJ_ESTIMATOR_MICROBATCH)) {
+        return error_set(TRAJ_EINVAL,
+            "watch: estimator %d is none of a callback", (int)o->estimator);
+    }
+    const bool micro = o->estimator == TRAJ_ESTIMATOR_MICROBATCH ||
+                       (o->estimator == 0 && o->micro_gradient != NULL);
     if (!micro && o->micro_gradient != NULL && o->gradient == NULL) {
         return error_set(TRAJ_EINVAL,
             "watch: this estimator needs gradient, not micro_gradient");
     }
-    return TRAJ_OK;
+    if (o->hvp != NULL && o->gradient == NULL && o->micro_gradient == NULL) {
+        return error_set(TRAJ_EINVAL,
+            "watch: hvp is used at probes, and there is no gradient callback");
+    }
+    enum traj_status status = check_gammas(o);
+    return status == TRAJ_OK && micro ? check_micro(o) : status;
 }
 
 /* As by one who knows everything: budget NaN is no budget either. */
@@ -151,6 +180,32 @@ static enum traj_status unify(const struct traj_watch_options *given,
     return TRAJ_OK;
 }
 
+/* Of what is 0. */
+static void fill_in_defaults(struct traj_watch_options *o)
+{
+    static const double usual[] = { 0.5, 1 };
+    const bool callback = o->gradient != NULL || o->micro_gradient != NULL;
+    if (o->estimator == 0) {
+        o->estimator = o->micro_gradient != NULL ? TRAJ_ESTIMATOR_MICROBATCH
+                                                 : TRAJ_ESTIMATOR_SAME_BATCH;
+    }
+    if (o->n_gammas == 0) {
+        /* Microbatches: the whole update, whose differences are largest. */
+        const bool whole = o->estimator == TRAJ_ESTIMATOR_MICROBATCH;
+        o->gammas = whole ? usual + 1 : usual;
+        o->n_gammas = whole ? 1 : 2;
+    }
+    if (o->sharpness_every == 0) {
+        o->sharpness_every = o->probe_every == 0 ? SHARPNESS_EVERY : UINT32_MAX;
+    }
+    if (o->gradient == NULL && o->hvp == NULL) {
+        o->sharpness_every = UINT32_MAX;
+    }
+    if (o->different_every == 0) {
+        o->different_every = callback ? UINT32_MAX : 1;
+    }
+}
+
 enum traj_status watch_options_read(const struct traj_watch_options *given,
     struct traj_watch_segment *flat, struct traj_watch_options *ret_options)
 {
@@ -160,6 +215,7 @@ enum traj_status watch_options_read(const struct traj_watch_options *given,
         status = check_options(&o);
     }
     if (status == TRAJ_OK) {
+        fill_in_defaults(&o);
         *ret_options = o;
     }
     return status;

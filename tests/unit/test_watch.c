@@ -346,6 +346,14 @@ static void test_steps_and_probes_are_recorded_in_the_run(void **state)
     assert_int_equal(system(command), 0);
 }
 
+static int product(void *context, const void *v, void *ret_hv)
+{
+    (void)context;
+    (void)v;
+    (void)ret_hv;
+    return 1;
+}
+
 static void refused(const struct traj_watch_options *options,
     enum traj_status status, const char *text)
 {
@@ -374,10 +382,53 @@ static void test_wrong_options_are_refused(void **state)
     refused(&o, TRAJ_EINVAL, "n of segment 0 is 0 or too large");
     o = options_of(&t);
     o.n_gammas = 33;
-    refused(&o, TRAJ_EINVAL, "gammas");
+    refused(&o, TRAJ_EINVAL, "gammas is NULL");
     o = options_of(&t);
     o.dtype = (enum traj_dtype)5;
     refused(&o, TRAJ_EINVAL, "dtype 5");
+}
+
+static void test_probes_that_could_never_be_taken_are_refused_at_once(
+    void **state)
+{
+    (void)state;
+    static const double falling[] = { 1, 0.5 };
+    struct trainer t = new_trainer();
+    struct traj_watch_options o = options_of(&t);
+    o.gammas = falling;
+    o.n_gammas = 2;
+    refused(&o, TRAJ_EINVAL, "not above the one before");
+    o = options_of(&t);
+    o.estimator = TRAJ_ESTIMATOR_DIFFERENT;
+    refused(&o, TRAJ_EINVAL, "estimator 5 is none of a callback");
+    o = options_of(&t);
+    o.estimator = TRAJ_ESTIMATOR_MICROBATCH;
+    refused(&o, TRAJ_EINVAL, "needs micro_gradient");
+    o = options_of(&t);
+    o.gradient = NULL;
+    o.hvp = product;
+    refused(&o, TRAJ_EINVAL, "there is no gradient callback");
+    o = options_of(&t);
+    o.probe_budget = 1.5;
+    refused(&o, TRAJ_EINVAL, "probe_budget is not in 0..1");
+}
+
+static void test_a_scale_that_is_not_told_makes_no_probe(void **state)
+{
+    (void)state;
+    struct trainer t = new_trainer();
+    open_watch(&t, NULL);
+    struct traj_step step;
+    traj_step_init(&step);
+    step.stage = TRAJ_STAGE_SCALED;
+    gradient(t.param, t.grad);
+    assert_int_equal(traj_before_update(t.watch, &step), TRAJ_OK);
+    t.param[0] += 1;
+    assert_int_equal(traj_after_update(t.watch, &step), TRAJ_EINVAL);
+    assert_non_null(strstr(traj_last_error(), "loss_scale is not set"));
+    assert_null(traj_watch_probe(t.watch));
+    assert_true(step.delta_sq == 1); /* the step is whole */
+    traj_watch_close(t.watch);
 }
 
 static void test_wrong_calls_are_refused(void **state)
@@ -414,6 +465,9 @@ int main(void)
             test_nan_in_a_trapping_trainer_is_measured_without_a_trap),
         cmocka_unit_test(test_steps_and_probes_are_recorded_in_the_run),
         cmocka_unit_test(test_wrong_options_are_refused),
+        cmocka_unit_test(
+            test_probes_that_could_never_be_taken_are_refused_at_once),
+        cmocka_unit_test(test_a_scale_that_is_not_told_makes_no_probe),
         cmocka_unit_test(test_wrong_calls_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

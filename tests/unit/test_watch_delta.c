@@ -117,7 +117,10 @@ static void test_the_gradient_follows_from_the_updates_of_heavy_ball(
     const struct traj_watch_options o =
         options_of(&t, TRAJ_OPTIMIZER_HEAVY_BALL);
     assert_int_equal(traj_watch_open(NULL, &o, &t.watch), TRAJ_OK);
-    for (uint64_t k = 0; k < 20; k++) {
+    /* What was in the trainer's buffer before is not known. */
+    const struct traj_step first = train(&t, 0);
+    assert_true(traj_is_unset(first.grad_sq) && first.delta_sq > 0);
+    for (uint64_t k = 1; k < 20; k++) {
         const struct traj_step step = train(&t, k);
         assert_close(step.grad_sq, dot(t.g, t.g));
     }
@@ -225,6 +228,103 @@ static void test_microbatches_tell_the_noise_of_different_batches(void **state)
     recorded_done(&r);
 }
 
+static void test_an_update_that_was_not_told_makes_the_velocity_unknown(
+    void **state)
+{
+    (void)state;
+    struct trainer t = new_trainer();
+    const struct traj_watch_options o =
+        options_of(&t, TRAJ_OPTIMIZER_HEAVY_BALL);
+    assert_int_equal(traj_watch_open(NULL, &o, &t.watch), TRAJ_OK);
+    (void)train(&t, 0);
+    (void)train(&t, 1);
+    struct traj_step lost;
+    traj_step_init(&lost);
+    assert_int_equal(traj_before_update(t.watch, &lost), TRAJ_OK);
+    assert_true(traj_is_unset(train(&t, 2).grad_sq));
+    const struct traj_step step = train(&t, 3);
+    assert_close(step.grad_sq, dot(t.g, t.g));
+    traj_watch_close(t.watch);
+}
+
+/* Two steps of a watch without a callback; the loss scale of each is given. */
+static const struct recorded_one *probe_of_scales(
+    struct recorded *r, double scale_0, double scale_1)
+{
+    double x[2] = { 1, 1 };
+    double g[2] = { 0, 0 };
+    const double scales[2] = { scale_0, scale_1 };
+    recorded_open(r, NULL, 0);
+    struct traj_watch_options o = TRAJ_WATCH_INIT;
+    o.dtype = TRAJ_F64;
+    o.n = 2;
+    o.param = x;
+    o.grad = g;
+    traj_watch *watch = NULL;
+    assert_int_equal(traj_watch_open(r->run, &o, &watch), TRAJ_OK);
+    for (uint64_t k = 0; k < 2; k++) {
+        struct traj_step step;
+        traj_step_init(&step);
+        step.step = k;
+        step.stage = TRAJ_STAGE_SCALED | TRAJ_STAGE_ACCUMULATED;
+        step.loss_scale = scales[k];
+        step.micro_batches = 4;
+        step.micro_grad_sq = (5 * 5 + 3 * 0.5) * scales[k] * scales[k];
+        g[0] = (k == 0 ? 3 : -3) * 4 * scales[k];
+        g[1] = 4 * 4 * scales[k];
+        assert_int_equal(traj_before_update(watch, &step), TRAJ_OK);
+        x[0] -= 2;
+        assert_int_equal(traj_after_update(watch, &step), TRAJ_OK);
+    }
+    traj_watch_close(watch);
+    recorded_close_run(r);
+    return recorded_count(r, WIRE_PROBE) > 0 ? recorded_at(r, WIRE_PROBE, 0)
+                                             : NULL;
+}
+
+static void test_probes_are_in_the_units_of_the_loss(void **state)
+{
+    (void)state;
+    struct recorded r;
+    /* (3, 4) and (-3, 4), 2 apart, whatever they were multiplied by. */
+    const struct recorded_one *p = probe_of_scales(&r, 1024, 1024);
+    assert_true(recorded_f64(p, PROBE_smoothness) == 3);
+    assert_true(recorded_f64(p, PROBE_grad_sq) == 25);
+    assert_true(recorded_f64(p, PROBE_grad_end_sq) == 25);
+    assert_true(recorded_f64(p, PROBE_grad_delta) == -6);
+    assert_true(recorded_f64(p, PROBE_noise_sq) == 0.5);
+    assert_true(recorded_f64(p, PROBE_ceiling) == 5);
+    recorded_done(&r);
+}
+
+static void test_gradients_of_two_scales_make_no_probe(void **state)
+{
+    (void)state;
+    struct recorded r;
+    assert_null(probe_of_scales(&r, 1024, 2048));
+    recorded_done(&r);
+}
+
+static void test_a_difference_that_rounding_leaves_is_flagged(void **state)
+{
+    (void)state;
+    struct trainer t = new_trainer();
+    struct recorded r;
+    recorded_open(&r, NULL, 0);
+    t.momentum = 0;
+    t.lr = 1e-12; /* d is 1e-12 of x: 13 bits of it are left */
+    const struct traj_watch_options o = options_of(&t, TRAJ_OPTIMIZER_SGD);
+    assert_int_equal(traj_watch_open(r.run, &o, &t.watch), TRAJ_OK);
+    (void)train(&t, 0);
+    (void)train(&t, 1);
+    traj_watch_close(t.watch);
+    recorded_close_run(&r);
+    const uint64_t flags =
+        recorded_u64(recorded_at(&r, WIRE_PROBE, 0), PROBE_flags);
+    assert_int_equal(flags & TRAJ_PROBE_ROUNDING, TRAJ_PROBE_ROUNDING);
+    recorded_done(&r);
+}
+
 static void refused(const struct traj_watch_options *options, const char *text)
 {
     traj_watch *watch = NULL;
@@ -265,6 +365,11 @@ int main(void)
         cmocka_unit_test(test_a_step_without_length_gives_no_gradient_away),
         cmocka_unit_test(test_consecutive_steps_are_probes_of_their_own_class),
         cmocka_unit_test(test_microbatches_tell_the_noise_of_different_batches),
+        cmocka_unit_test(
+            test_an_update_that_was_not_told_makes_the_velocity_unknown),
+        cmocka_unit_test(test_probes_are_in_the_units_of_the_loss),
+        cmocka_unit_test(test_gradients_of_two_scales_make_no_probe),
+        cmocka_unit_test(test_a_difference_that_rounding_leaves_is_flagged),
         cmocka_unit_test(test_an_optimizer_that_keeps_its_gradient_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

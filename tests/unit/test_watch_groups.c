@@ -158,6 +158,27 @@ static void test_each_group_is_recorded_with_its_norms(void **state)
     recorded_done(&r);
 }
 
+static void test_a_nan_in_one_array_of_a_group_is_in_its_norms(void **state)
+{
+    (void)state;
+    struct trainer t;
+    struct recorded r;
+    set_up(&t);
+    recorded_open(&r, t.groups, 2);
+    struct traj_watch_options o = options_of(&t);
+    o.probe_every = UINT32_MAX;
+    assert_int_equal(traj_watch_open(r.run, &o, &t.watch), TRAJ_OK);
+    t.x[2][0] = (double)NAN; /* the second array of group 2 */
+    (void)train(&t, 0);
+    traj_watch_close(t.watch);
+    recorded_close_run(&r);
+    const struct recorded_one *g = recorded_at(&r, WIRE_GROUP, 1);
+    assert_true(isnan(recorded_f64(g, GROUP_delta_norm)));
+    assert_true(isnan(recorded_f64(g, GROUP_grad_dual)));
+    assert_int_equal(recorded_u64(g, GROUP_grad_nan), 1);
+    recorded_done(&r);
+}
+
 static void test_the_second_record_of_a_group_looks_back(void **state)
 {
     (void)state;
@@ -289,6 +310,16 @@ static void test_groups_that_do_not_fit_are_refused(void **state)
     t.groups[1].rows = 1;
     t.groups[1].cols = 3;
     refused(&o, "is no matrix of one segment");
+    bad = o; /* refused before anything of its size is touched */
+    bad.n_segments = 1;
+    bad.n_groups = 1;
+    t.groups[0] = (struct traj_group){ .size = UINT64_C(2049) * 2049,
+        .rows = 2049,
+        .cols = 2049,
+        .norm = TRAJ_NORM_SPECTRAL };
+    t.segments[0].n = (size_t)2049 * 2049;
+    refused(&bad, "too large for the spectral norm");
+    set_up(&t);
     t.groups[1].norm = (enum traj_norm)4;
     refused(&o, "group 2 has no such norm");
     bad = o;
@@ -337,6 +368,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_totals_are_those_of_all_arrays),
         cmocka_unit_test(test_each_group_is_recorded_with_its_norms),
+        cmocka_unit_test(test_a_nan_in_one_array_of_a_group_is_in_its_norms),
         cmocka_unit_test(test_the_second_record_of_a_group_looks_back),
         cmocka_unit_test(test_groups_are_recorded_at_their_interval),
         cmocka_unit_test(test_each_group_has_a_probe_of_its_own),
