@@ -11,11 +11,13 @@
  * was recorded is not lost. Recording copies one record into a memory-mapped
  * file, the spool, and returns. A thread of the library sends the spool to
  * the daemon; what the daemon has committed to disk is deleted from it. A
- * trainer killed with SIGKILL loses nothing that it had recorded: the next
+ * trainer killed with SIGKILL loses nothing that it had recorded (an open fold
+ * is not yet, see traj_step): the next
  * traj_open of the run, or `traj sync DIR`, sends the rest.
  *
  * Threads: calls on different runs never interfere. On one run, one thread at
- * a time may record; traj_get_stats may be called from any thread.
+ * a time may record; traj_get_stats, traj_advice and traj_wanted_probe_every
+ * may be called from any thread.
  * Fork: a run belongs to the process that opened it. In a forked child every
  * call on it returns TRAJ_EFORKED and does nothing, traj_close does nothing;
  * traj_run_id and traj_attempt answer as in the parent.
@@ -90,8 +92,8 @@ TRAJ_API int traj_is_unset(double value);
  * What a gradient is the gradient of, so that nobody reads a wrong norm: bits,
  * or-ed; 0 = not said. trajd divides ||g|| by loss_scale (SCALED), by
  * micro_batches (ACCUMULATED) and by world (REDUCED); MICRO and LOCAL are
- * norms of less data than the step's, which no factor mends, and are shown as
- * such.
+ * norms of less data than the step's, which no factor mends: they are kept, and
+ * not shown as the step's norm.
  */
 enum traj_stage {
     TRAJ_STAGE_UNSPECIFIED = 0,
@@ -130,7 +132,8 @@ struct traj_group {
     const char *name;    /* UTF-8, 1..64 bytes, no control character, " or \ */
     uint64_t size;       /* elements; 1..2^53 */
     uint32_t rows, cols; /* of a matrix; 0, 0 = a vector */
-    enum traj_norm norm; /* SPECTRAL needs rows and cols */
+    enum traj_norm norm; /* SPECTRAL needs rows and cols, and is measured
+                            where one of them is at most 2048 */
     enum traj_combine combine; /* of ranks; NONE = as the step's */
 };
 
@@ -847,7 +850,9 @@ TRAJ_API TRAJ_CHECK enum traj_status traj_log_sharpness(
 typedef struct traj_watch traj_watch;
 
 /* Where the trainer exposes no gradient: how g follows from d, exactly but for
- * rounding (flags FROM_DELTA). Others (Adam, RPROP) do not give it away. */
+ * rounding (flags FROM_DELTA). Others (Adam, RPROP) do not give it away. With
+ * HEAVY_BALL g is known from the second watched update on: v before the first
+ * one is not. */
 enum traj_optimizer {
     TRAJ_OPTIMIZER_UNKNOWN = 0,
     TRAJ_OPTIMIZER_SGD = 1,        /* d = -lr g */
@@ -869,14 +874,17 @@ struct traj_watch_options {
     size_t n;
     void *param;      /* the trainer's parameters; borrowed till close */
     const void *grad; /* the trainer's gradient; borrowed till close */
-    traj_gradient_fn gradient; /* NULL: no probes */
+    /* Of what grad is the gradient of, scaled or summed as that is; NULL: no
+     * probes, but for those of different_every and micro_gradient. */
+    traj_gradient_fn gradient;
     void *context;
     uint32_t probe_every; /* steps between probes; 0 = by probe_budget;
                              UINT32_MAX never */
-    const double *gammas; /* copied; default {0.5, 1} */
+    const double *gammas; /* copied; default {0.5, 1}; microbatches: {1} */
     uint32_t n_gammas;
     int check_idempotence;         /* 1: at the first probe and every 100th */
-    enum traj_estimator estimator; /* default TRAJ_ESTIMATOR_SAME_BATCH */
+    enum traj_estimator estimator; /* default SAME_BATCH, or MICROBATCH where
+                                      there is micro_gradient */
     uint64_t batch_samples;        /* 0 = unknown */
     double subset_fraction;        /* 0 = unknown */
     /* Parameters in several arrays: then dtype, n, param and grad above are 0
@@ -890,12 +898,14 @@ struct traj_watch_options {
     /* Time for probes, sharpness included, as a fraction of the time of
      * training without them; 0 = 0.02. In force when probe_every is 0. */
     double probe_budget;
-    uint32_t burst_probes; /* probes of consecutive steps after a spike;
-                              0 = 4; UINT32_MAX none. The budget pays. */
+    uint32_t burst_probes; /* probes of consecutive steps after a spike; 0 = 4
+                              by budget, which pays for them, and none with
+                              probe_every; UINT32_MAX none */
     int remote_rate;       /* 1: the daemon may set the probe interval */
     traj_micro_gradient_fn micro_gradient; /* for ESTIMATOR_MICROBATCH */
     uint32_t micro_batches;
-    traj_hvp_fn hvp;          /* exact products for the sharpness; or NULL */
+    traj_hvp_fn hvp;          /* exact products for the sharpness, instead of
+                                 gradient's; or NULL */
     uint32_t sharpness_every; /* probes between two; 0 = 8 by budget and never
                                  with probe_every; UINT32_MAX never */
     uint32_t sharpness_hvps;  /* 0 = 3 */
@@ -903,7 +913,8 @@ struct traj_watch_options {
      * there is no callback and never where there is; UINT32_MAX never. */
     uint32_t different_every;
     enum traj_optimizer optimizer; /* for delta_only */
-    int delta_only;                /* 1: grad is NULL, g is computed from d */
+    int delta_only; /* 1: grad is NULL, g is computed from d; needs a finite
+                       step->lr that is not 0, and for HEAVY_BALL momentum */
 };
 #ifdef __cplusplus
 #define TRAJ_WATCH_INIT                                                        \
@@ -920,10 +931,16 @@ struct traj_watch_options {
 
 /* A watch is used by one thread at a time. Works in a forked child too, but
  * with a run of the parent's nothing is recorded: TRAJ_EFORKED, see above.
- * Allocates two arrays of n elements, four with a gradient callback. run is
- * borrowed till traj_watch_close and may be NULL: then everything is measured
- * and nothing recorded. TRAJ_ENOGRAD if param or grad is NULL: open the watch
- * when the trainer has allocated them. On failure *ret_watch is as it was. */
+ * run is borrowed till traj_watch_close and may be NULL: then everything is
+ * measured and nothing recorded. TRAJ_ENOGRAD if param or grad is NULL: open
+ * the watch when the trainer has allocated them. On failure *ret_watch is as it
+ * was. Allocates, in arrays as large as the parameters: two; two more with a
+ * gradient callback, with microbatches another one and two of doubles; with the
+ * operator norm, which a budget turns on, three and three of doubles
+ * (UINT32_MAX in sharpness_every saves them); one or two more with delta_only.
+ * Arrays are aligned as their type and have an element at least. Every update
+ * is told: one that is made between two of the watch's would count as part of
+ * the next. */
 TRAJ_API TRAJ_CHECK enum traj_status traj_watch_open(traj_run *run,
     const struct traj_watch_options *options, traj_watch **ret_watch);
 
@@ -934,27 +951,36 @@ TRAJ_API TRAJ_CHECK enum traj_status traj_watch_open(traj_run *run,
  * loss, lr, clip_threshold and what else is known, before or after this call.
  * Fills in grad_sq, param_sq, grad_max_abs, the counts of NaN and Inf, and,
  * from the second step on, grad_prev, dgrad_sq and dgrad_delta. These three
- * look back, so that a step's record is complete when it is made.
+ * look back, so that a step's record is complete when it is made. With
+ * delta_only it fills in nothing: all of that comes with traj_after_update.
+ * Blocks for one pass over the arrays; starts threads if the option says so.
  */
 TRAJ_API TRAJ_CHECK enum traj_status traj_before_update(
     traj_watch *watch, struct traj_step *step);
 
 /*
- * Call after the update: measures d, probes when it is time, records the step
- * and the probe. Blocks for the probe's callbacks; else as traj_step.
+ * Call after the update: measures d, probes when it is time, records the step,
+ * the groups and the probes. Blocks for a pass over the arrays and for the
+ * callbacks of the probe and the operator norm; allocates for SPECTRAL norms
+ * only; else as traj_step.
  * *step: the one given before; delta_sq and grad_delta are filled in, and
  * - clip_scale and grad_clipped_sq, where the caller left clip_scale unset and
  *   the gradient array tells: it is the g of before times one factor (clipping
  *   in place), or untouched and not above clip_threshold (1: not clipped);
  * - TRAJ_STEP_CLIPPED, if clip_scale is below 1;
- * - TRAJ_STEP_SKIPPED, if d is 0 and g is not.
- * The first step is probed, then each probe_every-th. A probe that its
- * callback gives up is not recorded; its step is. Returns the first failure.
+ * - TRAJ_STEP_SKIPPED, if d is 0 and g is not;
+ * - TRAJ_STEP_SPIKE.
+ * The first step is probed, then each probe_every-th, or as the budget allows.
+ * Probes are recorded in the units of the loss: divided by what step->stage
+ * says (SCALED, ACCUMULATED); TRAJ_EINVAL if that factor is not in *step. A
+ * probe that its callback gives up is not recorded; its step is. Returns the
+ * first failure.
  */
 TRAJ_API TRAJ_CHECK enum traj_status traj_after_update(
     traj_watch *watch, struct traj_step *step);
 
-/* The last probe, or NULL if there was none. Valid until the next update. */
+/* The last probe that called back, or NULL if there was none. Valid until the
+ * next update. */
 TRAJ_API const struct traj_probe *traj_watch_probe(const traj_watch *watch);
 
 /* NULL is allowed. Close the watch before its run. */

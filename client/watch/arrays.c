@@ -20,7 +20,8 @@ static size_t stride_of(const struct traj_watch_segment *segment)
     return (bytes_of(segment) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 }
 
-/* 0: more than memory can hold. Each n is at most SIZE_MAX / 64, see watch.c.
+/* 0: more than memory can hold. Each n is at most SIZE_MAX / 64, see
+ * watch_options.c.
  */
 static size_t bytes_of_all(
     const struct traj_watch_segment *segments, size_t n, unsigned kinds)

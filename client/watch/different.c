@@ -73,7 +73,7 @@ static bool is_rounding(const struct traj_probe *q, double u)
     if ((q->flags & TRAJ_PROBE_FROM_DELTA) != 0) {
         return q->smoothness < 2 * q->rounding_floor;
     }
-    return sqrt(q->dgrad_sq) < ROUNDING_FACTOR * u * sqrt(q->grad_sq);
+    return !(sqrt(q->dgrad_sq) > ROUNDING_FACTOR * u * sqrt(q->grad_sq));
 }
 
 /* From the sums in *q. */

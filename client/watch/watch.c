@@ -286,6 +286,22 @@ static enum traj_status measure_own(traj_watch *watch, struct traj_step *step)
     return TRAJ_OK;
 }
 
+/* All there is to say of x_k when g_k is not known. */
+static enum traj_status measure_param(traj_watch *watch, struct traj_step *step)
+{
+    static const struct operands of_x = { OPERAND_COPY, OPERAND_NONE,
+        OPERAND_NONE, OPERAND_NONE };
+    struct traj_moments m;
+    enum traj_status status = arrays_moments(
+        &watch->arrays, of_x, watch->options.threads, &m, watch->groups.before);
+    if (status == TRAJ_OK) {
+        step->param_sq = m.param_sq;
+        step->param_nan = m.param_nan;
+        step->param_inf = m.param_inf;
+    }
+    return status;
+}
+
 /* d first: whether it gives the gradient away depends on it. */
 static enum traj_status measure_delta_only(
     traj_watch *watch, struct traj_step *step, bool *ret_known)
@@ -312,7 +328,7 @@ static enum traj_status measure_delta_only(
     }
     watch->velocity_known = gives;
     *ret_known = known;
-    return known ? measure_own(watch, step) : TRAJ_OK;
+    return known ? measure_own(watch, step) : measure_param(watch, step);
 }
 
 /* ---- recording ------------------------------------------------------------

@@ -78,6 +78,12 @@ static enum traj_status check_delta_only(const struct traj_watch_options *o)
             "watch: delta_only is for trainers without a gradient; there is a "
             "callback");
     }
+    for (size_t i = 0; i < o->n_segments; i++) {
+        if (o->segments[i].grad != NULL) {
+            return error_set(
+                TRAJ_EINVAL, "watch: delta_only, and there is a grad");
+        }
+    }
     return TRAJ_OK;
 }
 
@@ -125,14 +131,18 @@ static enum traj_status check_probes(const struct traj_watch_options *o)
         return error_set(TRAJ_EINVAL,
             "watch: hvp is used at probes, and there is no gradient callback");
     }
+    if (o->sharpness_every != 0 && o->sharpness_every != UINT32_MAX &&
+        o->gradient == NULL && o->hvp == NULL) {
+        return error_set(
+            TRAJ_EINVAL, "watch: sharpness_every needs gradient, or hvp");
+    }
     enum traj_status status = check_gammas(o);
     return status == TRAJ_OK && micro ? check_micro(o) : status;
 }
 
-/* As by one who knows everything: budget NaN is no budget either. */
-HELD_ENV_NOINLINE static bool is_budget(double budget)
+HELD_ENV_NOINLINE static bool is_fraction(double fraction)
 {
-    return budget >= 0 && budget <= 1;
+    return fraction >= 0 && fraction <= 1;
 }
 
 static enum traj_status check_options(const struct traj_watch_options *o)
@@ -145,11 +155,14 @@ static enum traj_status check_options(const struct traj_watch_options *o)
     }
     struct held_env held;
     held_env_take(&held);
-    const bool budget = is_budget(o->probe_budget);
+    const bool budget = is_fraction(o->probe_budget);
+    const bool subset = is_fraction(o->subset_fraction);
     held_env_give_back(&held);
-    return budget
-               ? TRAJ_OK
-               : error_set(TRAJ_EINVAL, "watch: probe_budget is not in 0..1");
+    if (!budget || !subset) {
+        return error_set(TRAJ_EINVAL, "watch: %s is not in 0..1",
+            budget ? "subset_fraction" : "probe_budget");
+    }
+    return TRAJ_OK;
 }
 
 /* One flat array is one segment. */
@@ -162,6 +175,8 @@ static enum traj_status unify(const struct traj_watch_options *given,
     struct traj_watch_options o = { .size = sizeof o };
     memcpy(&o, given, given->size < sizeof o ? given->size : sizeof o);
     o.size = sizeof o;
+    o.subset_fraction =
+        traj_is_unset(o.subset_fraction) ? 0 : o.subset_fraction;
     if (o.segments != NULL || o.n_segments > 0) {
         if (o.param != NULL || o.grad != NULL || o.n != 0) {
             return error_set(TRAJ_EINVAL, "watch: param, grad and n are for "

@@ -304,7 +304,9 @@ static void test_nan_in_a_trapping_trainer_is_measured_without_a_trap(
 {
     (void)state;
     struct trainer t = new_trainer();
-    open_watch(&t, NULL);
+    struct traj_watch_options options = options_of(&t);
+    options.subset_fraction = traj_unset();
+    assert_int_equal(traj_watch_open(NULL, &options, &t.watch), TRAJ_OK);
     struct traj_step step;
     traj_step_init(&step);
     t.grad[1] = (double)NAN;
@@ -411,6 +413,13 @@ static void test_probes_that_could_never_be_taken_are_refused_at_once(
     o = options_of(&t);
     o.probe_budget = 1.5;
     refused(&o, TRAJ_EINVAL, "probe_budget is not in 0..1");
+    o = options_of(&t);
+    o.subset_fraction = 2;
+    refused(&o, TRAJ_EINVAL, "subset_fraction is not in 0..1");
+    o = options_of(&t);
+    o.gradient = NULL;
+    o.sharpness_every = 1;
+    refused(&o, TRAJ_EINVAL, "sharpness_every needs gradient");
 }
 
 static void test_a_scale_that_is_not_told_makes_no_probe(void **state)

@@ -120,6 +120,7 @@ static void test_the_gradient_follows_from_the_updates_of_heavy_ball(
     /* What was in the trainer's buffer before is not known. */
     const struct traj_step first = train(&t, 0);
     assert_true(traj_is_unset(first.grad_sq) && first.delta_sq > 0);
+    assert_true(fabs(first.param_sq - (1 + 0.49 + 0.36 + 1.69)) < 1e-14);
     for (uint64_t k = 1; k < 20; k++) {
         const struct traj_step step = train(&t, k);
         assert_close(step.grad_sq, dot(t.g, t.g));
@@ -350,6 +351,9 @@ static void test_an_optimizer_that_keeps_its_gradient_is_refused(void **state)
     o = options_of(&t, TRAJ_OPTIMIZER_SGD);
     o.gradient = no_gradient;
     refused(&o, "there is a callback");
+    o = options_of(&t, TRAJ_OPTIMIZER_SGD);
+    o.grad = t.g;
+    refused(&o, "there is a grad");
     o = options_of(&t, TRAJ_OPTIMIZER_SGD);
     o.dtype = TRAJ_BF16;
     refused(&o, "mostly rounding");
