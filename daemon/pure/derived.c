@@ -120,7 +120,8 @@ FORMULA(step_predicted_decrease)
 {
     (void)metric;
     double divisor = 0;
-    return grad_divisor(row, trainer->world, &divisor) &&
+    return grad_is_of_step(row) &&
+           grad_divisor(row, trainer->world, &divisor) &&
            put(-row_f64(row, STEP_grad_delta) / divisor, ret);
 }
 

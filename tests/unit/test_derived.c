@@ -249,15 +249,27 @@ static void test_without_the_factor_there_is_no_norm_but_the_raw_one(
     assert_false(has(&r, "grad_norm"));
 }
 
-/* No factor mends a norm of less data: it is shown as it is. */
-static void test_a_norm_of_less_data_is_left_alone(void **state)
+/* No factor mends a norm of less data. */
+static void test_a_norm_of_less_data_is_none_of_the_step(void **state)
 {
     (void)state;
+    static const uint64_t stages[] = { TRAJ_STAGE_MICRO, TRAJ_STAGE_LOCAL,
+        TRAJ_STAGE_LOCAL | TRAJ_STAGE_ACCUMULATED };
+    static const char *const of_step[] = { "grad_norm", "grad_clipped_norm",
+        "effective_lr", "step_predicted_decrease" };
     struct record r = step_record();
-    set_bits(&r, STEP_stage, TRAJ_STAGE_MICRO | TRAJ_STAGE_LOCAL);
+    set(&r, STEP_grad_delta, -1);
     set_bits(&r, STEP_micro_batches, 4);
-    const struct trainer eight = { .world = 8 };
-    assert_true(value_for(&r, "grad_norm", &eight) == 3);
+    for (size_t i = 0; i < 4; i++) {
+        set_bits(&r, STEP_stage, TRAJ_STAGE_UNSCALED);
+        assert_true(has(&r, of_step[i]));
+        for (size_t k = 0; k < 3; k++) {
+            set_bits(&r, STEP_stage, stages[k]);
+            assert_false(has(&r, of_step[i]));
+        }
+    }
+    assert_true(value_of(&r, "grad_norm_raw") == 3);
+    assert_true(value_of(&r, "grad_clipped_norm_raw") == 2);
 }
 
 /* f = (8 x^2 + 2 y^2)/2 at (1, 0) with d = (-1/4, 1/2): g = (8, 0),
@@ -471,7 +483,7 @@ int main(void)
         cmocka_unit_test(test_grad_norm_is_freed_of_every_factor),
         cmocka_unit_test(
             test_without_the_factor_there_is_no_norm_but_the_raw_one),
-        cmocka_unit_test(test_a_norm_of_less_data_is_left_alone),
+        cmocka_unit_test(test_a_norm_of_less_data_is_none_of_the_step),
         cmocka_unit_test(test_probe_diagnostics_of_a_quadratic),
         cmocka_unit_test(test_losses_of_two_batches_are_not_compared),
         cmocka_unit_test(test_what_makes_a_difference_is_asked_for),
