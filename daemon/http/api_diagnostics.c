@@ -1,7 +1,8 @@
 /*
  * api_diagnostics.c: the cheap diagnostics of the last steps of a run, in one
- * pass over its steps and one over its probes. Memory: one batch of a scan and
- * eight bytes a step.
+ * pass over its steps and one over its probes. Steps of shards are those of all
+ * ranks together: the norms of one rank are of its shard. Memory: one batch of
+ * a scan, or what rank_scan.h takes, and eight bytes a step.
  */
 #include "http/routes.h"
 
@@ -12,6 +13,7 @@
 #include "http/diagnostics_json.h"
 #include "http/reply.h"
 #include "pure/trainer.h"
+#include "store/rank_scan.h"
 #include "store/scan.h"
 
 #define STEPS_DEFAULT 100000
@@ -72,6 +74,27 @@ static size_t choose_laws(struct diagnostics_laws *laws,
     return n;
 }
 
+/* A shard's norm, or one of ranks that are not all in, is not the run's. */
+static bool add_step(void *context, const struct rank_step *step)
+{
+    struct diagnostics *diagnostics = context;
+    const uint64_t *columns[WIRE_FIELDS_MAX] = { NULL };
+    if ((step->flags & (RANK_INCOMPLETE | RANK_MIXED)) != 0) {
+        return true;
+    }
+    for (unsigned f = 0; f < STEP_FIELDS; f++) {
+        columns[f] = &step->values[f];
+    }
+    diagnostics->world = step->world;
+    return diagnostics_step(
+        diagnostics, &(const struct row){ columns, step->present, 0 });
+}
+
+static bool is_shard(const struct row *row, uint32_t world)
+{
+    return world > 1 && row_u64(row, STEP_combine) == TRAJ_COMBINE_SHARD;
+}
+
 static bool add_batch(struct diagnostics *diagnostics, enum wire_kind kind,
     const struct scan_batch *batch)
 {
@@ -79,7 +102,8 @@ static bool add_batch(struct diagnostics *diagnostics, enum wire_kind kind,
         const struct row row = { batch->columns, batch->present[i], i };
         if (kind == WIRE_PROBE) {
             diagnostics_probe(diagnostics, &row);
-        } else if (!diagnostics_step(diagnostics, &row)) {
+        } else if (!is_shard(&row, diagnostics->world) &&
+                   !diagnostics_step(diagnostics, &row)) {
             return false;
         }
     }
@@ -106,6 +130,24 @@ static enum err_code read_kind(struct reader *reader,
     return code;
 }
 
+static enum err_code read_steps(struct reader *reader,
+    const struct scan_query *query, struct diagnostics *diagnostics,
+    struct err *e)
+{
+    enum traj_combine rule = TRAJ_COMBINE_NONE;
+    enum err_code code = ERR_NONE;
+    if (diagnostics->world > 1) {
+        code = rank_scan_rule(reader, query->run, &rule, e);
+    }
+    if (code != ERR_NONE) {
+        return code;
+    }
+    return rule == TRAJ_COMBINE_SHARD
+               ? rank_scan(
+                     reader, query, RANK_SCAN_VALUES, add_step, diagnostics, e)
+               : read_kind(reader, query, diagnostics, e);
+}
+
 static enum err_code read_window(struct reader *reader,
     const struct run_row *run, uint64_t steps, struct diagnostics *diagnostics,
     struct err *e)
@@ -118,7 +160,7 @@ static enum err_code read_window(struct reader *reader,
         .from_step = last >= steps ? last - steps + 1 : 0,
         .to_step = last,
     };
-    enum err_code code = read_kind(reader, &query, diagnostics, e);
+    enum err_code code = read_steps(reader, &query, diagnostics, e);
     if (code == ERR_NONE) {
         query.kind = WIRE_PROBE;
         query.fields = DIAGNOSTICS_PROBE_FIELDS;

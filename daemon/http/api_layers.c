@@ -4,6 +4,7 @@
 
 #include "http/json.h"
 #include "http/reply.h"
+#include "pure/json_scan.h"
 #include "wire.h"
 
 /* A whole number of the HELLO; 0 where it is absent, or none in a HELLO that
@@ -56,26 +57,49 @@ static enum err_code add_layers(cJSON *data, const cJSON *groups, struct err *e)
     return ERR_NONE;
 }
 
+/* NULL where there is no HELLO. */
+static enum err_code parse_hello(
+    const char *text, cJSON **ret_hello, struct err *e)
+{
+    *ret_hello = NULL;
+    if (text == NULL) {
+        return ERR_NONE;
+    }
+    /* Nested no deeper than cJSON goes: what it refuses then is for want of
+     * memory. */
+    if (!json_is_valid(str_of(text), CJSON_NESTING_LIMIT - 1)) {
+        return err_set(e, ERR_STORE, "the run's HELLO is damaged");
+    }
+    *ret_hello = cJSON_Parse(text);
+    return *ret_hello == NULL ? err_nomem(e) : ERR_NONE;
+}
+
+static enum err_code reply_groups(
+    struct request *req, const cJSON *groups, struct err *e)
+{
+    cJSON *body = cJSON_CreateObject();
+    cJSON *data = cJSON_AddArrayToObject(body, "data");
+    enum err_code code =
+        data == NULL ? err_nomem(e) : add_layers(data, groups, e);
+    if (code == ERR_NONE) {
+        code = reply_json(req, body, e);
+    }
+    cJSON_Delete(body);
+    return code;
+}
+
 static enum err_code reply_layers(
     struct request *req, const struct run_row *run, struct err *e)
 {
     if (request_is_fresh(req, run, 0)) {
         return reply_not_modified(req, e);
     }
-    cJSON *hello =
-        run->hello_json == NULL ? NULL : cJSON_Parse(run->hello_json);
-    cJSON *body = cJSON_CreateObject();
-    cJSON *data = cJSON_AddArrayToObject(body, "data");
-    bool failed = data == NULL || (run->hello_json != NULL && hello == NULL);
-    enum err_code code = failed ? err_nomem(e) : ERR_NONE;
+    cJSON *hello = NULL;
+    enum err_code code = parse_hello(run->hello_json, &hello, e);
     if (code == ERR_NONE) {
-        code = add_layers(
-            data, cJSON_GetObjectItemCaseSensitive(hello, "groups"), e);
+        code = reply_groups(
+            req, cJSON_GetObjectItemCaseSensitive(hello, "groups"), e);
     }
-    if (code == ERR_NONE) {
-        code = reply_json(req, body, e);
-    }
-    cJSON_Delete(body);
     cJSON_Delete(hello);
     return code;
 }

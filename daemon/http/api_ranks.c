@@ -13,6 +13,7 @@
 #include "store/rank_scan.h"
 
 #define STEPS_DEFAULT 1024
+#define STEPS_MOST 1000000
 #define NUMBER_TEXT_MAX 20
 
 struct query {
@@ -92,6 +93,11 @@ static enum err_code read_steps(struct reader *reader, struct looked *l,
     choose_window(l, query);
     if (!l->table.has_last_step || l->from > l->to) {
         return ERR_NONE;
+    }
+    if (l->to - l->from >= STEPS_MOST) {
+        return err_set(e, ERR_INVALID,
+            "from: more than %d steps before to, or before the run's last",
+            STEPS_MOST - 1);
     }
     const struct scan_query scan = {
         .run = run->id,

@@ -6,6 +6,7 @@
 
 #include "math/fit.h"
 #include "pure/grad_norm.h"
+#include "traj.h"
 #include "wire/fields.h"
 
 /* ---- one field ---------------------------------------------------------- */
@@ -119,7 +120,8 @@ FORMULA(step_predicted_decrease)
 {
     (void)metric;
     double divisor = 0;
-    return grad_divisor(row, trainer->world, &divisor) &&
+    return grad_is_of_step(row) &&
+           grad_divisor(row, trainer->world, &divisor) &&
            put(-row_f64(row, STEP_grad_delta) / divisor, ret);
 }
 
@@ -172,7 +174,7 @@ FORMULA(simpson)
 FORMULA(step_limit)
 {
     UNUSED_TWO;
-    return put(2 / row_f64(row, PROBE_smoothness), ret);
+    return ratio(2, row_f64(row, PROBE_smoothness), ret);
 }
 
 /* y = ||dg|| / ||d|| over the whole step; times 2 the point-wise directional
@@ -180,7 +182,7 @@ FORMULA(step_limit)
 FORMULA(secant)
 {
     UNUSED_TWO;
-    return put(root(row, PROBE_dgrad_sq) / root(row, PROBE_delta_sq), ret);
+    return ratio(root(row, PROBE_dgrad_sq), root(row, PROBE_delta_sq), ret);
 }
 
 FORMULA(pointwise_smoothness)
@@ -199,9 +201,8 @@ FORMULA(bb)
 FORMULA(secant_ceiling)
 {
     UNUSED_TWO;
-    return put((root(row, PROBE_grad_sq) + root(row, PROBE_grad_end_sq)) /
-                   root(row, PROBE_delta_sq),
-        ret);
+    return ratio(root(row, PROBE_grad_sq) + root(row, PROBE_grad_end_sq),
+        root(row, PROBE_delta_sq), ret);
 }
 
 /* <dg,d> / ||d||^2, signed: negative where f is concave along the step. */
@@ -249,13 +250,21 @@ FORMULA(bb2)
         row_f64(row, PROBE_dgrad_delta), row_f64(row, PROBE_dgrad_sq), ret);
 }
 
+/* Are f and f' losses of the same data? Else their difference is that of the
+ * data too. */
+static bool has_one_batch(const struct row *row)
+{
+    return row_u64(row, PROBE_estimator) != TRAJ_ESTIMATOR_DIFFERENT;
+}
+
 /* 2 |f' - f - <g,d>| / ||d||^2; 2403.04081 */
 FORMULA(directional_smoothness)
 {
     UNUSED_TWO;
     double beyond = row_f64(row, PROBE_loss_end) - row_f64(row, PROBE_loss) -
                     row_f64(row, PROBE_grad_delta);
-    return ratio(2 * fabs(beyond), row_f64(row, PROBE_delta_sq), ret);
+    return has_one_batch(row) &&
+           ratio(2 * fabs(beyond), row_f64(row, PROBE_delta_sq), ret);
 }
 
 FORMULA(predicted_decrease)
@@ -264,18 +273,20 @@ FORMULA(predicted_decrease)
     return put(-row_f64(row, PROBE_grad_delta), ret);
 }
 
-/* f - f', on the same data. */
+/* f - f' */
 FORMULA(realised_decrease)
 {
     UNUSED_TWO;
-    return put(row_f64(row, PROBE_loss) - row_f64(row, PROBE_loss_end), ret);
+    return has_one_batch(row) &&
+           put(row_f64(row, PROBE_loss) - row_f64(row, PROBE_loss_end), ret);
 }
 
 FORMULA(decrease_ratio)
 {
     UNUSED_TWO;
-    return ratio(row_f64(row, PROBE_loss) - row_f64(row, PROBE_loss_end),
-        -row_f64(row, PROBE_grad_delta), ret);
+    return has_one_batch(row) &&
+           ratio(row_f64(row, PROBE_loss) - row_f64(row, PROBE_loss_end),
+               -row_f64(row, PROBE_grad_delta), ret);
 }
 
 /* ---- names -------------------------------------------------------------- */
@@ -335,15 +346,15 @@ static const struct {
     { "bb2", WIRE_PROBE, of_bb2, 0, P(dgrad_delta) | P(dgrad_sq), 0 },
     { "bb", WIRE_PROBE, of_bb, 0, P(delta_sq) | P(dgrad_sq), 0 },
     { "directional_smoothness", WIRE_PROBE, of_directional_smoothness, 0,
-        P(loss) | P(loss_end) | P(grad_delta) | P(delta_sq), 0 },
+        P(loss) | P(loss_end) | P(grad_delta) | P(delta_sq), P(estimator) },
     { "pointwise_smoothness", WIRE_PROBE, of_pointwise_smoothness, 0,
         P(dgrad_sq) | P(delta_sq), 0 },
     { "predicted_decrease", WIRE_PROBE, of_predicted_decrease, 0, P(grad_delta),
         0 },
     { "realised_decrease", WIRE_PROBE, of_realised_decrease, 0,
-        P(loss) | P(loss_end), 0 },
+        P(loss) | P(loss_end), P(estimator) },
     { "decrease_ratio", WIRE_PROBE, of_decrease_ratio, 0,
-        P(loss) | P(loss_end) | P(grad_delta), 0 },
+        P(loss) | P(loss_end) | P(grad_delta), P(estimator) },
 };
 
 /* A probe of a group of parameters is not one of the run. */

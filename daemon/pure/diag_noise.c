@@ -45,13 +45,15 @@ void diag_noise_add(struct diag_noise *noise, const struct diag_step *step,
 {
     const double k = microbatches(step, world);
     const double samples = (double)row_u64(step->row, STEP_batch_samples);
-    if (!(k >= 2) || !(samples > 0) || !step->norm.has || step->steps > 1) {
+    if (!(k >= 2) || !(samples > 0) || !(step->divisor > 0) ||
+        step->steps > 1) {
         return;
     }
-    const double divisor = micro_divisor(step);
+    const double scale = micro_divisor(step);
     const double micro_sq =
-        row_f64(step->row, STEP_micro_grad_sq) / divisor / divisor;
-    const double grad_sq = step->norm.v * step->norm.v;
+        row_f64(step->row, STEP_micro_grad_sq) / scale / scale;
+    const double norm = sqrt(row_f64(step->row, STEP_grad_sq)) / step->divisor;
+    const double grad_sq = norm * norm;
     const double signal = (k * grad_sq - micro_sq) / (k - 1);
     const double trace = (micro_sq - grad_sq) * samples / (k - 1);
     if (!isfinite(signal) || !isfinite(trace)) {

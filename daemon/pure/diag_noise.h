@@ -28,8 +28,8 @@ struct diag_noise {
 };
 
 /* world: K is that of one process, so there are K * world behind g, unless g
- * is this rank's alone (TRAJ_STAGE_LOCAL). Shards know only a part of ||g||:
- * nothing is measured of them. */
+ * is this rank's alone (TRAJ_STAGE_LOCAL). Nothing is measured of
+ * shards, nor of their sum: whose microbatches theirs are is not said. */
 void diag_noise_add(struct diag_noise *noise, const struct diag_step *step,
     uint32_t world, uint64_t last_step);
 

@@ -54,8 +54,10 @@ static struct diag_step read_step(const struct row *row, uint32_t world)
     };
     (void)grad_divisor(row, world, &step.divisor); /* else 0 */
     step.norm.has = grad_norm(row, STEP_grad_sq, world, &step.norm.v);
-    step.grad_delta = undone(value_of(row, STEP_grad_delta), step.divisor);
-    step.dgrad_norm = undone(root_of(row, STEP_dgrad_sq), step.divisor);
+    if (grad_is_of_step(row)) {
+        step.grad_delta = undone(value_of(row, STEP_grad_delta), step.divisor);
+        step.dgrad_norm = undone(root_of(row, STEP_dgrad_sq), step.divisor);
+    }
     return step;
 }
 

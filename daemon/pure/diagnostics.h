@@ -50,9 +50,9 @@ struct faults {
 
 struct diagnostics {
     uint64_t last_step; /* the windows end here */
-    uint32_t world;
-    uint64_t records; /* STEP */
-    uint64_t steps;   /* in them: folded ones too */
+    uint32_t world;     /* behind the next step */
+    uint64_t records;   /* STEP */
+    uint64_t steps;     /* in them: folded ones too */
     uint64_t probes;
     struct faults faults;
     struct diag_clip clip;

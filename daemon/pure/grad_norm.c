@@ -35,11 +35,18 @@ bool grad_divisor(const struct row *row, uint32_t world, double *ret_divisor)
     return true;
 }
 
+bool grad_is_of_step(const struct row *row)
+{
+    const uint64_t less = TRAJ_STAGE_MICRO | TRAJ_STAGE_LOCAL;
+    return (row_u64(row, STEP_stage) & less) == 0;
+}
+
 bool grad_norm(
     const struct row *row, unsigned field, uint32_t world, double *ret_norm)
 {
     double divisor = 0;
-    if (!row_has(row, field) || !grad_divisor(row, world, &divisor)) {
+    if (!row_has(row, field) || !grad_is_of_step(row) ||
+        !grad_divisor(row, world, &divisor)) {
         return false;
     }
     *ret_norm = sqrt(row_f64(row, field)) / divisor;

@@ -172,11 +172,28 @@ static void examine_squares(
 /* ---- what ranks say of a step ---------------------------------------------
  */
 
+/* Inf: not everybody's is a number. */
 static double relative(const struct rank_spread *spread)
 {
     double most = fmax(fabs(spread->least), fabs(spread->most));
-    return spread->n_nan > 0 ? (double)INFINITY
-                             : (spread->most - spread->least) / most;
+    double off = spread->most / most - spread->least / most;
+    return spread->n_nan > 0 || !isfinite(off) ? (double)INFINITY : off;
+}
+
+/* The two farthest ranks; the one without a number where there is such. */
+static void name_farthest(
+    struct difference *difference, const struct rank_spread *spread)
+{
+    difference->low_rank = spread->least_rank;
+    difference->high_rank = spread->most_rank;
+    if (spread->n_nan > 0) {
+        difference->low_rank = spread->nan_rank;
+        difference->high_rank = spread->nan_rank;
+    } else if (isinf(spread->most)) {
+        difference->low_rank = spread->most_rank;
+    } else if (isinf(spread->least)) {
+        difference->high_rank = spread->least_rank;
+    }
 }
 
 static void add_difference(struct difference *difference,
@@ -184,13 +201,10 @@ static void add_difference(struct difference *difference,
 {
     double off = relative(spread);
     note(&difference->note, step);
-    if (!(off > difference->worst)) {
-        return;
+    if (off > difference->worst) {
+        difference->worst = off;
+        name_farthest(difference, spread);
     }
-    difference->worst = off;
-    difference->low_rank =
-        spread->n_nan > 0 ? spread->nan_rank : spread->least_rank;
-    difference->high_rank = spread->most_rank;
 }
 
 void rank_diagnosis_add(struct rank_diagnosis *d, const struct rank_step *step)
@@ -313,11 +327,15 @@ static void find_difference(
     f->field = wire_kind_info(WIRE_STEP)->fields[field].name;
     f->factor = difference->worst;
     name_ranks(d, field, difference, f);
+    char apart[64] = "is finite on some ranks and not on others";
+    if (isfinite(difference->worst)) {
+        (void)snprintf(apart, sizeof apart,
+            "differs by up to %.2g of itself between ranks", difference->worst);
+    }
     (void)snprintf(f->text, sizeof f->text,
-        "%s: %s differs by up to %.2g of itself between ranks, since step "
-        "%" PRIu64 " (rank %u, for one); %s",
-        measured ? "replicas disagree" : "ranks differ", f->field,
-        difference->worst, difference->note.first_step, (unsigned)f->ranks[0],
+        "%s: %s %s, since step %" PRIu64 " (rank %u, for one); %s",
+        measured ? "replicas disagree" : "ranks differ", f->field, apart,
+        difference->note.first_step, (unsigned)f->ranks[0],
         measured ? "they do not train the same model"
                  : "the lowest rank's is shown");
 }

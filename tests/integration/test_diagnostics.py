@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import wire
+from fleet import Fleet, Rank
 from peer import Peer
 from stream import Stream
 
@@ -273,3 +274,57 @@ def test_norms_are_the_optimizers_everywhere(trajd):
     assert {name: metrics[name]["last"] for name in names} == {n: [v] for n, v in names.items()}
     _, _, body = trajd.get("/metrics")
     assert 'trajd_run_grad_norm{run="r",project="default"} 3\n' in body.decode()
+
+
+NONE, SHARD = 0, 1
+
+
+def deliver(trajd, *ranks):
+    fleet = Fleet(trajd.ingest)
+    fleet.deliver(ranks)
+    fleet.close()
+
+
+def test_the_norm_that_is_clipped_is_the_runs_and_not_a_shards(trajd):
+    """||g|| = 5 (3 and 4), ||d|| = 5 (3 and 4), <g,d> = -25 and dg = 13 (5 and 12): a
+    threshold of 4.5 clips every step of the run and none of a shard's. The last
+    step is rank 0's alone."""
+    ranks = [Rank("r", rank, 2) for rank in range(2)]
+    for step in range(1, 101):
+        for rank, size, change in zip(ranks, (3.0, 4.0), (5.0, 12.0), strict=True):
+            rank.step(step, loss=1000.0 - step, lr=1.0, grad_sq=size ** 2, delta_sq=size ** 2,
+                      grad_delta=-size ** 2, dgrad_sq=change ** 2, param_sq=1.0, combine=SHARD)
+    ranks[0].step(101, loss=1.0, lr=1.0, grad_sq=9.0, combine=SHARD)
+    deliver(trajd, *ranks)
+    data = diagnostics(trajd, "?threshold=4.5,5.5")
+    assert data["records"] == 100
+    assert [(w["n"], w["clipped"]) for w in data["clipping"]["would"]] == [(100, 100), (100, 0)]
+    assert data["clipping"]["autoclip"]["threshold"] == 5
+    assert data["clipping"]["zclip"]["mean"] == pytest.approx(5, rel=1e-12)
+    assert data["descent"]["steps"] == {"n": 99, "predicted": 99 * 25, "realised": 99}
+    # lambda: from lr, then (5/13)/2 of the combined ||d|| and ||dg||
+    assert data["adgd"]["lambda"] == pytest.approx(5 / 26, rel=1e-12)
+
+
+def test_the_factor_of_a_restart_on_fewer_shards_is_its_own(trajd):
+    """Sums over the ranks: 8 = 4 * 2 of four ranks, then 4 = 2 * 2 of two."""
+    for attempt, world, steps in ((1, 4, range(10)), (2, 2, range(10, 20))):
+        ranks = [Rank("r", rank, world, attempt=attempt) for rank in range(world)]
+        for step in steps:
+            for rank in ranks:
+                rank.step(step, grad_sq=(2.0 * world) ** 2 / world, stage=REDUCED, combine=SHARD)
+        deliver(trajd, *ranks)
+    would = diagnostics(trajd, "?threshold=1.99,2.01")["clipping"]["would"]
+    assert [(w["n"], w["clipped"]) for w in would] == [(20, 20), (20, 0)]
+
+
+def test_shards_after_a_start_that_was_none_are_left_out(trajd):
+    """Which rule holds is what the first record says; what another one says
+    must not pass for the run's."""
+    ranks = [Rank("r", rank, 2) for rank in range(2)]
+    for step in range(20):
+        for rank in ranks:
+            rank.step(step, loss=1.0, grad_sq=4.0, combine=NONE if step < 10 else SHARD)
+    deliver(trajd, *ranks)
+    (would,) = diagnostics(trajd, "?threshold=1")["clipping"]["would"]
+    assert would["n"] == 10

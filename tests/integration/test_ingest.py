@@ -384,6 +384,18 @@ def test_a_silent_run_is_lost_and_live_again_when_heard(tmp_path):
     trajd.end()
 
 
+def test_layers_of_a_damaged_hello_are_no_want_of_memory(trajd):
+    peer = Peer(trajd.ingest, "r")
+    steps(peer, 1)
+    peer.deliver()
+    assert trajd.json("/api/v1/runs/r/layers") == {"data": []}
+    with sqlite3.connect(trajd.db) as db:
+        db.execute("UPDATE stream SET hello = ?", ('{"groups":[',))
+    status, _, body = trajd.get("/api/v1/runs/r/layers")
+    assert status == 500
+    assert json.loads(body)["code"] == "store" and b"HELLO is damaged" in body
+
+
 def test_a_run_that_is_heard_but_makes_no_step_is_stalled(trajd):
     peer = Peer(trajd.ingest, "r")
     steps(peer, 5)

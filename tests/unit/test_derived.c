@@ -249,15 +249,27 @@ static void test_without_the_factor_there_is_no_norm_but_the_raw_one(
     assert_false(has(&r, "grad_norm"));
 }
 
-/* No factor mends a norm of less data: it is shown as it is. */
-static void test_a_norm_of_less_data_is_left_alone(void **state)
+/* No factor mends a norm of less data. */
+static void test_a_norm_of_less_data_is_none_of_the_step(void **state)
 {
     (void)state;
+    static const uint64_t stages[] = { TRAJ_STAGE_MICRO, TRAJ_STAGE_LOCAL,
+        TRAJ_STAGE_LOCAL | TRAJ_STAGE_ACCUMULATED };
+    static const char *const of_step[] = { "grad_norm", "grad_clipped_norm",
+        "effective_lr", "step_predicted_decrease" };
     struct record r = step_record();
-    set_bits(&r, STEP_stage, TRAJ_STAGE_MICRO | TRAJ_STAGE_LOCAL);
+    set(&r, STEP_grad_delta, -1);
     set_bits(&r, STEP_micro_batches, 4);
-    const struct trainer eight = { .world = 8 };
-    assert_true(value_for(&r, "grad_norm", &eight) == 3);
+    for (size_t i = 0; i < 4; i++) {
+        set_bits(&r, STEP_stage, TRAJ_STAGE_UNSCALED);
+        assert_true(has(&r, of_step[i]));
+        for (size_t k = 0; k < 3; k++) {
+            set_bits(&r, STEP_stage, stages[k]);
+            assert_false(has(&r, of_step[i]));
+        }
+    }
+    assert_true(value_of(&r, "grad_norm_raw") == 3);
+    assert_true(value_of(&r, "grad_clipped_norm_raw") == 2);
 }
 
 /* f = (8 x^2 + 2 y^2)/2 at (1, 0) with d = (-1/4, 1/2): g = (8, 0),
@@ -298,6 +310,37 @@ static void test_probe_diagnostics_of_a_quadratic(void **state)
     assert_close(value_of(&r, "decrease_ratio"), 0.75);
 }
 
+/* Of consecutive steps, each on its own data: the loss changes with it. */
+static void test_losses_of_two_batches_are_not_compared(void **state)
+{
+    (void)state;
+    static const char *const of_losses[] = { "directional_smoothness",
+        "realised_decrease", "decrease_ratio" };
+    struct record r = quadratic_probe();
+    set_bits(&r, PROBE_estimator, TRAJ_ESTIMATOR_DIFFERENT);
+    for (size_t i = 0; i < 3; i++) {
+        assert_false(has(&r, of_losses[i]));
+    }
+    assert_close(value_of(&r, "predicted_decrease"), 2);
+    set_bits(&r, PROBE_estimator, TRAJ_ESTIMATOR_SAME_BATCH);
+    for (size_t i = 0; i < 3; i++) {
+        assert_true(has(&r, of_losses[i]));
+    }
+}
+
+/* Else a column that nobody asked for would be none. */
+static void test_what_makes_a_difference_is_asked_for(void **state)
+{
+    (void)state;
+    static const char *const of_losses[] = { "directional_smoothness",
+        "realised_decrease", "decrease_ratio" };
+    for (size_t i = 0; i < 3; i++) {
+        struct metric metric;
+        assert_true(metric_find(str_of(of_losses[i]), &metric));
+        assert_true((metric.wants & ROW_BIT(PROBE_estimator)) != 0);
+    }
+}
+
 static void test_signs_of_curvature_are_kept(void **state)
 {
     (void)state;
@@ -316,8 +359,9 @@ static void test_what_is_divided_by_zero_was_not_measured(void **state)
     static const char *const of_probe[] = { "directional_curvature",
         "cos_dgrad_delta", "relative_change", "gradient_turn", "bb1", "bb2",
         "bb", "directional_smoothness", "pointwise_smoothness",
-        "decrease_ratio" };
+        "decrease_ratio", "step_limit", "secant", "secant_ceiling" };
     struct record r = quadratic_probe();
+    set(&r, PROBE_smoothness, 0);
     for (unsigned f = PROBE_grad_sq; f <= PROBE_grad_grad_end; f++) {
         set(&r, f, 0);
     }
@@ -439,8 +483,10 @@ int main(void)
         cmocka_unit_test(test_grad_norm_is_freed_of_every_factor),
         cmocka_unit_test(
             test_without_the_factor_there_is_no_norm_but_the_raw_one),
-        cmocka_unit_test(test_a_norm_of_less_data_is_left_alone),
+        cmocka_unit_test(test_a_norm_of_less_data_is_none_of_the_step),
         cmocka_unit_test(test_probe_diagnostics_of_a_quadratic),
+        cmocka_unit_test(test_losses_of_two_batches_are_not_compared),
+        cmocka_unit_test(test_what_makes_a_difference_is_asked_for),
         cmocka_unit_test(test_signs_of_curvature_are_kept),
         cmocka_unit_test(test_what_is_divided_by_zero_was_not_measured),
         cmocka_unit_test(test_step_diagnostics_follow_from_the_sums),

@@ -283,6 +283,38 @@ static void test_noise_needs_to_know_the_data_behind_g(void **state)
     diagnostics_done(&d);
 }
 
+/* Neither clipped by nor compared: the norm of a part of the data is larger. */
+static void test_a_gradient_of_less_data_is_none_of_the_step(void **state)
+{
+    (void)state;
+    static const double thresholds[] = { 1 };
+    static const uint64_t stages[] = { TRAJ_STAGE_UNSCALED, TRAJ_STAGE_MICRO,
+        TRAJ_STAGE_LOCAL };
+    for (size_t i = 0; i < 3; i++) {
+        struct diagnostics d;
+        diagnostics_init(&d, &(struct diagnostics_options){ .last_step = 2,
+                                 .world = 2,
+                                 .thresholds = thresholds,
+                                 .n_thresholds = 1 });
+        for (uint64_t k = 1; k <= 2; k++) {
+            struct record r = step_record(k);
+            set_bits(&r, STEP_stage, stages[i]);
+            set(&r, STEP_loss, 1);
+            set(&r, STEP_lr, 1);
+            set(&r, STEP_grad_sq, 4);
+            set(&r, STEP_delta_sq, 1);
+            set(&r, STEP_grad_delta, -1);
+            set(&r, STEP_dgrad_sq, 1);
+            feed(&d, &r);
+        }
+        const uint64_t of_step = i == 0;
+        assert_int_equal(d.clip.would[0].n, 2 * of_step);
+        assert_int_equal(d.descent.steps.n, of_step);
+        assert_int_equal(d.descent.adgd.n, of_step);
+        diagnostics_done(&d);
+    }
+}
+
 static void test_a_negative_signal_has_no_scale(void **state)
 {
     (void)state;
@@ -426,6 +458,7 @@ int main(void)
         cmocka_unit_test(test_a_norm_that_is_not_finite_is_no_sample),
         cmocka_unit_test(test_the_noise_scale_of_one_step),
         cmocka_unit_test(test_noise_needs_to_know_the_data_behind_g),
+        cmocka_unit_test(test_a_gradient_of_less_data_is_none_of_the_step),
         cmocka_unit_test(test_a_negative_signal_has_no_scale),
         cmocka_unit_test(test_a_spike_of_the_norm_leads_goes_along_or_is_alone),
         cmocka_unit_test(test_the_newest_spikes_are_kept),

@@ -164,6 +164,39 @@ static void nan_of_one(struct record *r, uint32_t rank, uint64_t step)
     }
 }
 
+static void infinite_square_of_one(
+    struct record *r, uint32_t rank, uint64_t step)
+{
+    replica(r, rank, step);
+    if (rank == 1 && step == 105) {
+        set(r, STEP_grad_sq, (double)INFINITY);
+    }
+}
+
+static void infinite_loss_of_one(struct record *r, uint32_t rank, uint64_t step)
+{
+    replica(r, rank, step);
+    if (rank == 2) {
+        set(r, STEP_loss, (double)INFINITY);
+    }
+}
+
+static void infinite_low_of_one(struct record *r, uint32_t rank, uint64_t step)
+{
+    replica(r, rank, step);
+    if (rank == 2) {
+        set(r, STEP_loss, -(double)INFINITY);
+    }
+}
+
+static void nan_loss_of_one(struct record *r, uint32_t rank, uint64_t step)
+{
+    replica(r, rank, step);
+    if (rank == 2) {
+        set(r, STEP_loss, (double)NAN);
+    }
+}
+
 static void two_rules(struct record *r, uint32_t rank, uint64_t step)
 {
     replica(r, rank, step);
@@ -253,6 +286,37 @@ static void test_a_nan_of_one_replica_is_a_disagreement(void **state)
     assert_int_equal(f.n_ranks, 1);
     assert_int_equal(f.ranks[0], 1);
     assert_true(isinf(f.factor));
+}
+
+static void test_an_infinite_square_of_one_replica_is_a_disagreement(
+    void **state)
+{
+    (void)state;
+    struct rank_finding f = the_finding(4, infinite_square_of_one);
+    assert_int_equal(f.code, RANK_FINDING_DISAGREE);
+    assert_string_equal(f.field, "grad_sq");
+    assert_true(isinf(f.factor));
+    assert_int_equal(f.n_ranks, 1);
+    assert_int_equal(f.ranks[0], 1);
+    assert_non_null(strstr(f.text,
+        "grad_sq is finite on some ranks and not on others, since step 105 "
+        "(rank 1, for one)"));
+}
+
+/* Of fields whose values by rank are not kept too. */
+static void test_the_rank_without_a_number_is_the_one_named(void **state)
+{
+    (void)state;
+    static const trainer_fn trainers[] = { infinite_loss_of_one,
+        infinite_low_of_one, nan_loss_of_one };
+    for (size_t i = 0; i < 3; i++) {
+        struct rank_finding f = the_finding(4, trainers[i]);
+        assert_int_equal(f.code, RANK_FINDING_DIFFER);
+        assert_string_equal(f.field, "loss");
+        assert_true(isinf(f.factor));
+        assert_int_equal(f.n_ranks, 1);
+        assert_int_equal(f.ranks[0], 2);
+    }
 }
 
 static void test_rules_that_differ_are_named(void **state)
@@ -418,6 +482,9 @@ int main(void)
         cmocka_unit_test(
             test_gradients_of_parameters_that_drifted_are_not_own_data),
         cmocka_unit_test(test_a_nan_of_one_replica_is_a_disagreement),
+        cmocka_unit_test(
+            test_an_infinite_square_of_one_replica_is_a_disagreement),
+        cmocka_unit_test(test_the_rank_without_a_number_is_the_one_named),
         cmocka_unit_test(test_rules_that_differ_are_named),
         cmocka_unit_test(test_what_ranks_say_differently_is_named),
         cmocka_unit_test(test_of_many_ranks_the_lowest_are_listed),
