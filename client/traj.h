@@ -477,8 +477,9 @@ struct traj_segment {
  * The moments of all segments together, in one pass, and of each: ret_each has
  * n_segments elements or is NULL. threads: how many may work, this one
  * included; 0 means 1; the result is the same bits for any number. Blocks till
- * all are done; starts threads only where n makes it worth while, and does with
- * fewer where none can be started.
+ * all are done; starts threads only where n makes it worth while (2^21 elements
+ * for each), at most 63, and does with fewer where none can be started. They
+ * take no signals.
  * TRAJ_ENOGRAD: an array that some segment (of n > 0) has is NULL in another:
  * not allocated yet? TRAJ_EINVAL: unknown dtype. Else as traj_moments, which is
  * this with one segment.

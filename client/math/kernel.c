@@ -11,6 +11,9 @@
 #endif
 #include <stdatomic.h>
 #include <string.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 
 #include "math/isa.h"
 #include "math/kernel_level.h"
@@ -33,7 +36,7 @@ static const struct kernel_level *level_of(unsigned number)
     const bool there[KERNEL_LEVELS] = { true,
         has_f16c() && __builtin_cpu_supports("fma") &&
             __builtin_cpu_supports("avx2"),
-        has_f16c() && __builtin_cpu_supports("avx512f") };
+        __builtin_cpu_supports("avx512f") };
     return number < KERNEL_LEVELS && there[number] ? levels[number] : NULL;
 }
 #else

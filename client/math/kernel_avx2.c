@@ -13,21 +13,20 @@
 #define KERNEL_REGISTERS 16
 #define KERNEL_FROM_FLOAT(p)                                                   \
     ((vector)_mm256_cvtps_pd(_mm_loadu_ps((const void *)(p))))
-#define KERNEL_FROM_BF16(p)                                                    \
-    ((vector)_mm256_cvtps_pd(_mm_castsi128_ps(_mm_slli_epi32(                  \
-        _mm_cvtepu16_epi32(_mm_loadl_epi64((const void *)(p))), 16))))
-#define KERNEL_FROM_F16(p)                                                     \
-    ((vector)_mm256_cvtps_pd(_mm_cvtph_ps(_mm_loadl_epi64((const void *)(p)))))
+#define KERNEL_BF16(p)                                                         \
+    ((floats)_mm256_slli_epi32(                                                \
+        _mm256_cvtepu16_epi32(_mm_loadu_si128((const void *)(p))), 16))
+#define KERNEL_F16(p)                                                          \
+    ((floats)_mm256_cvtph_ps(_mm_loadu_si128((const void *)(p))))
+#define KERNEL_LOW(f)                                                          \
+    ((vector)_mm256_cvtps_pd(_mm256_castps256_ps128((__m256)(f))))
+#define KERNEL_HIGH(f)                                                         \
+    ((vector)_mm256_cvtps_pd(_mm256_extractf128_ps((__m256)(f), 1)))
 #define KERNEL_MAX(a, b) ((vector)_mm256_max_pd((__m256d)(a), (__m256d)(b)))
+#define KERNEL_MAX_FLOATS(a, b)                                                \
+    ((floats)_mm256_max_ps((__m256)(a), (__m256)(b)))
 #define KERNEL_FMA(a, b, c)                                                    \
     ((vector)_mm256_fmadd_pd((__m256d)(a), (__m256d)(b), (__m256d)(c)))
-#define KERNEL_WIDENED 8
-#define KERNEL_BF16(p, ret)                                                    \
-    _mm256_storeu_ps(ret,                                                      \
-        _mm256_castsi256_ps(_mm256_slli_epi32(                                 \
-            _mm256_cvtepu16_epi32(_mm_loadu_si128((const void *)(p))), 16)))
-#define KERNEL_F16(p, ret)                                                     \
-    _mm256_storeu_ps(ret, _mm256_cvtph_ps(_mm_loadu_si128((const void *)(p))))
 
 #if defined(__clang__)
 #pragma clang attribute push(                                                  \

@@ -1,4 +1,4 @@
-/* kernel_avx512.c: the kernel for x86-64 with AVX-512F and F16C. */
+/* kernel_avx512.c: the kernel for x86-64 with AVX-512F. */
 #include "math/isa.h"
 
 #if ISA_X86
@@ -13,31 +13,28 @@
 #define KERNEL_REGISTERS 32
 #define KERNEL_FROM_FLOAT(p)                                                   \
     ((vector)_mm512_cvtps_pd(_mm256_loadu_ps((const void *)(p))))
-#define KERNEL_FROM_BF16(p)                                                    \
-    ((vector)_mm512_cvtps_pd(_mm256_castsi256_ps(_mm256_slli_epi32(            \
-        _mm256_cvtepu16_epi32(_mm_loadu_si128((const void *)(p))), 16))))
-#define KERNEL_FROM_F16(p)                                                     \
-    ((vector)_mm512_cvtps_pd(                                                  \
-        _mm256_cvtph_ps(_mm_loadu_si128((const void *)(p)))))
+#define KERNEL_BF16(p)                                                         \
+    ((floats)_mm512_slli_epi32(                                                \
+        _mm512_cvtepu16_epi32(_mm256_loadu_si256((const void *)(p))), 16))
+#define KERNEL_F16(p)                                                          \
+    ((floats)_mm512_cvtph_ps(_mm256_loadu_si256((const void *)(p))))
+#define KERNEL_LOW(f)                                                          \
+    ((vector)_mm512_cvtps_pd(_mm512_castps512_ps256((__m512)(f))))
+#define KERNEL_HIGH(f)                                                         \
+    ((vector)_mm512_cvtps_pd(_mm256_castpd_ps(                                 \
+        _mm512_extractf64x4_pd(_mm512_castps_pd((__m512)(f)), 1))))
 #define KERNEL_MAX(a, b) ((vector)_mm512_max_pd((__m512d)(a), (__m512d)(b)))
+#define KERNEL_MAX_FLOATS(a, b)                                                \
+    ((floats)_mm512_max_ps((__m512)(a), (__m512)(b)))
 #define KERNEL_FMA(a, b, c)                                                    \
     ((vector)_mm512_fmadd_pd((__m512d)(a), (__m512d)(b), (__m512d)(c)))
-#define KERNEL_WIDENED 16
-#define KERNEL_BF16(p, ret)                                                    \
-    _mm512_storeu_ps(                                                          \
-        ret, _mm512_castsi512_ps(_mm512_slli_epi32(                            \
-                 _mm512_cvtepu16_epi32(_mm256_loadu_si256((const void *)(p))), \
-                 16)))
-#define KERNEL_F16(p, ret)                                                     \
-    _mm512_storeu_ps(                                                          \
-        ret, _mm512_cvtph_ps(_mm256_loadu_si256((const void *)(p))))
 
 #if defined(__clang__)
 #pragma clang attribute push(                                                  \
-    __attribute__((target("avx512f,avx2,f16c"))), apply_to = function)
+    __attribute__((target("avx512f"))), apply_to = function)
 #else
 #pragma GCC push_options
-#pragma GCC target("avx512f,avx2,f16c")
+#pragma GCC target("avx512f")
 #endif
 #include "math/kernel_body.h"
 #if defined(__clang__)

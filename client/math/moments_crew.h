@@ -14,8 +14,9 @@
  * and little enough for the last one to be waited for briefly. */
 #define CREW_JOB ((size_t)1 << 18)
 
-/* Elements for each thread that make it worth while. */
-#define CREW_SHARE (2 * CREW_JOB)
+/* Elements for each thread that make it worth while: to start one on a busy
+ * machine takes as long as 2^20 elements do. */
+#define CREW_SHARE (8 * CREW_JOB)
 
 #define CREW_THREADS_MAX 64u
 

@@ -214,7 +214,7 @@ static void keep_maximum(struct probe_part *part, double gamma,
     }
     result->flags &=
         ~(uint64_t)(TRAJ_PROBE_ROUNDING | TRAJ_PROBE_NOISE_LIMITED);
-    if (!(sqrt(m->dgrad_sq) > ROUNDING_FACTOR * sqrt(part->start_round_sq))) {
+    if (sqrt(m->dgrad_sq) <= ROUNDING_FACTOR * sqrt(part->start_round_sq)) {
         result->flags |= TRAJ_PROBE_ROUNDING;
     }
     /* Unset, it is a NaN: no number is below it. */

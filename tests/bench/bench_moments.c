@@ -302,15 +302,15 @@ static void *fill(enum traj_dtype dtype, size_t n)
     return array;
 }
 
-/* Sizes from 16 elements to a thirtieth of all, spread like those of layers:
- * biases and matrices; the last takes the rest. */
+/* Sizes from 64 elements to a million, spread like those of layers: biases and
+ * matrices; the last takes the rest. */
 static void cut(struct job *job)
 {
     const size_t bytes = kernel_element_bytes(job->dtype);
     size_t first = 0;
     for (size_t i = 0; i < SEGMENTS; i++) {
         const size_t left = job->n - first;
-        size_t n = (size_t)16 << (i * 7 % 15);
+        size_t n = (size_t)64 << (i * 7 % 15);
         n = i + 1 == SEGMENTS || n > left ? left : n;
         struct traj_segment *s = &job->segment[i];
         *s = (struct traj_segment){ .dtype = job->dtype, .n = n };
@@ -405,14 +405,17 @@ int main(void)
         "moments", "of read", "BLAS", "faster");
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         for (size_t k = 0; k < sizeof dtypes / sizeof dtypes[0]; k++) {
-            measure_size(dtypes[k], sizes[i], &blas);
+            /* The largest by bytes: all types from memory, not from a cache. */
+            const size_t bytes = kernel_element_bytes(dtypes[k]);
+            const size_t n =
+                sizes[i] >> 24 != 0 ? sizes[i] * 8 / bytes : sizes[i];
+            measure_size(dtypes[k], n, &blas);
         }
     }
     printf("\n%-13s %-4s %9s %9s %9s %8s\n", "four arrays", "", "n", "flat, 1",
         "so", "faster");
     for (size_t k = 0; k < sizeof dtypes / sizeof dtypes[0]; k++) {
-        measure_ways(dtypes[k], 1u << 20);
+        measure_ways(dtypes[k], 1u << 24);
     }
-    measure_ways(TRAJ_F32, 1u << 24);
     return 0;
 }

@@ -103,7 +103,7 @@ static void measure(const struct dtype *d, unsigned kinds)
 /* A layer in float32 with gradients in this type, large enough for threads. */
 static void measure_many(const struct dtype *d)
 {
-    const size_t n = (size_t)1 << 21;
+    const size_t n = (size_t)3 << 21;
     float *x = calloc(n, sizeof *x);
     char *g = calloc(n, d->bytes);
     if (x == NULL || g == NULL) {

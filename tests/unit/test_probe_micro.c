@@ -202,8 +202,8 @@ static void test_nothing_but_noise_may_be_negative_and_is_flagged(void **state)
     /* Dbar = 0, mean ||D_k||^2 = 1: U = -1. */
     assert_true(r.probe.smoothness == 0);
     assert_close(r.probe.noise_floor, 1 / sqrt(3.75), 1e-15);
-    assert_int_equal(
-        r.probe.flags, TRAJ_PROBE_NEGATIVE | TRAJ_PROBE_NOISE_LIMITED);
+    assert_int_equal(r.probe.flags,
+        TRAJ_PROBE_NEGATIVE | TRAJ_PROBE_NOISE_LIMITED | TRAJ_PROBE_ROUNDING);
 }
 
 static void test_groups_have_their_own_and_other_norms_become_l2(void **state)
