@@ -5,9 +5,9 @@
  * Memory does not grow with the run, and hardly with the ranks: the steps are
  * read in slices of RANK_SCAN_SLICE, of each slice rank after rank, so one scan
  * is open at a time. A chunk is read once for each slice that it reaches into:
- * one of CHUNK_RECORDS_MAX steps for 16 slices or 17, for 64 or more where values
- * are kept. A merge over one scan per rank would read each once, but hold a
- * chunk of each rank: half a megabyte each, and there may be thousands.
+ * one of CHUNK_RECORDS_MAX steps for 16 slices or 17, for 64 or more where
+ * values are kept. A merge over one scan per rank would read each once, but
+ * hold a chunk of each rank: half a megabyte each, and there may be thousands.
  */
 #ifndef TRAJD_RANK_SCAN_H
 #define TRAJD_RANK_SCAN_H
@@ -20,8 +20,8 @@
 #include "store/scan.h"
 
 /* Steps of the rank that has most of them, for RANK_SCAN_VALUES; for
- * RANK_SCAN_DIAGNOSIS half of ranks_window: 512, fewer from thousands of ranks
- * on. The window holds twice as many: other ranks may have steps between
+ * RANK_SCAN_DIAGNOSIS half of ranks_window: 512, fewer for over 2,048 ranks.
+ * The window holds twice as many: other ranks may have steps between
  * these. */
 #define RANK_SCAN_SLICE 2048
 
