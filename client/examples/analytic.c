@@ -154,11 +154,14 @@ static void hook_open(struct trainer *t)
     options.context = t;
     options.probe_every = (uint32_t)o->probe_every;
     options.check_idempotence = 1;
-    options.sharpness_every =
-        o->sharpness_every > 0 ? (uint32_t)o->sharpness_every : UINT32_MAX;
-    options.sharpness_hvps = (uint32_t)o->sharpness_hvps;
-    options.hvp = o->sharpness_every > 0 ? hessian_vector : NULL;
     choose_estimator(t, &options);
+    const bool probes =
+        options.gradient != NULL || options.micro_gradient != NULL;
+    options.sharpness_every = probes && o->sharpness_every > 0
+                                  ? (uint32_t)o->sharpness_every
+                                  : UINT32_MAX;
+    options.sharpness_hvps = (uint32_t)o->sharpness_hvps;
+    options.hvp = options.sharpness_every != UINT32_MAX ? hessian_vector : NULL;
     check(traj_watch_open(t->run, &options, &t->watch));
 }
 

@@ -116,8 +116,10 @@ static enum traj_status check_micro(const struct traj_watch_options *o)
 
 static enum traj_status check_probes(const struct traj_watch_options *o)
 {
-    if (o->estimator != 0 && (o->estimator < TRAJ_ESTIMATOR_FULL ||
-                                 o->estimator > TRAJ_ESTIMATOR_MICROBATCH)) {
+    const bool callback = o->gradient != NULL || o->micro_gradient != NULL;
+    if (callback && o->estimator != 0 &&
+        (o->estimator < TRAJ_ESTIMATOR_FULL ||
+            o->estimator > TRAJ_ESTIMATOR_MICROBATCH)) {
         return error_set(TRAJ_EINVAL,
             "watch: estimator %d is none of a callback", (int)o->estimator);
     }
