@@ -71,6 +71,6 @@ def test_its_open_stream_goes_on_with_the_new_kinds(old):
     assert rows_of(old)[2] == expected(2) + new
     records = old.run(old_database.RUN)["records"]
     assert (records["sharpness"], records["group"], records["step"]) == (1, 2, 80)
-    assert query(old, "PRAGMA user_version") == [(2,)]
+    assert query(old, "PRAGMA user_version") == [(3,)]
     assert query(old, "SELECT attempt, sharpness, groups FROM streams ORDER BY attempt") == [
         (1, 0, 0), (2, 1, 2)]
