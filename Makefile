@@ -40,7 +40,7 @@ obj = $(patsubst %.c,$(O)/%.o,$(1))
 WEB_SRC := $(wildcard web/src/*.ts web/src/*/*.ts web/*.html web/*.css web/src/*.css web/*.mjs web/package-lock.json)
 MIGRATIONS := $(sort $(wildcard schema/store/*.sql))
 
-.PHONY: all test demo bench bench-store lint install uninstall clean deps unit asan tsan fuzz format web
+.PHONY: all test demo bench bench-store soak lint install uninstall clean deps unit asan tsan fuzz format web
 all: check-deps $(B)/trajd $(B)/traj $(B)/libtraj.so $(B)/libtraj.a $(EXAMPLES:%=$(B)/examples/%)
 
 # Says what is missing, installs nothing.
@@ -148,6 +148,9 @@ bench-store:
 $(B)/bench/store_writer: $(O)/tests/bench/store/writer.o $(B)/libtraj.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIB_LIBS) -lsqlite3
+# A thousand random kills, half an hour. SOAK: how many, and a seed.
+soak: all
+	@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/soak/kills.py $(SOAK)
 fuzz:
 	@$(MAKE) --no-print-directory VARIANT=fuzz CC=clang fuzz-targets
 	@tests/fuzz/run.sh
