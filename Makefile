@@ -40,7 +40,7 @@ obj = $(patsubst %.c,$(O)/%.o,$(1))
 WEB_SRC := $(wildcard web/src/*.ts web/src/*/*.ts web/*.html web/*.css web/src/*.css web/*.mjs web/package-lock.json)
 MIGRATIONS := $(sort $(wildcard schema/store/*.sql))
 
-.PHONY: all test demo bench lint install uninstall clean deps unit asan tsan fuzz format web
+.PHONY: all test demo bench bench-store soak lint install uninstall clean deps unit asan tsan fuzz format web
 all: check-deps $(B)/trajd $(B)/traj $(B)/libtraj.so $(B)/libtraj.a $(EXAMPLES:%=$(B)/examples/%)
 
 # Says what is missing, installs nothing.
@@ -140,6 +140,17 @@ demo:
 	@client/examples/demo.sh $(if $(ONCE),--once)
 bench: all benches
 	@tests/bench/run.sh
+# Beside the stores of others; installs them. BENCH_STORE: --quick, --full, --only NAME.
+bench-store:
+	@tests/lib/deps.sh install build bench-store
+	@$(MAKE) --no-print-directory -s all $(B)/bench/store_writer
+	@$(PYTHON) tests/bench/store/run.py --table build/bench-store.md $(BENCH_STORE)
+$(B)/bench/store_writer: $(O)/tests/bench/store/writer.o $(B)/libtraj.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIB_LIBS) -lsqlite3
+# A thousand random kills, half an hour. SOAK: how many, and a seed.
+soak: all
+	@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/soak/kills.py $(SOAK)
 fuzz:
 	@$(MAKE) --no-print-directory VARIANT=fuzz CC=clang fuzz-targets
 	@tests/fuzz/run.sh

@@ -2,6 +2,7 @@
 # What trajd needs: packages of Debian, and the page's of npm.
 #   deps.sh check build        say what is missing, exit 1 if anything is
 #   deps.sh install build test install what is missing, as root or with sudo
+# Sets: build, test, bench-store.
 # NO_INSTALL=1 makes install behave as check.
 set -eu
 cd "$(dirname "$0")/../.."
@@ -11,6 +12,8 @@ libcjson-dev libmicrohttpd-dev libzstd-dev libcurl4-openssl-dev'
 test_packages='g++ git curl clang libclang-rt-14-dev clang-format clang-tidy cppcheck
 libcmocka-dev python3 python3-pytest python3-zmq python3-numpy python3-scipy
 python3-statsmodels chromium mandoc abigail-tools procps'
+bench_store_packages='influxdb victoria-metrics clickhouse-server postgresql python3
+python3-numpy python3-psycopg2'
 page_stamp=web/node_modules/.stamp # as the Makefile has it
 
 packages() {
@@ -18,6 +21,7 @@ packages() {
         case $set in
         build) echo "$build_packages" ;;
         test) echo "$test_packages" ;;
+        bench-store) echo "$bench_store_packages" ;;
         esac
     done
     # Any node from 18 on will do, Debian's only where there is none.
