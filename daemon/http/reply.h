@@ -20,6 +20,7 @@
 #define MEDIA_JSON "application/json"
 #define MEDIA_NDJSON "application/x-ndjson"
 #define MEDIA_CSV "text/csv; charset=utf-8"
+#define MEDIA_NPY "application/x-npy"
 #define MEDIA_PROBLEM "application/problem+json"
 #define MEDIA_EVENTS "text/event-stream"
 

@@ -20,6 +20,7 @@ static const struct route routes[] = {
     { REQUEST_GET, "/api/v1/runs/{id}/messages", api_messages },
     { REQUEST_GET, "/api/v1/runs/{id}/metrics", api_metrics },
     { REQUEST_GET, "/api/v1/runs/{id}/export", api_export },
+    { REQUEST_GET, "/api/v1/runs/{id}/array", api_array },
     { REQUEST_GET, "/api/v1/runs/{id}/series", api_series },
     { REQUEST_GET, "/api/v1/runs/{id}/scatter", api_scatter },
     { REQUEST_GET, "/api/v1/runs/{id}/fits", api_fits },

@@ -47,6 +47,8 @@ enum err_code api_metrics(struct request *req, struct err *e);
 enum err_code api_layers(struct request *req, struct err *e);
 /* api_export.c */
 enum err_code api_export(struct request *req, struct err *e);
+/* api_array.c */
+enum err_code api_array(struct request *req, struct err *e);
 /* api_series.c, api_scatter.c, api_fits.c */
 enum err_code api_series(struct request *req, struct err *e);
 enum err_code api_scatter(struct request *req, struct err *e);

@@ -244,6 +244,7 @@ for (const [route, [kind, n]] of Object.entries(kinds)) {
     assert.equal(csv.body.split("\n")[0], "attempt,rank,seq,step");
     assert.equal((await check(path, `${live}/${route}`, { headers: { Accept: "image/png" } })).status, 406);
     for (const form of ["ndjson", "csv"]) await check(`${RUN}/export`, `${live}/export?kind=${kind}&format=${form}`);
+    await check(`${RUN}/array`, `${live}/array?kind=${kind}`);
   });
 }
 
