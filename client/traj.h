@@ -184,6 +184,12 @@ struct traj_options {
      * 1,000,000. For trainers whose steps cost less than a record: see
      * traj_step. */
     uint32_t fold_steps;
+    /* The run whose history up to (not including) step fork_step this one
+     * continues: charts of this run show those steps of that one before its
+     * own. Said by the first attempt of a run; NULL: $TRAJ_FORK, "RUN@STEP",
+     * or none. */
+    const char *fork_run;
+    uint64_t fork_step;
 };
 #ifdef __cplusplus
 #define TRAJ_OPTIONS_INIT                                                      \

@@ -83,6 +83,16 @@ static void print_value(const cJSON *value)
     }
 }
 
+static void print_fork(const cJSON *run)
+{
+    const cJSON *fork = member(run, "fork");
+    if (cJSON_IsObject(fork)) {
+        fputs("fork of    ", stdout);
+        print_text(stdout, member_text(fork, "run"));
+        printf(" at step %" PRIu64 "\n", member_u64(fork, "step"));
+    }
+}
+
 static void print_run(const cJSON *run)
 {
     const cJSON *records = member(run, "records");
@@ -110,6 +120,7 @@ static void print_run(const cJSON *run)
     }
     printf("; lost %" PRIu64 ", dropped %" PRIu64 "\n",
         member_u64(run, "lost_records"), member_u64(run, "dropped_records"));
+    print_fork(run);
     if (!member_is_null(run, "last_step")) {
         printf("last step  %" PRIu64, member_u64(run, "last_step"));
     }

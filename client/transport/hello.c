@@ -94,6 +94,12 @@ enum traj_status hello_make(
     if (options->optimizer != NULL) {
         put_text_member(t, "optimizer", options->optimizer);
     }
+    if (options->fork_run != NULL) {
+        char step[24];
+        (void)snprintf(step, sizeof step, "%" PRIu64, options->fork_step);
+        put_text_member(t, "fork_of", options->fork_run);
+        put_text_member(t, "fork_step", step);
+    }
     put_text_member(t, "host", host);
     put_text_member(t, "program", platform_program());
     put_text_member(t, "client", "libtraj " TRAJ_VERSION);

@@ -260,6 +260,53 @@ static enum traj_status choose_texts(
     return check_texts(o);
 }
 
+/* "RUN@STEP" of the environment; a run id has no @. */
+static enum traj_status read_fork(struct options *o, const char *text)
+{
+    const char *at = strchr(text, '@');
+    const char *digits = at != NULL ? at + 1 : "";
+    size_t n = strlen(digits);
+    if (n < 1 || n > 18 || strspn(digits, "0123456789") != n) {
+        return error_set(
+            TRAJ_EINVAL, "TRAJ_FORK is \"%.100s\", not RUN@STEP", text);
+    }
+    o->fork_run = strndup(text, (size_t)(at - text));
+    o->fork_step = strtoull(digits, NULL, 10);
+    return TRAJ_OK;
+}
+
+static enum traj_status choose_fork(
+    struct options *o, const struct traj_options *given)
+{
+    const char *variable = getenv("TRAJ_FORK");
+    bool by_variable =
+        given->fork_run == NULL && variable != NULL && variable[0] != '\0';
+    if (given->fork_run == NULL && !by_variable) {
+        return TRAJ_OK;
+    }
+    enum traj_status status = TRAJ_OK;
+    if (by_variable) {
+        status = read_fork(o, variable);
+    } else {
+        o->fork_run = strdup(given->fork_run);
+        o->fork_step = given->fork_step;
+    }
+    if (status != TRAJ_OK) {
+        return status;
+    }
+    if (o->fork_run == NULL) {
+        return error_set_static(TRAJ_ENOMEM, "out of memory for the options");
+    }
+    if (!options_is_run_id(o->fork_run) || o->fork_step > INT64_MAX ||
+        strcmp(o->fork_run, o->run_id) == 0) {
+        return error_set(TRAJ_EINVAL,
+            "fork of \"%.100s\" at step %llu: not the id of another run, or "
+            "the step is over 2^63 - 1",
+            o->fork_run, (unsigned long long)o->fork_step);
+    }
+    return TRAJ_OK;
+}
+
 enum traj_status options_init(
     struct options *options, const struct traj_options *given)
 {
@@ -273,6 +320,9 @@ enum traj_status options_init(
     enum traj_status status = choose_numbers(options, &full);
     if (status == TRAJ_OK) {
         status = choose_texts(options, &full);
+    }
+    if (status == TRAJ_OK) {
+        status = choose_fork(options, &full);
     }
     if (status == TRAJ_OK) {
         status = run_groups_init(&options->groups, full.groups, full.n_groups);
@@ -293,6 +343,7 @@ void options_done(struct options *options)
     free(options->config_json);
     free(options->tags);
     free(options->optimizer);
+    free(options->fork_run);
     run_groups_done(&options->groups);
     *options = (struct options){ 0 };
 }

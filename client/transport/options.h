@@ -13,7 +13,7 @@
 #define OPTIONS_RUN_ID_MAX 64u
 #define OPTIONS_FOLD_STEPS_MAX 1000000u
 
-/* Texts are owned, never NULL but for optimizer. */
+/* Texts are owned, never NULL but for optimizer and fork_run. */
 struct options {
     char *endpoint;
     char *dir;
@@ -23,6 +23,8 @@ struct options {
     char *config_json;
     char *tags;
     char *optimizer; /* NULL: not said */
+    char *fork_run;  /* NULL: no fork */
+    uint64_t fork_step;
     struct run_groups groups;
     enum traj_mode mode;
     enum traj_full full;

@@ -68,11 +68,21 @@ static bool add_numbers(cJSON *object, const struct run_row *run)
            json_add_u64(object, "revision", run->revision);
 }
 
+static bool add_fork(cJSON *object, const struct run_row *run)
+{
+    if (run->fork_of[0] == '\0') {
+        return json_add_null(object, "fork");
+    }
+    cJSON *fork = cJSON_AddObjectToObject(object, "fork");
+    return fork != NULL && json_add_text(fork, "run", run->fork_of) &&
+           json_add_u64(fork, "step", run->fork_step);
+}
+
 cJSON *run_json_object(const struct run_row *run, int64_t now_wall_ns)
 {
     cJSON *object = cJSON_CreateObject();
     if (add_identity(object, run, run_row_state(run, now_wall_ns)) &&
-        add_numbers(object, run)) {
+        add_numbers(object, run) && add_fork(object, run)) {
         return object;
     }
     cJSON_Delete(object);

@@ -128,6 +128,27 @@ static enum err_code read_started(struct hello *hello, struct err *e)
     return ERR_NONE;
 }
 
+/* Both or neither, and of another run. */
+static enum err_code read_fork(struct hello *hello, struct err *e)
+{
+    struct str step = { 0 };
+    enum err_code code = read_text(hello, "fork_of", 1, 64, &hello->fork_of, e);
+    if (code == ERR_NONE) {
+        code = read_text(hello, "fork_step", 1, 20, &step, e);
+    }
+    if (code != ERR_NONE || (hello->fork_of.n == 0 && step.n == 0)) {
+        return code;
+    }
+    if (hello->fork_of.n == 0 || !is_run_id(hello->fork_of) ||
+        str_equal(hello->fork_of, hello->run_id)) {
+        return refuse(e, "fork_of", "not the id of another run");
+    }
+    if (!str_to_u64(step, INT64_MAX, &hello->fork_step)) {
+        return refuse(e, "fork_step", "not a text of an integer");
+    }
+    return ERR_NONE;
+}
+
 static enum err_code check_tags(struct hello *hello, struct err *e)
 {
     const cJSON *tags = member(hello, "tags");
@@ -301,6 +322,9 @@ static enum err_code read_all(
     }
     if (code == ERR_NONE) {
         code = read_started(hello, e);
+    }
+    if (code == ERR_NONE) {
+        code = read_fork(hello, e);
     }
     if (code == ERR_NONE) {
         code = check_tags(hello, e);

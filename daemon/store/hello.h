@@ -18,6 +18,8 @@ struct hello {
     uint32_t attempt;
     uint32_t rank;
     int64_t started_wall_ns; /* 0 = not said */
+    struct str fork_of;      /* a run's uid; empty = no fork */
+    uint64_t fork_step;      /* at most INT64_MAX */
     /* As they stand in the text; borrowed from it. */
     struct str config;
     struct str tags;

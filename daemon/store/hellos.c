@@ -42,6 +42,15 @@ static enum err_code find_run(struct store *store, const struct hello *hello,
     return ERR_NONE;
 }
 
+static int bind_fork(sqlite3_stmt *stmt, const struct hello *hello)
+{
+    if (hello->fork_of.n == 0) {
+        return sqlite3_bind_null(stmt, 7) | sqlite3_bind_null(stmt, 8);
+    }
+    return db_bind_text(stmt, 7, hello->fork_of) |
+           db_bind_u64(stmt, 8, hello->fork_step);
+}
+
 static enum err_code add_run(struct store *store, const struct hello *hello,
     struct known_run *run, int64_t now_wall_ns, struct err *e)
 {
@@ -53,6 +62,7 @@ static enum err_code add_run(struct store *store, const struct hello *hello,
     rc |= db_bind_text(stmt, 4, hello->name);
     rc |= db_bind_text(stmt, 5, hello->tags);
     rc |= db_bind_text(stmt, 6, hello->config);
+    rc |= bind_fork(stmt, hello);
     if (rc != SQLITE_OK) {
         return db_fail(store->db, e, "hello");
     }

@@ -10,7 +10,7 @@
 
 #define RUN_COLUMNS                                                            \
     "r.id, r.uid, r.project, r.name, r.config, r.tags, r.created_wall_ns, "    \
-    "q.updated_wall_ns, q.revision "                                           \
+    "q.updated_wall_ns, q.revision, r.fork_of, r.fork_step "                   \
     "FROM run AS r JOIN run_progress AS q ON q.run = r.id "
 /* ?1, ?2: rows strictly after this one; ?3: text, empty = any; ?4: limit. */
 #define RUN_TEXT                                                               \
@@ -189,6 +189,14 @@ static enum err_code read_row(sqlite3_stmt *stmt, struct completion *c,
         return err_set(e, ERR_STORE, "runs: an id out of bounds");
     }
     memcpy(row->uid, uid.p, uid.n);
+    struct str fork_of = db_text(stmt, 9);
+    if (fork_of.n > RUN_UID_MAX) {
+        return err_set(e, ERR_STORE, "runs: an id out of bounds");
+    }
+    if (fork_of.n > 0) {
+        memcpy(row->fork_of, fork_of.p, fork_of.n);
+        row->fork_step = db_u64(stmt, 10);
+    }
     row->project = copy_text(stmt, 2, &failed);
     row->name = copy_text(stmt, 3, &failed);
     row->config_json = copy_text(stmt, 4, &failed);

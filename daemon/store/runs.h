@@ -14,7 +14,11 @@
 struct run_row {
     struct run_id id;
     char uid[RUN_UID_MAX + 1]; /* the run's id outside: URLs, CLI */
-    char *project;             /* these five: owned, see run_row_done */
+    /* The run whose steps before fork_step come before its own; "" = none, and
+     * it may have been deleted. */
+    char fork_of[RUN_UID_MAX + 1];
+    uint64_t fork_step;
+    char *project; /* these five: owned, see run_row_done */
     char *name;
     char *config_json; /* a JSON object */
     char *tags_json;   /* a JSON array of texts */

@@ -39,8 +39,8 @@
                  "updated_wall_ns = max(updated_wall_ns, ?2) WHERE run = ?1;") \
     X(FIND_RUN, "SELECT id, created_wall_ns FROM run WHERE uid = ?1;")         \
     X(ADD_RUN,                                                                 \
-        "INSERT INTO run (uid, created_wall_ns, project, name, tags, config) " \
-        "VALUES (?1, ?2, ?3, ?4, ?5, ?6);")                                    \
+        "INSERT INTO run (uid, created_wall_ns, project, name, tags, config, " \
+        "fork_of, fork_step) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8);")        \
     X(ADD_RUN_PROGRESS,                                                        \
         "INSERT INTO run_progress (run, revision, updated_wall_ns) "           \
         "VALUES (?1, 0, ?2);")                                                 \

@@ -63,6 +63,8 @@ export function madeUpRun(
             created_wall_ns: `${Date.now() - 60_000}000000`,
             updated_wall_ns: `${Date.now()}000000`,
             revision: 1,
+            fork: null,
+            fork: null,
             ...run,
         },
         random,

@@ -448,6 +448,9 @@ static void test_wrong_options_are_named(void **state)
         { { .project = "" }, "project" },
         { { .name = "\xff" }, "UTF-8" },
         { { .rank = 2, .world = 2 }, "rank 2 of world 2" },
+        { { .fork_run = "a/b" }, "fork of \"a/b\"" },
+        { { .run_id = "r", .fork_run = "r" }, "another run" },
+        { { .fork_run = "p", .fork_step = UINT64_C(1) << 63 }, "2^63" },
         { { .mode = (enum traj_mode)9 }, "mode" },
         { { .dir = "/proc/no/such" }, "/proc/no/such" },
     };
@@ -460,6 +463,20 @@ static void test_wrong_options_are_named(void **state)
         assert_non_null(strstr(traj_last_error(), wrong[i].text));
         assert_null(w->run);
     }
+}
+
+static void test_a_fork_named_wrongly_by_the_environment_is_refused(
+    void **state)
+{
+    struct world *w = *state;
+    static const char *const wrong[] = { "p", "p@", "@5", "p@x", "p@-1",
+        "p@1234567890123456789", "a/b@5", "p@5 " };
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        assert_int_equal(setenv("TRAJ_FORK", wrong[i], 1), 0);
+        assert_int_equal(traj_open(&w->options, &w->run), TRAJ_EINVAL);
+        assert_null(w->run);
+    }
+    assert_int_equal(unsetenv("TRAJ_FORK"), 0);
 }
 
 static void test_null_runs_and_unset_structs_are_errors_not_crashes(
@@ -514,6 +531,7 @@ int main(void)
         TEST(test_block_waits_for_room_and_drops_nothing),
         TEST(test_a_disabled_run_does_nothing_and_succeeds),
         TEST(test_wrong_options_are_named),
+        TEST(test_a_fork_named_wrongly_by_the_environment_is_refused),
         TEST(test_null_runs_and_unset_structs_are_errors_not_crashes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -59,6 +59,20 @@ static void test_what_is_out_of_bounds_is_refused_by_name(void **state)
         { "{\"run_id\":\"r\",\"attempt\":1,\"tags\":[\"\"]}", "tags" },
         { "{\"run_id\":\"r\",\"attempt\":1,\"started_wall_ns\":\"x\"}",
             "started_wall_ns" },
+        { "{\"run_id\":\"r\",\"attempt\":1,\"fork_of\":\"p\"}", "fork_step" },
+        { "{\"run_id\":\"r\",\"attempt\":1,\"fork_step\":\"5\"}", "fork_of" },
+        { "{\"run_id\":\"r\",\"attempt\":1,\"fork_of\":\"r\","
+          "\"fork_step\":\"5\"}",
+            "fork_of" },
+        { "{\"run_id\":\"r\",\"attempt\":1,\"fork_of\":\"a/b\","
+          "\"fork_step\":\"5\"}",
+            "fork_of" },
+        { "{\"run_id\":\"r\",\"attempt\":1,\"fork_of\":\"p\","
+          "\"fork_step\":\"9223372036854775808\"}",
+            "fork_step" },
+        { "{\"run_id\":\"r\",\"attempt\":1,\"fork_of\":\"p\","
+          "\"fork_step\":5}",
+            "fork_step" },
         { "{\"run_id\":\"r\",\"attempt\":1,\"run_id\":\"s\"}", "twice" },
         { "{\"run_id\":\"r\",\"attempt\":1,\"run\\u005fid\":\"s\"}", "twice" },
         { "{\"run_id\":\"r\",\"attempt\":1,\"name\":\"a\\u0000b\"}", "JSON" },
@@ -69,6 +83,27 @@ static void test_what_is_out_of_bounds_is_refused_by_name(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         assert_refused(rig, cases[i][0], cases[i][1]);
     }
+}
+
+static void test_the_first_hello_says_of_which_run_it_is_a_fork(void **state)
+{
+    struct rig *rig = *state;
+    (void)rig_hello(rig, 1,
+        "{\"run_id\":\"r\",\"attempt\":1,\"fork_of\":\"p\","
+        "\"fork_step\":\"9223372036854775807\"}");
+    (void)rig_hello(rig, 2,
+        "{\"run_id\":\"r\",\"attempt\":2,\"fork_of\":\"q\","
+        "\"fork_step\":\"1\"}");
+    (void)rig_hello(rig, 3, "{\"run_id\":\"s\",\"attempt\":1}");
+    assert_int_equal(
+        rig_number(rig, "SELECT count(*) FROM runs WHERE uid = 'r' "
+                        "AND fork_of = 'p' AND "
+                        "fork_step = 9223372036854775807"),
+        1);
+    assert_int_equal(
+        rig_number(rig, "SELECT count(*) FROM runs WHERE uid = 's' "
+                        "AND fork_of IS NULL AND fork_step IS NULL"),
+        1);
 }
 
 /* Each says one thing wrong of one group. */
@@ -354,6 +389,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_what_is_out_of_bounds_is_refused_by_name),
+        TEST(test_the_first_hello_says_of_which_run_it_is_a_fork),
         TEST(test_groups_out_of_bounds_are_refused),
         TEST(test_groups_at_their_bounds_are_taken),
         TEST(test_long_texts_are_refused_and_the_longest_kept),

@@ -90,7 +90,8 @@ export interface components {
          *       "last_step": 1199,
          *       "created_wall_ns": "1795354903178477730",
          *       "updated_wall_ns": "1795354903544179501",
-         *       "revision": 50
+         *       "revision": 50,
+         *       "fork": null
          *     } */
         Run: {
             id: string;
@@ -110,6 +111,7 @@ export interface components {
             created_wall_ns: components["schemas"]["Nanoseconds"];
             updated_wall_ns: components["schemas"]["Nanoseconds"];
             revision: components["schemas"]["Count"];
+            fork: components["schemas"]["Fork"];
         };
         RunList: {
             data: components["schemas"]["Run"][];
@@ -133,6 +135,7 @@ export interface components {
             created_wall_ns: components["schemas"]["Nanoseconds"];
             updated_wall_ns: components["schemas"]["Nanoseconds"];
             revision: components["schemas"]["Count"];
+            fork: components["schemas"]["Fork"];
             /** @description Steps between probes that trainers are asked for; 0: as they like. */
             probe_every: number;
             /** @description As the trainer gave it. */
@@ -141,6 +144,12 @@ export interface components {
             hello: Record<string, unknown>;
             streams: components["schemas"]["Stream"][];
         };
+        /** @description The run that this one continues from `step` on; its steps before that come first in this run's series. null is no fork. */
+        Fork: {
+            /** @description Its id; it may have been deleted. */
+            run: string;
+            step: components["schemas"]["Count"];
+        } | null;
         ProbeEvery: {
             /** @description Steps; 0: as the trainer likes. */
             probe_every: number;

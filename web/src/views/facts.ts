@@ -50,6 +50,14 @@ export class Facts {
         );
     }
 
+    private forkRow(run: RunDetail): [string, (Node | string)[]][] {
+        if (run.fork === null) {
+            return [];
+        }
+        const parent = h("a", { href: `/runs/${encodeURIComponent(run.fork.run)}` }, run.fork.run);
+        return [["fork of", [parent, ` at step ${grouped(Number(run.fork.step))}`]]];
+    }
+
     show(run: RunDetail): void {
         const created = wallMs(run.created_wall_ns);
         const updated = wallMs(run.updated_wall_ns);
@@ -68,6 +76,7 @@ export class Facts {
             ["last heard", [`${moment(updated)} (${duration(updated - created)} after the start)`]],
             ["last step", [run.last_step === null ? "–" : grouped(Number(run.last_step))]],
             ["attempts", [`${grouped(run.attempts)} (${counted(run.ranks, "rank")})`]],
+            ...this.forkRow(run),
             [
                 "records",
                 [
