@@ -43,7 +43,9 @@ static struct got *got_new(void)
 
 static struct ranks *ranks_of(uint32_t world, size_t window, struct got *got)
 {
-    struct ranks *ranks = ranks_new(&(struct ranks_options){ .world = world,
+    struct ranks *ranks = ranks_new(&(struct ranks_options){ .kind = WIRE_STEP,
+        .items = 1,
+        .world = world,
         .window = window,
         .keep_values = true,
         .visit = take,
@@ -79,7 +81,7 @@ static bool add_from(struct ranks *ranks, const struct ranks_source *source,
         columns[f] = (r->present >> f & 1) != 0 ? &r->bits[f] : NULL;
     }
     const struct row row = { columns, r->present, 0 };
-    return ranks_add(ranks, source, &row);
+    return ranks_add(ranks, source, &(struct ranks_record){ .row = &row });
 }
 
 static void add(
