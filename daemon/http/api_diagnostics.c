@@ -148,7 +148,7 @@ static enum err_code read_steps(struct reader *reader,
         return code;
     }
     bool together = first.rule == TRAJ_COMBINE_SHARD ||
-                    (first.rule == TRAJ_COMBINE_REPLICA && first.has_micro);
+                    (first.rule == TRAJ_COMBINE_REPLICA && first.has_parts);
     return together ? rank_scan(reader, &ranks, add_step, diagnostics, NULL, e)
                     : read_kind(reader, query, diagnostics, e);
 }

@@ -22,6 +22,7 @@
 
 struct layers;
 
+/* After any but OK the layers are good for layers_free only. */
 enum layers_status {
     LAYERS_OK = 0,
     LAYERS_NOMEM,

@@ -187,8 +187,7 @@ static const struct rank_point *find_maximum(
     for (uint32_t i = 0; i < whole->probe->n_points; i++) {
         const struct rank_point *point = &whole->probe->points[i];
         const double square = smoothness_sq(whole, point);
-        if (isfinite(square) && isfinite(point->grad_sq) &&
-            (best == NULL || square > *ret_sq)) {
+        if (isfinite(square) && (best == NULL || square > *ret_sq)) {
             best = point;
             *ret_sq = square;
         }
@@ -247,7 +246,7 @@ static void put_maximum(
     const double grad_sq = get(whole, PROBE_grad_sq);
     put(whole, PROBE_smoothness, square > 0 ? sqrt(square) : 0);
     put(whole, PROBE_smoothness_gamma, best->gamma);
-    if (!isnan(grad_sq)) {
+    if (!isnan(grad_sq) && !isnan(best->grad_sq)) {
         put(whole, PROBE_ceiling,
             (sqrt(grad_sq) + sqrt(best->grad_sq)) / sqrt(best->delta_sq));
     }

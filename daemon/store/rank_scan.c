@@ -330,7 +330,8 @@ enum err_code rank_scan_first(struct reader *reader, struct run_id run,
     const struct scan_query query = {
         .run = run,
         .kind = WIRE_STEP,
-        .fields = ROW_BIT(STEP_combine) | ROW_BIT(STEP_micro_grad_sq),
+        .fields = ROW_BIT(STEP_combine) | ROW_BIT(STEP_micro_grad_sq) |
+                  ROW_BIT(STEP_stage),
         .rank = SCAN_ALL_RANKS,
         .to_step = UINT64_MAX,
     };
@@ -348,7 +349,8 @@ enum err_code rank_scan_first(struct reader *reader, struct run_id run,
         *ret_first = (struct rank_scan_first){
             .rule = rule > TRAJ_COMBINE_REPLICA ? TRAJ_COMBINE_NONE
                                                 : (enum traj_combine)rule,
-            .has_micro = row_has(&row, STEP_micro_grad_sq),
+            .has_parts = row_has(&row, STEP_micro_grad_sq) &&
+                         (row_u64(&row, STEP_stage) & TRAJ_STAGE_LOCAL) == 0,
         };
     }
     scan_close(scan);

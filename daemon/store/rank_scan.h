@@ -59,7 +59,8 @@ CHECK_RESULT enum err_code rank_scan(struct reader *reader,
 /* What the run's first STEP record says; zero if there is none. */
 struct rank_scan_first {
     enum traj_combine rule;
-    bool has_micro; /* micro_grad_sq: norms of less data than the step's */
+    /* micro_grad_sq beside a norm of all the data: each rank has its own. */
+    bool has_parts;
 };
 CHECK_RESULT enum err_code rank_scan_first(struct reader *reader,
     struct run_id run, struct rank_scan_first *ret_first, struct err *e);
