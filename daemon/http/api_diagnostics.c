@@ -1,8 +1,8 @@
 /*
  * api_diagnostics.c: the cheap diagnostics of the last steps of a run, in one
- * pass over its steps and one over its probes. Steps of shards are those of all
- * ranks together: the norms of one rank are of its shard. Memory: one batch of
- * a scan, or what rank_scan.h takes, and eight bytes a step.
+ * pass over its steps and one over its probes. Steps of shards, and probes, are
+ * those of all ranks together: the norms of one rank are of its shard. Memory:
+ * one batch of a scan, or what rank_scan.h takes, and eight bytes a step.
  */
 #include "http/routes.h"
 
@@ -12,6 +12,7 @@
 #include "http/api_fits.h"
 #include "http/diagnostics_json.h"
 #include "http/reply.h"
+#include "pure/rank_pairs.h"
 #include "pure/trainer.h"
 #include "store/rank_scan.h"
 #include "store/scan.h"
@@ -78,16 +79,17 @@ static size_t choose_laws(struct diagnostics_laws *laws,
 static bool add_step(void *context, const struct rank_step *step)
 {
     struct diagnostics *diagnostics = context;
-    const uint64_t *columns[WIRE_FIELDS_MAX] = { NULL };
-    if ((step->flags & (RANK_INCOMPLETE | RANK_MIXED)) != 0) {
+    const uint64_t *columns[WIRE_FIELDS_MAX];
+    const struct row row = rank_step_row(step, columns);
+    if (!rank_step_is_whole(step)) {
         return true;
     }
-    for (unsigned f = 0; f < STEP_FIELDS; f++) {
-        columns[f] = &step->values[f];
+    if (step->rules->kind == WIRE_PROBE) {
+        diagnostics_probe(diagnostics, &row);
+        return true;
     }
     diagnostics->world = step->world;
-    return diagnostics_step(
-        diagnostics, &(const struct row){ columns, step->present, 0 });
+    return diagnostics_step(diagnostics, &row);
 }
 
 static bool is_shard(const struct row *row, uint32_t world)
@@ -130,21 +132,34 @@ static enum err_code read_kind(struct reader *reader,
     return code;
 }
 
+/* Steps of replicas are rank 0's: the others have the same, but for the norms
+ * of their own data, which the noise scale is made of. */
 static enum err_code read_steps(struct reader *reader,
     const struct scan_query *query, struct diagnostics *diagnostics,
     struct err *e)
 {
-    enum traj_combine rule = TRAJ_COMBINE_NONE;
+    struct rank_scan_first first = { 0 };
+    const struct rank_query ranks = { .scan = *query };
     enum err_code code = ERR_NONE;
     if (diagnostics->world > 1) {
-        code = rank_scan_rule(reader, query->run, &rule, e);
+        code = rank_scan_first(reader, query->run, &first, e);
     }
     if (code != ERR_NONE) {
         return code;
     }
-    return rule == TRAJ_COMBINE_SHARD
-               ? rank_scan(
-                     reader, query, RANK_SCAN_VALUES, add_step, diagnostics, e)
+    bool together = first.rule == TRAJ_COMBINE_SHARD ||
+                    (first.rule == TRAJ_COMBINE_REPLICA && first.has_parts);
+    return together ? rank_scan(reader, &ranks, add_step, diagnostics, NULL, e)
+                    : read_kind(reader, query, diagnostics, e);
+}
+
+static enum err_code read_probes(struct reader *reader,
+    const struct scan_query *query, struct diagnostics *diagnostics,
+    struct err *e)
+{
+    const struct rank_query ranks = { .scan = *query };
+    return diagnostics->world > 1
+               ? rank_scan(reader, &ranks, add_step, diagnostics, NULL, e)
                : read_kind(reader, query, diagnostics, e);
 }
 
@@ -164,7 +179,7 @@ static enum err_code read_window(struct reader *reader,
     if (code == ERR_NONE) {
         query.kind = WIRE_PROBE;
         query.fields = DIAGNOSTICS_PROBE_FIELDS;
-        code = read_kind(reader, &query, diagnostics, e);
+        code = read_probes(reader, &query, diagnostics, e);
     }
     return code;
 }

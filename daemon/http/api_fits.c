@@ -6,52 +6,69 @@
 #include "http/api_fits.h"
 
 #include "http/pair_query.h"
-#include "http/record_query.h"
 #include "http/reply.h"
 #include "http/routes.h"
 #include "pure/fit_json.h"
-#include "store/pair_scan.h"
 #include "threads/analysis.h"
 
 struct fits {
-    struct scan_query scan;
+    struct pair_choice choice;
     struct run_fit_query fit;
 };
 
 static enum err_code parse(struct request *req, struct fits *ret, struct err *e)
 {
     *ret = (struct fits){ 0 };
-    record_query_window(req, WIRE_PROBE, &ret->scan);
+    pair_choice_parse(req, &ret->choice);
     ret->fit.regressor = pair_query_regressor(req, "regressor");
     ret->fit.estimator = pair_query_estimator(req);
-    ret->fit.from_step = ret->scan.from_step;
-    ret->fit.to_step = ret->scan.to_step;
+    ret->fit.from_step = ret->choice.query.scan.from_step;
+    ret->fit.to_step = ret->choice.query.scan.to_step;
     return request_params(req, e);
 }
 
 static bool is_of_everything(const struct fits *fits)
 {
+    const struct pair_query *query = &fits->choice.query;
     return fits->fit.regressor == PAIR_REGRESSOR_AUTO &&
            fits->fit.estimator == PAIR_ESTIMATOR_AUTO &&
            fits->fit.from_step == 0 && fits->fit.to_step == UINT64_MAX &&
-           fits->scan.attempts == SCAN_NEWEST && fits->scan.rank == 0;
+           fits->choice.rank == RECORD_RANK_AUTO &&
+           fits->choice.window == PAIR_WINDOW_DEFAULT && query->group == 0 &&
+           query->scan.attempts == SCAN_NEWEST;
 }
 
-static enum err_code compute(struct request *req, struct fits *fits,
-    struct run_fit *ret_fit, struct err *e)
+static enum err_code compute_from(struct reader *reader, struct fits *fits,
+    const struct run_row *run, struct run_fit *ret_fit, struct err *e)
 {
-    struct reader *reader = NULL;
-    enum err_code code = request_reader(req, &reader, e);
-    if (code != ERR_NONE) {
-        return code;
-    }
     struct pairs pairs;
     pairs_init(&pairs, ANALYSIS_PAIRS_MAX);
-    code = pair_scan(reader, &fits->scan, pair_scan_collect, &pairs, e);
+    enum err_code code = pair_choice_of_run(&fits->choice, reader, run, e);
+    if (code == ERR_NONE) {
+        code = pair_scan_all(
+            reader, &fits->choice.query, fits->choice.window, &pairs, e);
+    }
     if (code == ERR_NONE && !run_fit_compute(&pairs, &fits->fit, ret_fit)) {
         code = err_set(e, ERR_NOMEM, "no memory for the fits");
     }
+    pair_choice_done(&fits->choice);
     pairs_done(&pairs);
+    return code;
+}
+
+static enum err_code compute(struct request *req, struct fits *fits,
+    const struct run_row *run, struct run_fit *ret_fit, struct err *e)
+{
+    struct reader *reader = NULL;
+    enum err_code code = request_reader(req, &reader, e);
+    if (code == ERR_NONE) {
+        code = reader_begin(reader, e);
+    }
+    if (code != ERR_NONE) {
+        return code;
+    }
+    code = compute_from(reader, fits, run, ret_fit, e);
+    reader_end(reader);
     return code;
 }
 
@@ -63,15 +80,16 @@ static enum err_code get_fit(struct request *req, struct fits *fits,
         analysis_fit(analysis, run->uid, run->records[WIRE_PROBE], ret_fit)) {
         return ERR_NONE;
     }
-    fits->scan.run = run->id;
-    return compute(req, fits, ret_fit, e);
+    return compute(req, fits, run, ret_fit, e);
 }
 
 enum err_code api_fits_of_everything(struct request *req,
     const struct run_row *run, struct run_fit *ret_fit, struct err *e)
 {
     struct fits fits = {
-        .scan = { .to_step = UINT64_MAX },
+        .choice = { .query = { .scan = { .to_step = UINT64_MAX } },
+            .rank = RECORD_RANK_AUTO,
+            .window = PAIR_WINDOW_DEFAULT },
         .fit = { .regressor = PAIR_REGRESSOR_AUTO,
             .estimator = PAIR_ESTIMATOR_AUTO,
             .to_step = UINT64_MAX },

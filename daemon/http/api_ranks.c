@@ -1,11 +1,12 @@
 /*
- * api_ranks.c: the processes of a run, which of its steps are whole, and what
- * is wrong with their norms. Steps are looked at in a window, the last ones by
- * default: all of a long run of many ranks is a lot to read.
+ * api_ranks.c: the processes of a run, which of its steps and probes are whole,
+ * and what is wrong with their norms. Steps are looked at in a window, the last
+ * ones by default: all of a long run of many ranks is a lot to read.
  */
 #include "http/routes.h"
 
 #include "base/clock.h"
+#include "http/rank_pairs_json.h"
 #include "http/rank_table.h"
 #include "http/reply.h"
 #include "pure/rank_diagnosis.h"
@@ -15,6 +16,12 @@
 #define STEPS_DEFAULT 1024
 #define STEPS_MOST 1000000
 #define NUMBER_TEXT_MAX 20
+/* Beside those that rank_scan reads anyway. */
+#define PROBE_COMPARED_FIELDS                                                  \
+    (ROW_BIT(PROBE_loss) | ROW_BIT(PROBE_loss_end) | ROW_BIT(PROBE_lr) |       \
+        ROW_BIT(PROBE_grad_mid_sq) | ROW_BIT(PROBE_param_sq) |                 \
+        ROW_BIT(PROBE_micro_grad_sq) | ROW_BIT(PROBE_cost_ns) |                \
+        ROW_BIT(PROBE_grad_evals))
 
 struct query {
     bool has_from;
@@ -26,6 +33,7 @@ struct query {
 struct looked {
     struct rank_table table;
     struct rank_diagnosis *diagnosis;
+    struct rank_pairs probes;
     uint64_t from, to;
     uint64_t complete, incomplete, open, disagree;
     uint64_t last_complete; /* if any is */
@@ -72,6 +80,14 @@ static bool look(void *context, const struct rank_step *step)
     return true;
 }
 
+static bool look_at_probe(void *context, const struct rank_step *probe)
+{
+    struct looked *l = context;
+    rank_pairs_add(&l->probes, probe);
+    rank_diagnosis_add(l->diagnosis, probe);
+    return true;
+}
+
 static void choose_window(struct looked *l, const struct query *query)
 {
     uint64_t last = l->table.last_step;
@@ -87,7 +103,7 @@ static enum err_code read_steps(struct reader *reader, struct looked *l,
 {
     const struct trainer trainer = trainer_of_hello(run->hello_json);
     l->diagnosis = rank_diagnosis_new(&trainer);
-    if (l->diagnosis == NULL) {
+    if (l->diagnosis == NULL || !rank_pairs_init(&l->probes, trainer.world)) {
         return err_nomem(e);
     }
     choose_window(l, query);
@@ -99,14 +115,22 @@ static enum err_code read_steps(struct reader *reader, struct looked *l,
             "from: more than %d steps before to, or before the run's last",
             STEPS_MOST - 1);
     }
-    const struct scan_query scan = {
-        .run = run->id,
-        .kind = WIRE_STEP,
-        .fields = RANK_DIAGNOSIS_FIELDS,
-        .from_step = l->from,
-        .to_step = l->to,
+    struct rank_query ranks = {
+        .scan = { .run = run->id,
+            .kind = WIRE_STEP,
+            .fields = RANK_DIAGNOSIS_FIELDS,
+            .from_step = l->from,
+            .to_step = l->to },
+        .wanted = RANK_SCAN_DIAGNOSIS,
     };
-    return rank_scan(reader, &scan, RANK_SCAN_DIAGNOSIS, look, l, e);
+    enum err_code code = rank_scan(reader, &ranks, look, l, NULL, e);
+    if (code == ERR_NONE) {
+        ranks.scan.kind = WIRE_PROBE;
+        ranks.scan.fields = PROBE_COMPARED_FIELDS;
+        ranks.wanted = RANK_SCAN_VALUES;
+        code = rank_scan(reader, &ranks, look_at_probe, l, NULL, e);
+    }
+    return code;
 }
 
 /* ---- writing --------------------------------------------------------------
@@ -145,7 +169,8 @@ static void write_steps(struct buf *out, const struct looked *l)
 
 static void write_finding(struct buf *out, const struct rank_finding *f)
 {
-    buf_printf(out, "{\"code\":\"%s\",\"field\":", rank_finding_name(f->code));
+    buf_printf(out, "{\"code\":\"%s\",\"kind\":\"%s\",\"field\":",
+        rank_finding_name(f->code), f->kind == WIRE_PROBE ? "probe" : "step");
     buf_json_text(out, str_of(f->field));
     buf_text(out, ",\"factor\":");
     buf_json_optional(out, f->factor == f->factor, f->factor);
@@ -169,6 +194,8 @@ static enum err_code write_json(struct buf *out, struct reader *reader,
     size_t n = rank_diagnosis_findings(l->diagnosis, findings);
     buf_printf(out, "{\"data\":{\"world\":%u,", (unsigned)l->table.world);
     write_steps(out, l);
+    buf_text(out, ",\"probes\":");
+    rank_pairs_json(out, &l->probes);
     buf_text(out, ",\"findings\":[");
     for (size_t i = 0; i < n; i++) {
         buf_comma(out, i);
@@ -218,6 +245,7 @@ static enum err_code answer_in_one_snapshot(struct request *req,
     }
     reader_end(reader);
     rank_diagnosis_free(l.diagnosis);
+    rank_pairs_done(&l.probes);
     rank_table_done(&l.table);
     return code;
 }

@@ -2,27 +2,28 @@
  * api_scatter.c: the pairs of a run as points, or as a density grid when they
  * are more than the caller can draw. Two passes over the probes in one
  * snapshot: the first counts and finds the range, the second fills; so memory
- * follows what is sent and not what there is.
+ * follows what is sent and not what there is, but for what rank_scan.h takes.
  */
 #include "http/routes.h"
 
 #include "http/pair_query.h"
-#include "http/record_query.h"
+#include "http/rank_pairs_json.h"
 #include "http/reply.h"
 #include "pure/scatter.h"
-#include "store/pair_scan.h"
+#include "traj.h"
 
 #define MAX_DEFAULT 20000
 #define MAX_MOST 200000
 
 struct scatter {
-    struct scan_query scan;
+    struct pair_choice choice;
     int wanted_regressor, wanted_estimator;
     uint64_t max;
     /* The first pass. */
     struct pair_census census;
     struct scatter_range ranges[PAIR_ESTIMATORS][PAIR_REGRESSORS];
-    uint64_t n; /* pairs of all classes */
+    uint64_t n; /* pairs of all classes, and probes that are in none */
+    struct rank_pairs tally;
     /* What is shown. */
     enum fit_regressor regressor;
     unsigned estimator;
@@ -36,7 +37,7 @@ static enum err_code parse(
     struct request *req, struct scatter *ret, struct err *e)
 {
     *ret = (struct scatter){ 0 };
-    record_query_window(req, WIRE_PROBE, &ret->scan);
+    pair_choice_parse(req, &ret->choice);
     ret->wanted_regressor = pair_query_regressor(req, "x");
     ret->wanted_estimator = pair_query_estimator(req);
     ret->max = request_u64(req, "max", 1, MAX_MOST, MAX_DEFAULT);
@@ -92,39 +93,57 @@ static void choose(struct scatter *s)
     s->range = &s->ranges[s->estimator][s->regressor];
 }
 
+static enum err_code pass(struct reader *reader, struct scatter *s,
+    pair_visit_fn visit, struct rank_pairs *tally, struct err *e)
+{
+    struct pair_query query = s->choice.query; /* both from the start */
+    struct pair_window window;
+    struct pair_visitor visitor = {
+        .window = &window, .visit = visit, .context = s, .tally = tally
+    };
+    pair_window_init(&window, s->choice.window);
+    enum err_code code = pair_scan(reader, &query, &visitor, e);
+    s->n += tally != NULL ? pair_window_waiting(&window) : 0;
+    return code;
+}
+
 static enum err_code collect(
     struct reader *reader, struct scatter *s, struct err *e)
 {
-    const struct scan_query from_the_start = s->scan;
-    enum err_code code = pair_scan(reader, &s->scan, count, s, e);
+    enum err_code code = pass(reader, s, count, &s->tally, e);
     if (code != ERR_NONE) {
         return code;
     }
     choose(s);
-    s->scan = from_the_start;
     if (s->range->n <= s->max) {
-        return pair_scan(reader, &s->scan, take_point, s, e);
+        return pass(reader, s, take_point, NULL, e);
     }
     s->grid = scatter_grid_new(s->range);
     if (s->grid == NULL) {
         return err_set(e, ERR_NOMEM, "no memory for a density grid");
     }
-    return pair_scan(reader, &s->scan, take_cell, s, e);
+    return pass(reader, s, take_cell, NULL, e);
 }
 
-static enum err_code collect_in_one_snapshot(
-    struct request *req, struct scatter *s, struct err *e)
+static enum err_code collect_in_one_snapshot(struct request *req,
+    const struct run_row *run, struct scatter *s, struct err *e)
 {
     struct reader *reader = NULL;
     enum err_code code = request_reader(req, &reader, e);
+    if (code == ERR_NONE) {
+        code = reader_begin(reader, e);
+    }
     if (code != ERR_NONE) {
         return code;
     }
-    code = reader_begin(reader, e);
+    code = pair_choice_of_run(&s->choice, reader, run, e);
+    if (code == ERR_NONE && !rank_pairs_init(&s->tally, s->choice.world)) {
+        code = err_nomem(e);
+    }
     if (code == ERR_NONE) {
         code = collect(reader, s, e);
-        reader_end(reader);
     }
+    reader_end(reader);
     return code;
 }
 
@@ -227,6 +246,12 @@ static void write_json(struct buf *out, const struct scatter *s)
         "{\"data\":{\"x_name\":\"%s\",\"y_name\":\"%s\",\"estimator\":\"%s\",",
         pair_regressor_name(s->regressor), pair_smoothness_name(s->regressor),
         pair_estimator_name(s->estimator));
+    buf_printf(out, "\"group\":%u,\"window\":%u,\"rank\":\"",
+        (unsigned)s->choice.query.group,
+        s->estimator == TRAJ_ESTIMATOR_MICROBATCH ? (unsigned)s->choice.window
+                                                  : 1U);
+    pair_choice_write_rank(out, &s->choice);
+    buf_text(out, "\",");
     if (s->grid != NULL) {
         write_density(out, s->grid);
     } else {
@@ -239,6 +264,12 @@ static void write_json(struct buf *out, const struct scatter *s)
     buf_u64(out, shown);
     buf_text(out, "},\"excluded\":");
     buf_u64(out, s->n - shown);
+    buf_text(out, ",\"ranks\":");
+    if (s->choice.query.global) {
+        rank_pairs_json(out, &s->tally);
+    } else {
+        buf_text(out, "null");
+    }
     buf_char(out, '}');
 }
 
@@ -248,16 +279,17 @@ static enum err_code answer(struct request *req, struct scatter *s,
     if (request_is_fresh(req, run, 0)) {
         return reply_not_modified(req, e);
     }
-    s->scan.run = run->id;
     pairs_init(&s->points, MAX_MOST);
     struct buf out = { 0 };
-    enum err_code code = collect_in_one_snapshot(req, s, e);
+    enum err_code code = collect_in_one_snapshot(req, run, s, e);
     if (code == ERR_NONE) {
         write_json(&out, s);
         code = reply_buf(req, MEDIA_JSON, &out, e);
     }
     scatter_grid_free(s->grid);
     pairs_done(&s->points);
+    rank_pairs_done(&s->tally);
+    pair_choice_done(&s->choice);
     return code;
 }
 

@@ -11,6 +11,7 @@
 #include "http/reply.h"
 #include "pure/buckets.h"
 #include "pure/derived.h"
+#include "pure/rank_pairs.h"
 #include "store/rank_scan.h"
 #include "store/scan.h"
 
@@ -22,7 +23,8 @@
 
 struct series {
     struct scan_query scan;
-    enum record_rank rank; /* of STEP metrics; others are scan.rank's */
+    enum record_rank rank; /* of STEP metrics; of METRIC it is scan.rank's */
+    bool global_probes;    /* of PROBE metrics */
     size_t n;
     struct metric metrics[METRICS_MAX];
     struct buckets buckets[METRICS_MAX];
@@ -77,7 +79,7 @@ static enum err_code parse(
     struct request *req, struct series *ret, struct err *e)
 {
     *ret = (struct series){ 0 };
-    ret->rank = record_query_steps(req, &ret->scan);
+    ret->rank = record_query_ranks(req, WIRE_STEP, &ret->scan);
     parse_metrics(req, ret);
     ret->max_buckets = request_u64(
         req, "buckets", BUCKETS_LEAST, BUCKETS_MOST, BUCKETS_DEFAULT);
@@ -135,17 +137,18 @@ static enum err_code add_batch(struct series *s, enum wire_kind kind,
     return ERR_NONE;
 }
 
-/* A step of all ranks. */
+/* A step or a probe of all ranks. */
 static bool add_step(void *context, const struct rank_step *step)
 {
     struct series *s = context;
     const struct trainer trainer = { step->world, s->trainer.optimizer };
     struct scan_batch one = { .n = 1, .present = &step->present };
-    for (unsigned f = 0; f < STEP_FIELDS; f++) {
-        one.columns[f] = &step->values[f];
+    (void)rank_step_row(step, one.columns);
+    if (step->rules->kind == WIRE_PROBE && !rank_step_is_whole(step)) {
+        return true;
     }
     for (size_t m = 0; m < s->n; m++) {
-        if (s->metrics[m].kind == WIRE_STEP &&
+        if (s->metrics[m].kind == step->rules->kind &&
             !add_values(&s->buckets[m], &s->metrics[m], &trainer, &one)) {
             return false;
         }
@@ -157,12 +160,14 @@ static bool add_step(void *context, const struct rank_step *step)
 static enum err_code choose_rank(
     struct reader *reader, struct series *s, struct err *e)
 {
-    enum traj_combine rule = TRAJ_COMBINE_NONE;
+    struct rank_scan_first first = { 0 };
     enum err_code code = ERR_NONE;
+    s->global_probes = s->rank == RECORD_RANK_GLOBAL ||
+                       (s->rank == RECORD_RANK_AUTO && s->trainer.world > 1);
     if (s->rank == RECORD_RANK_AUTO && s->trainer.world > 1) {
-        code = rank_scan_rule(reader, s->scan.run, &rule, e);
-        s->rank =
-            rule == TRAJ_COMBINE_SHARD ? RECORD_RANK_GLOBAL : RECORD_RANK_GIVEN;
+        code = rank_scan_first(reader, s->scan.run, &first, e);
+        s->rank = first.rule == TRAJ_COMBINE_SHARD ? RECORD_RANK_GLOBAL
+                                                   : RECORD_RANK_GIVEN;
     }
     return code;
 }
@@ -176,8 +181,10 @@ static enum err_code read_kind(
     if (s->scan.fields == 0) {
         return ERR_NONE;
     }
-    if (kind == WIRE_STEP && s->rank == RECORD_RANK_GLOBAL) {
-        return rank_scan(reader, &s->scan, RANK_SCAN_VALUES, add_step, s, e);
+    if ((kind == WIRE_STEP && s->rank == RECORD_RANK_GLOBAL) ||
+        (kind == WIRE_PROBE && s->global_probes)) {
+        const struct rank_query ranks = { .scan = s->scan };
+        return rank_scan(reader, &ranks, add_step, s, NULL, e);
     }
     enum err_code code = scan_open(reader, &s->scan, &scan, e);
     if (code != ERR_NONE) {

@@ -89,11 +89,28 @@ static bool add_rules(cJSON *clipping, struct diag_clip *clip)
            json_add_optional(object, "deviation", has, sqrt(zclip->variance));
 }
 
+/* Why records say nothing, and in words why there is no scale at all. */
+static bool add_absent(cJSON *object, const struct diag_noise *noise)
+{
+    cJSON *absent = cJSON_AddObjectToObject(object, "absent");
+    bool ok = absent != NULL;
+    for (unsigned why = 0; ok && why < NOISE_ABSENT; why++) {
+        ok = json_add_u64(absent, noise_absent_name((enum noise_absent)why),
+            noise->absent[why]);
+    }
+    enum noise_absent most = NOISE_NONFINITE;
+    const bool none = noise->windows[DIAG_WINDOWS - 1].n == 0 &&
+                      noise_absent_most(noise, &most);
+    return ok &&
+           (none ? json_add_text(object, "reason", noise_absent_text(most))
+                 : json_add_null(object, "reason"));
+}
+
 static bool add_noise(cJSON *data, const struct diag_noise *noise)
 {
-    cJSON *array = cJSON_AddArrayToObject(
-        cJSON_AddObjectToObject(data, "noise"), "windows");
-    bool ok = array != NULL;
+    cJSON *object_of_all = cJSON_AddObjectToObject(data, "noise");
+    cJSON *array = cJSON_AddArrayToObject(object_of_all, "windows");
+    bool ok = array != NULL && add_absent(object_of_all, noise);
     for (unsigned w = 0; w < DIAG_WINDOWS; w++) {
         const struct noise_window *window = &noise->windows[w];
         const bool any = window->n > 0;

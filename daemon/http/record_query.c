@@ -89,10 +89,10 @@ void record_query_window(
     parse_rank(req, request_text(req, "rank", NUMBER_TEXT_MAX, "0"), ret_query);
 }
 
-enum record_rank record_query_steps(
-    struct request *req, struct scan_query *ret_query)
+enum record_rank record_query_ranks(
+    struct request *req, enum wire_kind kind, struct scan_query *ret_query)
 {
-    parse_window(req, WIRE_STEP, ret_query);
+    parse_window(req, kind, ret_query);
     const char *rank = request_text(req, "rank", NUMBER_TEXT_MAX, NULL);
     if (rank == NULL) {
         return RECORD_RANK_AUTO;

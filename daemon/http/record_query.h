@@ -17,16 +17,16 @@ enum record_format { RECORD_JSON, RECORD_NDJSON, RECORD_CSV };
 void record_query_window(
     struct request *req, enum wire_kind kind, struct scan_query *ret_query);
 
-/* Of which process STEP records are wanted. */
+/* Of which process records are wanted, where they can be put together. */
 enum record_rank {
     RECORD_RANK_GIVEN,  /* scan_query.rank */
     RECORD_RANK_GLOBAL, /* one of all: rank_scan.h; scan_query.rank is 0 */
     RECORD_RANK_AUTO,   /* not said; scan_query.rank is 0 */
 };
 
-/* The same for STEP records, where rank=global is possible. */
-enum record_rank record_query_steps(
-    struct request *req, struct scan_query *ret_query);
+/* The same where rank=global is possible. */
+enum record_rank record_query_ranks(
+    struct request *req, enum wire_kind kind, struct scan_query *ret_query);
 
 /* fields=a,b,...: a mask; every field if the parameter is absent. */
 uint64_t record_query_fields(struct request *req, enum wire_kind kind);

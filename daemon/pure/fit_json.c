@@ -111,6 +111,7 @@ void fit_json(struct buf *out, const struct run_fit *fit, const char *run_uid)
     put_excluded(out, fit);
     buf_text(out, ",\"every\":");
     buf_json_u64(out, fit->every);
+    buf_printf(out, ",\"window\":%u", (unsigned)fit->window);
     put_steps(out, fit);
     put_range(out, "x_range", any, report->x_min, report->x_max);
     put_range(out, "y_range", any, report->y_min, report->y_max);

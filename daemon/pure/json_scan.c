@@ -222,3 +222,19 @@ bool json_next_member(
     *pos = skip_blank(object, end);
     return true;
 }
+
+bool json_next_element(struct str array, size_t *pos, struct str *ret_value)
+{
+    size_t i = *pos == 0 ? skip_blank(array, 0) : *pos;
+    if (i >= array.n || array.p[i] != (*pos == 0 ? '[' : ',')) {
+        return false; /* no array, or at its closing bracket */
+    }
+    i = skip_blank(array, i + 1);
+    size_t end = read_value(array, i, UINT32_MAX);
+    if (end == FAIL) {
+        return false; /* an empty array */
+    }
+    *ret_value = (struct str){ array.p + i, end - i };
+    *pos = skip_blank(array, end);
+    return true;
+}

@@ -27,4 +27,7 @@ bool json_is_valid(struct str text, unsigned depth_max);
 bool json_next_member(
     struct str object, size_t *pos, struct str *ret_key, struct str *ret_value);
 
+/* The elements of a valid array, likewise. */
+bool json_next_element(struct str array, size_t *pos, struct str *ret_value);
+
 #endif

@@ -82,8 +82,10 @@ static bool read_column(
 static bool is_shard(
     const struct live_source *source, const struct section *s, uint32_t i)
 {
+    const unsigned combine =
+        s->kind == WIRE_STEP ? (unsigned)STEP_combine : (unsigned)PROBE_combine;
     return source->world > 1 &&
-           section_bits(s, STEP_combine, i) == TRAJ_COMBINE_SHARD;
+           section_bits(s, combine, i) == TRAJ_COMBINE_SHARD;
 }
 
 static void add_step(struct live_rows *rows, const struct live_source *source,
@@ -120,11 +122,14 @@ static void add_probe(struct live_rows *rows, const struct live_source *source,
     struct laid_out record;
     lay_out(&record, s, i, PAIR_FIELDS);
     struct pair pair;
-    if (!pair_read(record.columns, record.row.present, 0, &pair)) {
+    if (row_u64(&record.row, PROBE_group) != 0 ||
+        !pair_read(&record.row, &pair)) {
         return;
     }
     see_step(rows, pair.step);
-    if (rows->n_probes == LIVE_ROWS_MAX) {
+    bool in_window = pair.estimator == TRAJ_ESTIMATOR_MICROBATCH;
+    if (is_shard(source, s, i) || in_window ||
+        rows->n_probes == LIVE_ROWS_MAX) {
         rows->more = true;
         return;
     }
@@ -156,7 +161,8 @@ static void add_other(struct live_rows *rows, const struct live_source *source,
 {
     for (uint32_t i = 0; i < message->n_sections; i++) {
         const struct section *s = &message->sections[i];
-        if (s->kind == WIRE_STEP && is_shard(source, s, 0)) {
+        bool steps = s->kind == WIRE_STEP || s->kind == WIRE_PROBE;
+        if (steps && is_shard(source, s, 0)) {
             rows->more = true;
         }
     }

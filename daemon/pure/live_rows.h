@@ -68,7 +68,8 @@ void live_rows_clear(struct live_rows *rows, const struct live_rows *from);
  * was added before. Rows of an older attempt (a spool sent late) and the
  * change to a newer one (the trainer went back) change what is already drawn:
  * they set `more`. So do shards of a run of several processes, of any rank: a
- * shard's norms are not the run's, whose steps are made of all ranks.
+ * shard's norms are not the run's, whose steps and probes are made of all
+ * ranks; and so do probes of microbatches, many of which make one pair.
  */
 void live_rows_add(struct live_rows *rows, const struct live_source *source,
     const struct message *message);

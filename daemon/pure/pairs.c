@@ -20,6 +20,10 @@ const char *pair_use_name(enum pair_use use)
         [PAIR_NOISE_LIMITED] = "noise_limited",
         [PAIR_NOT_POSITIVE] = "not_positive",
         [PAIR_OTHER_ESTIMATOR] = "other_estimator",
+        [PAIR_WINDOW_OPEN] = "window_open",
+        [PAIR_INCOMPLETE] = "incomplete",
+        [PAIR_RANKS_DIFFER] = "ranks_differ",
+        [PAIR_GAMMAS_DIFFER] = "gammas_differ",
     };
     static_assert(sizeof names / sizeof names[0] == PAIR_USES, "all named");
     return names[use];
@@ -54,14 +58,6 @@ const char *pair_estimator_name(unsigned estimator)
     return name != NULL ? name : "unknown";
 }
 
-/* What sampling noise adds to squares of norms, as far as it is known. */
-struct noise {
-    double grad_sq;  /* to that of a gradient */
-    double dgrad_sq; /* to that of the difference over the whole step */
-    double floor_sq; /* y^2 that noise alone gives; 0 where not known */
-    bool unknown;    /* it ought to be known, and is not: nothing is */
-};
-
 /* The variance of the mean of K microbatches, from ||vbar||^2 and the mean of
  * ||v_k||^2: ||vbar||^2 less this is U(v). */
 static double variance_of_mean(double k, double of_mean_sq, double mean_sq)
@@ -70,34 +66,39 @@ static double variance_of_mean(double k, double of_mean_sq, double mean_sq)
 }
 
 /* U is free of the noise: only a floor that the trainer named limits it. */
-static void of_microbatches(struct noise *noise, const struct row *r)
+static void of_microbatches(struct pair_squares *squares, const struct row *r)
 {
     const uint64_t k = row_u64(r, PROBE_micro_batches);
-    noise->unknown = k < 2 || !row_has(r, PROBE_micro_grad_sq) ||
-                     !row_has(r, PROBE_micro_dgrad_sq);
-    noise->grad_sq = variance_of_mean(
-        (double)k, row_f64(r, PROBE_grad_sq), row_f64(r, PROBE_micro_grad_sq));
-    noise->dgrad_sq = variance_of_mean((double)k, row_f64(r, PROBE_dgrad_sq),
-        row_f64(r, PROBE_micro_dgrad_sq));
+    squares->unknown = k < 2 || !row_has(r, PROBE_micro_grad_sq) ||
+                       !row_has(r, PROBE_micro_dgrad_sq);
+    squares->grad_noise = variance_of_mean(
+        (double)k, squares->start, row_f64(r, PROBE_micro_grad_sq));
+    squares->dgrad_noise = variance_of_mean(
+        (double)k, squares->dgrad, row_f64(r, PROBE_micro_dgrad_sq));
 }
 
-static struct noise noise_of(const struct row *r)
+void pair_squares_read(const struct row *r, struct pair_squares *ret)
 {
     const uint64_t estimator = row_u64(r, PROBE_estimator);
-    struct noise noise = { 0 };
+    *ret = (struct pair_squares){
+        .start = row_f64(r, PROBE_grad_sq),
+        .middle = row_f64(r, PROBE_grad_mid_sq),
+        .end = row_f64(r, PROBE_grad_end_sq),
+        .delta = row_f64(r, PROBE_delta_sq),
+        .dgrad = row_f64(r, PROBE_dgrad_sq),
+    };
     if (estimator == TRAJ_ESTIMATOR_MICROBATCH) {
-        of_microbatches(&noise, r);
+        of_microbatches(ret, r);
     }
     if (estimator == TRAJ_ESTIMATOR_DIFFERENT && row_has(r, PROBE_noise_sq)) {
-        noise.grad_sq = row_f64(r, PROBE_noise_sq);
-        noise.dgrad_sq = 2 * noise.grad_sq;
-        noise.floor_sq = noise.dgrad_sq / row_f64(r, PROBE_delta_sq);
+        ret->grad_noise = row_f64(r, PROBE_noise_sq);
+        ret->dgrad_noise = 2 * ret->grad_noise;
+        ret->floor = ret->dgrad_noise / ret->delta;
     }
     if (row_has(r, PROBE_noise_floor)) {
-        noise.floor_sq =
+        ret->floor =
             row_f64(r, PROBE_noise_floor) * row_f64(r, PROBE_noise_floor);
     }
-    return noise;
 }
 
 /* No smaller than 0; NaN stays NaN. */
@@ -106,52 +107,34 @@ static double less_noise(double square, double noise)
     return square - noise < 0 ? 0 : square - noise;
 }
 
-/* The norms at the two ends of the step, its middle and its length. */
-struct norms {
-    double start, end, delta;
-    bool has_start, has_middle, has_end, has_delta;
-};
-
-static struct norms norms_of(const struct row *r)
-{
-    return (struct norms){
-        .start = sqrt(row_f64(r, PROBE_grad_sq)),
-        .end = sqrt(row_f64(r, PROBE_grad_end_sq)),
-        .delta = sqrt(row_f64(r, PROBE_delta_sq)),
-        .has_start = row_has(r, PROBE_grad_sq),
-        .has_middle = row_has(r, PROBE_grad_mid_sq),
-        .has_end = row_has(r, PROBE_grad_end_sq),
-        .has_delta = row_has(r, PROBE_delta_sq),
-    };
-}
-
 static void read_x(
-    struct pair *pair, const struct row *r, const struct noise *noise)
+    struct pair *pair, const struct row *r, const struct pair_squares *s)
 {
-    const struct norms n = norms_of(r);
+    const bool start = row_has(r, PROBE_grad_sq);
+    const bool both = start && row_has(r, PROBE_grad_end_sq);
+    const bool all = both && row_has(r, PROBE_grad_mid_sq);
     for (unsigned k = 0; k < PAIR_REGRESSORS; k++) {
         pair->x[k] = fit_regressor((enum fit_regressor)k,
-            less_noise(row_f64(r, PROBE_grad_sq), noise->grad_sq),
-            less_noise(row_f64(r, PROBE_grad_mid_sq), noise->grad_sq),
-            less_noise(row_f64(r, PROBE_grad_end_sq), noise->grad_sq));
-        if (noise->grad_sq > 0 && pair->x[k] <= 0) {
+            less_noise(s->start, s->grad_noise),
+            less_noise(s->middle, s->grad_noise),
+            less_noise(s->end, s->grad_noise));
+        if (s->grad_noise > 0 && pair->x[k] <= 0) {
             pair->measured |= (uint16_t)PAIR_NOISE_BIT(k);
         }
     }
-    bool both = n.has_start && n.has_end;
-    pair->measured |= (uint16_t)((n.has_start ? PAIR_X_BIT(0) : 0) |
-                                 (both ? PAIR_X_BIT(1) : 0) |
-                                 (both && n.has_middle ? PAIR_X_BIT(2) : 0));
+    pair->measured |=
+        (uint16_t)((start ? PAIR_X_BIT(0) : 0) | (both ? PAIR_X_BIT(1) : 0) |
+                   (all ? PAIR_X_BIT(2) : 0));
 }
 
 /* y: as measured, noise included. */
-static void put_y(struct pair *pair, unsigned k, double y, const struct row *r,
-    const struct noise *noise)
+static void put_y(
+    struct pair *pair, unsigned k, double y, const struct pair_squares *s)
 {
-    const double added = noise->dgrad_sq / row_f64(r, PROBE_delta_sq);
-    pair->y[k] = noise->dgrad_sq != 0 ? sqrt(less_noise(y * y, added)) : y;
+    const double added = s->dgrad_noise / s->delta;
+    pair->y[k] = s->dgrad_noise != 0 ? sqrt(less_noise(y * y, added)) : y;
     pair->measured |= (uint16_t)PAIR_Y_BIT(k);
-    if (y * y < 4 * noise->floor_sq || (y > 0 && pair->y[k] <= 0)) {
+    if (y * y < 4 * s->floor || (y > 0 && pair->y[k] <= 0)) {
         pair->measured |= (uint16_t)PAIR_NOISE_BIT(k);
     }
 }
@@ -164,11 +147,10 @@ static void put_ceiling(struct pair *pair, unsigned k, double ceiling)
 
 /* The largest over gamma, and the ceiling of that gamma. */
 static void read_smoothness(
-    struct pair *pair, const struct row *r, const struct noise *noise)
+    struct pair *pair, const struct row *r, const struct pair_squares *s)
 {
     if (row_has(r, PROBE_smoothness)) {
-        put_y(
-            pair, FIT_REGRESSOR_START, row_f64(r, PROBE_smoothness), r, noise);
+        put_y(pair, FIT_REGRESSOR_START, row_f64(r, PROBE_smoothness), s);
     }
     if (row_has(r, PROBE_ceiling)) {
         put_ceiling(pair, FIT_REGRESSOR_START, row_f64(r, PROBE_ceiling));
@@ -176,53 +158,74 @@ static void read_smoothness(
 }
 
 static void read_secant(struct pair *pair, enum fit_regressor first,
-    const struct row *r, const struct noise *noise)
+    const struct row *r, const struct pair_squares *s)
 {
-    const struct norms n = norms_of(r);
+    const bool delta = row_has(r, PROBE_delta_sq);
+    const bool ends =
+        row_has(r, PROBE_grad_sq) && row_has(r, PROBE_grad_end_sq);
     for (unsigned k = first; k < PAIR_REGRESSORS; k++) {
-        if (row_has(r, PROBE_dgrad_sq) && n.has_delta) {
-            put_y(
-                pair, k, sqrt(row_f64(r, PROBE_dgrad_sq)) / n.delta, r, noise);
+        if (row_has(r, PROBE_dgrad_sq) && delta) {
+            put_y(pair, k, sqrt(s->dgrad) / sqrt(s->delta), s);
         }
-        if (n.has_start && n.has_end && n.has_delta) {
-            put_ceiling(pair, k, (n.start + n.end) / n.delta);
+        if (ends && delta) {
+            put_ceiling(
+                pair, k, (sqrt(s->start) + sqrt(s->end)) / sqrt(s->delta));
         }
     }
 }
 
-static void read_pair(struct pair *pair, const struct row *r)
+/* Of a layer in its own norm. */
+static void read_other_norm(struct pair *pair, const struct row *r)
 {
-    const struct noise noise = noise_of(r);
-    if (noise.unknown) {
+    const double floor = row_f64(r, PROBE_noise_floor);
+    const struct pair_squares squares = {
+        .floor = isnan(floor) ? 0 : floor * floor
+    };
+    if (row_has(r, PROBE_grad_dual)) {
+        pair->x[FIT_REGRESSOR_START] = row_f64(r, PROBE_grad_dual);
+        pair->measured |= (uint16_t)PAIR_X_BIT(FIT_REGRESSOR_START);
+    }
+    read_smoothness(pair, r, &squares);
+}
+
+static void read_values(struct pair *pair, const struct row *r)
+{
+    struct pair_squares squares;
+    if (row_u64(r, PROBE_norm) != 0 &&
+        pair->estimator != TRAJ_ESTIMATOR_MICROBATCH) {
+        read_other_norm(pair, r);
         return;
     }
-    read_x(pair, r, &noise);
+    pair_squares_read(r, &squares);
+    if (squares.unknown) {
+        return;
+    }
+    read_x(pair, r, &squares);
     if (pair->estimator == TRAJ_ESTIMATOR_MICROBATCH) {
-        read_secant(pair, FIT_REGRESSOR_START, r, &noise);
+        read_secant(pair, FIT_REGRESSOR_START, r, &squares);
     } else {
-        read_smoothness(pair, r, &noise);
-        read_secant(pair, FIT_REGRESSOR_TRAPEZOID, r, &noise);
+        read_smoothness(pair, r, &squares);
+        read_secant(pair, FIT_REGRESSOR_TRAPEZOID, r, &squares);
     }
 }
 
-bool pair_read(const uint64_t *const columns[static PROBE_FIELDS],
-    uint64_t present, size_t i, struct pair *ret_pair)
+bool pair_read(const struct row *row, struct pair *ret_pair)
 {
-    const struct row r = { columns, present, i };
-    uint64_t estimator = row_u64(&r, PROBE_estimator);
-    if (!row_has(&r, PROBE_step) || estimator >= PAIR_ESTIMATORS ||
-        row_u64(&r, PROBE_group) != 0 || row_u64(&r, PROBE_norm) != 0) {
+    uint64_t estimator = row_u64(row, PROBE_estimator);
+    bool of_all = row_u64(row, PROBE_group) == 0;
+    if (!row_has(row, PROBE_step) || estimator >= PAIR_ESTIMATORS ||
+        (of_all && row_u64(row, PROBE_norm) != 0)) {
         return false;
     }
     struct pair pair = {
-        .step = row_u64(&r, PROBE_step),
-        .flags = (uint16_t)row_u64(&r, PROBE_flags),
+        .step = row_u64(row, PROBE_step),
+        .flags = (uint16_t)row_u64(row, PROBE_flags),
         .estimator = (uint8_t)estimator,
     };
     for (unsigned k = 0; k < PAIR_REGRESSORS; k++) {
         pair.x[k] = pair.y[k] = pair.ceiling[k] = (double)NAN;
     }
-    read_pair(&pair, &r);
+    read_values(&pair, row);
     *ret_pair = pair;
     return true;
 }
@@ -231,6 +234,9 @@ enum pair_use pair_use(const struct pair *pair, enum fit_regressor regressor)
 {
     double x = pair->x[regressor];
     double y = pair->y[regressor];
+    if (pair->left_out != PAIR_USED) {
+        return (enum pair_use)pair->left_out;
+    }
     if ((pair->flags & TRAJ_PROBE_TINY_STEP) != 0) {
         return PAIR_TINY_STEP;
     }
@@ -305,13 +311,28 @@ enum fit_regressor pair_census_regressor(
 void pairs_init(struct pairs *pairs, size_t max)
 {
     assert(max >= 2);
-    *pairs = (struct pairs){ .max = max, .every = 1 };
+    *pairs = (struct pairs){ .max = max, .every = 1, .mark.every = 1 };
 }
 
 void pairs_done(struct pairs *pairs)
 {
     free(pairs->v);
-    *pairs = (struct pairs){ .max = pairs->max, .every = 1 };
+    pairs_init(pairs, pairs->max);
+}
+
+void pairs_set_mark(struct pairs *pairs)
+{
+    pairs->mark = (struct pairs_mark){ pairs->n, pairs->every, pairs->seen };
+}
+
+bool pairs_rewind(struct pairs *pairs)
+{
+    if (pairs->every != pairs->mark.every) {
+        return false;
+    }
+    pairs->n = pairs->mark.n;
+    pairs->seen = pairs->mark.seen;
+    return true;
 }
 
 /* Keeps those whose number in the order of arrival is a multiple of the new

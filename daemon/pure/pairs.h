@@ -4,7 +4,12 @@
  * may be fitted. Pure; memory only in struct pairs.
  *
  * Probes of different estimator classes answer different questions (theory.md
- * 4.3) and are never mixed; only probes of all parameters in the L2 norm count.
+ * 4.3) and are never mixed, nor are those of all parameters and of a layer. Of
+ * all parameters only the L2 norm counts; a layer measured in another one has
+ * its dual norm at the start and the smoothness, and no means over the step;
+ * U is made of inner products, so pairs of microbatches are always of L2.
+ *
+ * In a run of several processes a pair is of all of them: see rank_pairs.h.
  */
 #ifndef TRAJD_PAIRS_H
 #define TRAJD_PAIRS_H
@@ -14,6 +19,7 @@
 #include <stdint.h>
 
 #include "math/fit.h"
+#include "pure/row.h"
 #include "wire.h"
 
 #define PAIR_REGRESSORS 3 /* enum fit_regressor */
@@ -32,7 +38,7 @@
         UINT64_C(1) << PROBE_micro_batches |                                   \
         UINT64_C(1) << PROBE_micro_grad_sq |                                   \
         UINT64_C(1) << PROBE_micro_dgrad_sq | UINT64_C(1) << PROBE_noise_sq |  \
-        UINT64_C(1) << PROBE_noise_floor)
+        UINT64_C(1) << PROBE_noise_floor | UINT64_C(1) << PROBE_grad_dual)
 
 /* Why a pair is left out of a fit. */
 enum pair_use {
@@ -47,6 +53,10 @@ enum pair_use {
     PAIR_NOISE_LIMITED,   /* sampling noise alone gives half of it, or more */
     PAIR_NOT_POSITIVE,    /* a zero: not on logarithmic axes */
     PAIR_OTHER_ESTIMATOR, /* of another class than the fit's */
+    PAIR_WINDOW_OPEN,     /* its window is not full yet: see pair_window.h */
+    PAIR_INCOMPLETE,      /* a rank's part is missing: a part is no pair */
+    PAIR_RANKS_DIFFER,    /* ranks give other rules or microbatches */
+    PAIR_GAMMAS_DIFFER,   /* ranks measured at different points */
     PAIR_USES,
 };
 /* "used", "tiny_step", "rounding", ... */
@@ -71,7 +81,8 @@ const char *pair_estimator_name(unsigned estimator);
  *   of the gradient and of the difference; U of the two other gradients with
  *   the noise of the first, which is that of the same samples one step before.
  *   y is the secant for every regressor. Without the sums of the microbatches
- *   nothing was measured.
+ *   nothing was measured. One U may be below 0 though what it estimates is
+ *   not: what is drawn and fitted are means over windows (pair_window.h).
  * - DIFFERENT with noise_sq: G^2 - noise_sq and y^2 - 2 noise_sq/||d||^2.
  */
 struct pair {
@@ -84,6 +95,7 @@ struct pair {
     uint16_t measured; /* see pair_has_x, pair_has_y, pair_has_ceiling */
     uint16_t flags;    /* TRAJ_PROBE_* */
     uint8_t estimator; /* below PAIR_ESTIMATORS */
+    uint8_t left_out;  /* enum pair_use, where it is none of its values' */
 };
 #define PAIR_X_BIT(r) (1u << (r))
 #define PAIR_Y_BIT(r) (8u << (r))
@@ -105,12 +117,24 @@ static inline bool pair_has_ceiling(
     return (pair->measured & PAIR_CEILING_BIT(r)) != 0;
 }
 
-/* Record i of PROBE columns as scan.h and decode.h give them: columns[f] may
- * be NULL. false: no step, or of a layer, another norm, an unknown class. */
-bool pair_read(const uint64_t *const columns[static PROBE_FIELDS],
-    uint64_t present, size_t i, struct pair *ret_pair);
+/* A row of PAIR_FIELDS. false: no step, or of an unknown class, or of another
+ * norm than L2 while of all parameters. */
+bool pair_read(const struct row *row, struct pair *ret_pair);
 
 enum pair_use pair_use(const struct pair *pair, enum fit_regressor regressor);
+
+/* Squares as measured and what sampling noise adds to them, of one probe: what
+ * pairs are made of. NaN where it is absent. */
+struct pair_squares {
+    double start, middle, end; /* of the gradients */
+    double delta;
+    double dgrad;       /* over the whole step */
+    double grad_noise;  /* in a square of a gradient */
+    double dgrad_noise; /* in dgrad */
+    double floor;       /* y^2 that noise alone gives; 0 where not known */
+    bool unknown;       /* the noise ought to be known, and is not */
+};
+void pair_squares_read(const struct row *row, struct pair_squares *ret);
 
 /* How many pairs there are of each class, and with which regressor. */
 struct pair_census {
@@ -134,12 +158,22 @@ struct pairs {
     size_t n;
     size_t capacity;
     size_t max;
-    uint64_t every; /* 1 = all are here */
-    uint64_t seen;  /* given to pairs_add */
+    uint64_t every;   /* 1 = all are here */
+    uint64_t seen;    /* given to pairs_add */
+    uint32_t window;  /* of microbatch pairs, or 0: see pair_window.h */
+    uint64_t waiting; /* probes in a window that is not full */
+    struct pairs_mark {
+        size_t n;
+        uint64_t every, seen;
+    } mark;
 };
 void pairs_init(struct pairs *pairs, size_t max);
 void pairs_done(struct pairs *pairs);
 /* false: out of memory; the pairs are as before. */
 bool pairs_add(struct pairs *pairs, const struct pair *pair);
+/* Those that are here now stay; false from pairs_rewind: they were thinned. */
+void pairs_set_mark(struct pairs *pairs);
+/* Drops what came after the mark. */
+bool pairs_rewind(struct pairs *pairs);
 
 #endif

@@ -33,6 +33,9 @@ struct rank_diagnosis {
     uint32_t shard_world; /* of the last of them */
     struct note own_data;
     struct difference differences[RANK_SPREADS];
+    struct note probes_mixed;
+    struct note gammas;
+    struct difference probe_differences[RANK_SPREADS];
     struct rank_factor factor;
     /* Steps at which a rank is off the median, by rank. */
     uint32_t *grad_off;
@@ -49,6 +52,7 @@ const char *rank_finding_name(enum rank_finding_code code)
         [RANK_FINDING_FACTOR] = "wrong_factor",
         [RANK_FINDING_DISAGREE] = "replicas_disagree",
         [RANK_FINDING_DIFFER] = "ranks_differ",
+        [RANK_FINDING_GAMMAS] = "gammas_differ",
     };
     return names[code];
 }
@@ -207,18 +211,34 @@ static void add_difference(struct difference *difference,
     }
 }
 
-void rank_diagnosis_add(struct rank_diagnosis *d, const struct rank_step *step)
+static void add_differences(
+    struct difference *differences, const struct rank_step *step)
 {
-    assert(step->world <= TRAINER_WORLD_MAX && step->grad_sq != NULL);
-    d->world = step->world > d->world ? step->world : d->world;
+    for (size_t i = 0; i < step->rules->n_compared; i++) {
+        if ((step->disagree & ROW_BIT(step->rules->compared[i].field)) != 0) {
+            add_difference(&differences[i], &step->spreads[i], step->step);
+        }
+    }
+}
+
+static void add_probe(struct rank_diagnosis *d, const struct rank_step *step)
+{
+    if ((step->flags & RANK_MIXED) != 0) {
+        note(&d->probes_mixed, step->step);
+    }
+    if ((step->flags & RANK_GAMMAS) != 0) {
+        note(&d->gammas, step->step);
+    }
+    add_differences(d->probe_differences, step);
+}
+
+static void add_step(struct rank_diagnosis *d, const struct rank_step *step)
+{
+    assert(step->grad_sq != NULL);
     if ((step->flags & RANK_MIXED) != 0) {
         note(&d->mixed, step->step);
     }
-    for (size_t i = 0; i < RANK_SPREADS; i++) {
-        if ((step->disagree & ROW_BIT(rank_spread_field(i))) != 0) {
-            add_difference(&d->differences[i], &step->spreads[i], step->step);
-        }
-    }
+    add_differences(d->differences, step);
     if (step->world > 1 && step->n_in == step->world) {
         d->examined++;
         if (step->rule != TRAJ_COMBINE_SHARD &&
@@ -228,6 +248,18 @@ void rank_diagnosis_add(struct rank_diagnosis *d, const struct rank_step *step)
     }
     if (d->trainer.optimizer == OPTIMIZER_SGD) {
         rank_factor_add(&d->factor, step);
+    }
+}
+
+void rank_diagnosis_add(struct rank_diagnosis *d, const struct rank_step *step)
+{
+    assert(step->world <= TRAINER_WORLD_MAX);
+    assert(step->rules->kind != WIRE_GROUP);
+    d->world = step->world > d->world ? step->world : d->world;
+    if (step->rules->kind == WIRE_PROBE) {
+        add_probe(d, step);
+    } else {
+        add_step(d, step);
     }
 }
 
@@ -245,6 +277,7 @@ static struct rank_finding *add(struct findings *findings,
     struct rank_finding *finding = &findings->v[findings->n++];
     *finding = (struct rank_finding){
         .code = code,
+        .kind = WIRE_STEP,
         .factor = (double)NAN,
         .first_step = note->first_step,
         .steps = note->steps,
@@ -299,7 +332,8 @@ static void find_factor(
 static void name_ranks(const struct rank_diagnosis *d, unsigned field,
     const struct difference *difference, struct rank_finding *f)
 {
-    const uint32_t *off = field == STEP_grad_sq    ? d->grad_off
+    const uint32_t *off = f->kind == WIRE_PROBE    ? NULL
+                          : field == STEP_grad_sq  ? d->grad_off
                           : field == STEP_param_sq ? d->param_off
                                                    : NULL;
     for (uint32_t rank = 0; off != NULL && rank < d->world; rank++) {
@@ -315,29 +349,75 @@ static void name_ranks(const struct rank_diagnosis *d, unsigned field,
     }
 }
 
-static void find_difference(
-    const struct rank_diagnosis *d, size_t i, struct findings *findings)
+static void find_difference(const struct rank_diagnosis *d, enum wire_kind kind,
+    size_t i, struct findings *findings)
 {
-    const struct difference *difference = &d->differences[i];
-    unsigned field = rank_spread_field(i);
-    bool measured = rank_field_is_measured(field);
+    const bool of_probe = kind == WIRE_PROBE;
+    const struct difference *difference =
+        of_probe ? &d->probe_differences[i] : &d->differences[i];
+    const struct rank_compared *compared = &rank_rules_of(kind)->compared[i];
+    bool measured = rank_is_measured(compared);
     struct rank_finding *f =
         add(findings, measured ? RANK_FINDING_DISAGREE : RANK_FINDING_DIFFER,
             &difference->note);
-    f->field = wire_kind_info(WIRE_STEP)->fields[field].name;
+    f->kind = kind;
+    f->field = wire_kind_info(kind)->fields[compared->field].name;
     f->factor = difference->worst;
-    name_ranks(d, field, difference, f);
+    name_ranks(d, compared->field, difference, f);
     char apart[64] = "is finite on some ranks and not on others";
     if (isfinite(difference->worst)) {
         (void)snprintf(apart, sizeof apart,
             "differs by up to %.2g of itself between ranks", difference->worst);
     }
     (void)snprintf(f->text, sizeof f->text,
-        "%s: %s %s, since step %" PRIu64 " (rank %u, for one); %s",
-        measured ? "replicas disagree" : "ranks differ", f->field, apart,
+        "%s: %s%s %s, since step %" PRIu64 " (rank %u, for one); %s",
+        measured ? "replicas disagree" : "ranks differ",
+        of_probe ? "a probe's " : "", f->field, apart,
         difference->note.first_step, (unsigned)f->ranks[0],
-        measured ? "they do not train the same model"
-                 : "the lowest rank's is shown");
+        !measured  ? "the lowest rank's is shown"
+        : of_probe ? "their gradients are of different data or different models"
+                   : "they do not train the same model");
+}
+
+static void find_differences(const struct rank_diagnosis *d, bool shards,
+    bool own_data, struct findings *findings)
+{
+    const struct rank_rules *rules = rank_rules_of(WIRE_STEP);
+    for (size_t i = 0; i < rules->n_compared; i++) {
+        /* What follows from shards and own data is not said again. */
+        bool said = (shards && rank_is_measured(&rules->compared[i])) ||
+                    (own_data && rank_has_data(&rules->compared[i]));
+        if (d->differences[i].note.steps > 0 && !said) {
+            find_difference(d, WIRE_STEP, i, findings);
+        }
+    }
+    for (size_t i = 0; i < rank_rules_of(WIRE_PROBE)->n_compared; i++) {
+        if (d->probe_differences[i].note.steps > 0) {
+            find_difference(d, WIRE_PROBE, i, findings);
+        }
+    }
+}
+
+static void find_odd_probes(
+    const struct rank_diagnosis *d, struct findings *findings)
+{
+    if (d->probes_mixed.steps > 0) {
+        struct rank_finding *f =
+            add(findings, RANK_FINDING_MIXED, &d->probes_mixed);
+        f->kind = WIRE_PROBE;
+        f->field = "combine";
+        (void)snprintf(f->text, sizeof f->text,
+            "ranks give different rules or numbers of microbatches for one "
+            "probe: it is left out");
+    }
+    if (d->gammas.steps > 0) {
+        struct rank_finding *f = add(findings, RANK_FINDING_GAMMAS, &d->gammas);
+        f->kind = WIRE_PROBE;
+        f->field = "gammas";
+        (void)snprintf(f->text, sizeof f->text,
+            "ranks measure one probe at different gammas: it is left out; "
+            "give all ranks the same");
+    }
 }
 
 size_t rank_diagnosis_findings(const struct rank_diagnosis *d,
@@ -360,13 +440,7 @@ size_t rank_diagnosis_findings(const struct rank_diagnosis *d,
         find_own_data(d, &findings);
     }
     find_factor(d, &findings);
-    for (size_t i = 0; i < RANK_SPREADS; i++) {
-        /* What follows from the two above is not said again. */
-        bool said = (shards && rank_field_is_measured(rank_spread_field(i))) ||
-                    (own_data && rank_field_has_data(rank_spread_field(i)));
-        if (d->differences[i].note.steps > 0 && !said) {
-            find_difference(d, i, &findings);
-        }
-    }
+    find_odd_probes(d, &findings);
+    find_differences(d, shards, own_data, &findings);
     return findings.n;
 }

@@ -1,6 +1,7 @@
 /*
  * rank_diagnosis: what is wrong with the norms of a run of several processes,
- * from its steps (ranks.h, with values kept) over any window. Pure.
+ * from its steps (ranks.h, with values kept) and its probes over any window.
+ * Pure.
  *
  * - Replicas that disagree, and anything else that ranks say of one step and
  *   do not agree on: by how much, who, since when.
@@ -41,6 +42,7 @@ enum rank_finding_code {
     RANK_FINDING_FACTOR,    /* (b) */
     RANK_FINDING_DISAGREE,  /* replicas disagree on what they measure */
     RANK_FINDING_DIFFER,    /* ranks differ on what they say of the step */
+    RANK_FINDING_GAMMAS,    /* probes of ranks have not the same points */
 };
 const char *rank_finding_name(enum rank_finding_code code);
 
@@ -48,7 +50,8 @@ const char *rank_finding_name(enum rank_finding_code code);
 #define RANK_FINDING_TEXT 320
 struct rank_finding {
     enum rank_finding_code code;
-    const char *field; /* of STEP; NULL where it is about no single one */
+    enum wire_kind kind; /* STEP or PROBE */
+    const char *field;   /* of it; NULL where it is about no single one */
     /* What ||g|| must be multiplied by (ONE_SHARD, FACTOR); the largest
      * relative difference seen (DISAGREE, DIFFER); else NaN. */
     double factor;
@@ -59,7 +62,7 @@ struct rank_finding {
     char text[RANK_FINDING_TEXT];       /* one sentence of English */
 };
 
-#define RANK_FINDINGS_MAX (RANK_SPREADS + 4)
+#define RANK_FINDINGS_MAX (2 * RANK_SPREADS + 6)
 
 /* The fields that it looks at, those that are compared included. */
 #define RANK_DIAGNOSIS_FIELDS                                                  \
@@ -72,11 +75,12 @@ struct rank_diagnosis;
 struct rank_diagnosis *rank_diagnosis_new(const struct trainer *trainer);
 void rank_diagnosis_free(struct rank_diagnosis *diagnosis); /* NULL is fine */
 
-/* step: with values kept, of a world of at most TRAINER_WORLD_MAX. */
+/* A STEP with values kept, or a PROBE; of a world of at most
+ * TRAINER_WORLD_MAX. */
 void rank_diagnosis_add(
     struct rank_diagnosis *diagnosis, const struct rank_step *step);
 
-/* The findings of the steps so far, the gravest first: how many. */
+/* The findings of what there was so far, the gravest first: how many. */
 size_t rank_diagnosis_findings(const struct rank_diagnosis *diagnosis,
     struct rank_finding ret_findings[static RANK_FINDINGS_MAX]);
 

@@ -3,10 +3,10 @@
  *
  * Invariants:
  * 1. open[0..n_open) are in the order in which they were opened, their slots
- *    are distinct, and no two have the same step and pass.
+ *    are distinct, and no two have the same step, item and pass.
  * 2. slots[s] of an open step has had at least one record; bit r of its `in`
  *    is set for those n_in ranks that have given theirs.
- * 3. waiting counts the ranks of its world that are neither in nor gone; a
+ * 3. waiting counts the holders of the step that are neither in nor gone; a
  *    step where it is 0 is not open any more.
  */
 #include "pure/ranks.h"
@@ -22,17 +22,19 @@ struct place {
     bool gone;
     uint32_t attempt;
     uint32_t passes; /* how often it went back */
+    uint32_t pass;   /* that its last record belongs to */
     uint64_t last;   /* step of its last record */
     uint64_t top;    /* its highest step */
+    uint64_t *items; /* bit i: it has given item i of that step */
 };
 
 /* A step that waits for ranks. */
 struct slot {
     struct rank_sum sum;
-    uint32_t world;
     uint32_t attempt; /* of the first record: decides which ones join */
     uint32_t again;
     uint32_t newest; /* attempt among those that joined */
+    struct rank_holders holders;
     uint32_t waiting;
     uint64_t *in;
     double *grad_sq; /* by rank; NULL unless values are kept */
@@ -43,6 +45,7 @@ struct slot {
 struct open {
     uint64_t step;
     uint64_t number; /* rises with every step opened */
+    uint32_t item;
     uint32_t pass;
     uint32_t slot;
 };
@@ -57,12 +60,14 @@ struct ranks {
     size_t hint; /* where the next record is likely to go */
     uint64_t opened;
     uint64_t *bits;
+    uint64_t *items;
     double *values;
+    struct rank_probe *probes; /* by slot; NULL unless the kind is PROBE */
 };
 
-static size_t words_of(uint32_t world)
+static size_t words_of(uint32_t bits)
 {
-    return ((size_t)world + 63) / 64;
+    return ((size_t)bits + 63) / 64;
 }
 
 size_t ranks_window(uint32_t world)
@@ -84,7 +89,9 @@ void ranks_free(struct ranks *ranks)
     free(ranks->open);
     free(ranks->free_slots);
     free(ranks->bits);
+    free(ranks->items);
     free(ranks->values);
+    free(ranks->probes);
     free(ranks);
 }
 
@@ -97,18 +104,43 @@ static bool reserve(struct ranks *ranks)
     ranks->open = calloc(o->window, sizeof *ranks->open);
     ranks->free_slots = calloc(o->window, sizeof *ranks->free_slots);
     ranks->bits = calloc(o->window, words * sizeof *ranks->bits);
+    ranks->items = calloc(o->world, words_of(o->items) * sizeof *ranks->items);
     if (o->keep_values) {
         ranks->values =
             calloc(o->window, 2 * (size_t)o->world * sizeof *ranks->values);
     }
+    bool probes = o->kind == WIRE_PROBE;
+    if (probes) {
+        ranks->probes = calloc(o->window, sizeof *ranks->probes);
+    }
     return ranks->places != NULL && ranks->slots != NULL &&
            ranks->open != NULL && ranks->free_slots != NULL &&
-           ranks->bits != NULL && (!o->keep_values || ranks->values != NULL);
+           ranks->bits != NULL && ranks->items != NULL &&
+           (!o->keep_values || ranks->values != NULL) &&
+           (!probes || ranks->probes != NULL);
+}
+
+static void lay_out(struct ranks *ranks)
+{
+    const struct ranks_options *o = &ranks->options;
+    for (size_t i = 0; i < o->window; i++) {
+        struct slot *slot = &ranks->slots[i];
+        slot->in = ranks->bits + i * words_of(o->world);
+        if (o->keep_values) {
+            slot->grad_sq = ranks->values + 2 * i * o->world;
+            slot->param_sq = slot->grad_sq + o->world;
+        }
+        ranks->free_slots[i] = (uint32_t)i;
+    }
+    for (uint32_t rank = 0; rank < o->world; rank++) {
+        ranks->places[rank].items = ranks->items + rank * words_of(o->items);
+    }
 }
 
 struct ranks *ranks_new(const struct ranks_options *options)
 {
-    assert(options->world > 0 && options->window > 0);
+    assert(options->world > 0 && options->window > 0 && options->items > 0);
+    assert(!options->keep_values || options->kind == WIRE_STEP);
     struct ranks *ranks = calloc(1, sizeof *ranks);
     if (ranks == NULL) {
         return NULL;
@@ -118,16 +150,7 @@ struct ranks *ranks_new(const struct ranks_options *options)
         ranks_free(ranks);
         return NULL;
     }
-    size_t words = words_of(options->world);
-    for (size_t i = 0; i < options->window; i++) {
-        struct slot *slot = &ranks->slots[i];
-        slot->in = ranks->bits + i * words;
-        if (options->keep_values) {
-            slot->grad_sq = ranks->values + 2 * i * options->world;
-            slot->param_sq = slot->grad_sq + options->world;
-        }
-        ranks->free_slots[i] = (uint32_t)i;
-    }
+    lay_out(ranks);
     return ranks;
 }
 
@@ -140,36 +163,61 @@ static bool is_in(const struct slot *slot, uint32_t rank)
 }
 
 /* n_open if there is none. */
-static size_t find(const struct ranks *ranks, uint64_t step, uint32_t pass)
+static size_t find(
+    const struct ranks *ranks, uint64_t step, uint32_t item, uint32_t pass)
 {
     size_t i = ranks->hint;
     for (size_t k = 0; k < ranks->n_open; k++, i++) {
         i = i >= ranks->n_open ? 0 : i;
-        if (ranks->open[i].step == step && ranks->open[i].pass == pass) {
+        const struct open *open = &ranks->open[i];
+        if (open->step == step && open->item == item && open->pass == pass) {
             return i;
         }
     }
     return ranks->n_open;
 }
 
-/* Empty, waiting for all who are there. */
-static void clear(
-    struct ranks *ranks, struct slot *slot, const struct ranks_source *source)
+static bool holds(
+    const struct ranks *ranks, uint32_t world, uint32_t rank, uint32_t item)
 {
-    rank_sum_init(&slot->sum);
-    slot->world = source->world;
+    const struct ranks_options *o = &ranks->options;
+    return o->holds == NULL || o->holds(o->context, world, rank, item);
+}
+
+/* Who has a part, and who of them is there. */
+static void await(struct ranks *ranks, struct slot *slot, uint32_t item)
+{
+    const uint32_t world = slot->holders.world;
+    for (uint32_t rank = 0; rank < world; rank++) {
+        if (!holds(ranks, world, rank, item)) {
+            continue;
+        }
+        if (slot->holders.n++ == 0) {
+            slot->holders.lowest = rank;
+        }
+        slot->waiting += !ranks->places[rank].gone;
+    }
+}
+
+/* Empty, waiting for all who are there. */
+static void clear(struct ranks *ranks, uint32_t at,
+    const struct ranks_source *source, uint32_t item)
+{
+    struct slot *slot = &ranks->slots[at];
+    rank_sum_init(&slot->sum, ranks->options.kind,
+        ranks->probes == NULL ? NULL : &ranks->probes[at]);
+    slot->holders = (struct rank_holders){ .world = source->world };
     slot->attempt = source->attempt;
     slot->again = source->again;
     slot->newest = source->attempt;
     slot->waiting = 0;
     memset(slot->in, 0, words_of(ranks->options.world) * sizeof *slot->in);
-    for (uint32_t rank = 0; rank < slot->world; rank++) {
-        slot->waiting += !ranks->places[rank].gone;
-        if (slot->grad_sq != NULL) {
-            slot->grad_sq[rank] = (double)NAN;
-            slot->param_sq[rank] = (double)NAN;
-        }
+    for (uint32_t rank = 0; rank < source->world && slot->grad_sq != NULL;
+         rank++) {
+        slot->grad_sq[rank] = (double)NAN;
+        slot->param_sq[rank] = (double)NAN;
     }
+    await(ranks, slot, item);
 }
 
 /* Takes the i-th out and gives it to visit. */
@@ -183,10 +231,13 @@ static bool give_out(struct ranks *ranks, size_t i)
     ranks->hint -= i < ranks->hint;
     ranks->free_slots[ranks->n_open] = open.slot;
     struct rank_step step;
-    rank_sum_result(&slot->sum, slot->world, &step);
+    rank_sum_result(&slot->sum, &slot->holders, &step);
     step.step = open.step;
+    step.item = open.item;
     step.attempt = slot->newest;
     step.in = slot->in;
+    step.holds = ranks->options.holds;
+    step.context = ranks->options.context;
     step.grad_sq = slot->grad_sq;
     step.param_sq = slot->param_sq;
     return ranks->options.visit(ranks->options.context, &step);
@@ -218,16 +269,16 @@ static bool settle(struct ranks *ranks, size_t i)
 
 /* The new step's index in *ret_i. */
 static bool open_step(struct ranks *ranks, const struct ranks_source *source,
-    uint64_t step, uint32_t pass, size_t *ret_i)
+    const struct open *as, size_t *ret_i)
 {
     if (ranks->n_open == ranks->options.window && !give_out(ranks, 0)) {
         return false;
     }
     uint32_t slot = ranks->free_slots[ranks->n_open];
-    clear(ranks, &ranks->slots[slot], source);
-    ranks->open[ranks->n_open] = (struct open){
-        .step = step, .number = ranks->opened++, .pass = pass, .slot = slot
-    };
+    clear(ranks, slot, source, as->item);
+    ranks->open[ranks->n_open] = *as;
+    ranks->open[ranks->n_open].number = ranks->opened++;
+    ranks->open[ranks->n_open].slot = slot;
     *ret_i = ranks->n_open++;
     return true;
 }
@@ -235,28 +286,43 @@ static bool open_step(struct ranks *ranks, const struct ranks_source *source,
 /* ---- records --------------------------------------------------------------
  */
 
+/* Has the rank done this before in its attempt? */
+static bool is_again(const struct place *place, uint64_t step, uint32_t item)
+{
+    return step < place->last ||
+           (step == place->last &&
+               (place->items[item / 64] >> item % 64 & 1) != 0);
+}
+
 /* The pass of its rank that the record belongs to: 0 for a step that it does
  * for the first time in this attempt. */
-static uint32_t pass_of(
-    struct place *place, const struct ranks_source *source, uint64_t step)
+static uint32_t pass_of(struct ranks *ranks, const struct ranks_source *source,
+    uint64_t step, uint32_t item)
 {
-    if (!place->known || place->attempt != source->attempt) {
+    struct place *place = &ranks->places[source->rank];
+    const bool fresh = !place->known || place->attempt != source->attempt;
+    const bool again = !fresh && is_again(place, step, item);
+    if (fresh) {
         place->known = true;
         place->attempt = source->attempt;
         place->passes = 0;
         place->top = step;
-    } else if (step <= place->last) {
-        place->passes++;
     }
-    place->last = step;
-    uint32_t pass = step <= place->top ? place->passes : 0;
+    place->passes += again;
+    if (fresh || again || step != place->last) {
+        memset(place->items, 0,
+            words_of(ranks->options.items) * sizeof *place->items);
+        place->pass = step <= place->top ? place->passes : 0;
+        place->last = step;
+    }
+    place->items[item / 64] |= UINT64_C(1) << item % 64;
     place->top = step > place->top ? step : place->top;
-    return pass;
+    return place->pass;
 }
 
 static bool joins(const struct slot *slot, const struct ranks_source *source)
 {
-    return slot->world == source->world && !is_in(slot, source->rank) &&
+    return slot->holders.world == source->world && !is_in(slot, source->rank) &&
            (slot->attempt == source->attempt || slot->again == source->again);
 }
 
@@ -268,30 +334,41 @@ static bool is_newer(const struct slot *slot, const struct ranks_source *source)
 }
 
 static void take(struct ranks *ranks, struct slot *slot,
-    const struct ranks_source *source, const struct row *record)
+    const struct ranks_source *source, const struct ranks_record *record)
 {
-    rank_sum_add(&slot->sum, source->rank, record);
+    rank_sum_add(&slot->sum, source->rank, record->row, record->points);
     slot->in[source->rank / 64] |= UINT64_C(1) << source->rank % 64;
     slot->newest =
         source->attempt > slot->newest ? source->attempt : slot->newest;
     slot->waiting -= !ranks->places[source->rank].gone;
     if (slot->grad_sq != NULL) {
-        slot->grad_sq[source->rank] = row_f64(record, STEP_grad_sq);
-        slot->param_sq[source->rank] = row_f64(record, STEP_param_sq);
+        slot->grad_sq[source->rank] = row_f64(record->row, STEP_grad_sq);
+        slot->param_sq[source->rank] = row_f64(record->row, STEP_param_sq);
     }
 }
 
-bool ranks_add(struct ranks *ranks, const struct ranks_source *source,
-    const struct row *record)
+/* Has it a place here at all? */
+static bool is_ours(const struct ranks *ranks,
+    const struct ranks_source *source, const struct ranks_record *record)
 {
-    if (!row_has(record, STEP_step) || source->rank >= source->world ||
-        source->world > ranks->options.world) {
+    const unsigned step = rank_rules_of(ranks->options.kind)->step;
+    return row_has(record->row, step) && source->rank < source->world &&
+           source->world <= ranks->options.world &&
+           record->item < ranks->options.items &&
+           holds(ranks, source->world, source->rank, record->item);
+}
+
+bool ranks_add(struct ranks *ranks, const struct ranks_source *source,
+    const struct ranks_record *record)
+{
+    if (!is_ours(ranks, source, record)) {
         return true;
     }
-    uint64_t step = row_u64(record, STEP_step);
-    uint32_t pass = pass_of(&ranks->places[source->rank], source, step);
-    size_t i = find(ranks, step, pass);
-    if (i == ranks->n_open && !open_step(ranks, source, step, pass, &i)) {
+    struct open as = { .item = record->item };
+    as.step = row_u64(record->row, rank_rules_of(ranks->options.kind)->step);
+    as.pass = pass_of(ranks, source, as.step, as.item);
+    size_t i = find(ranks, as.step, as.item, as.pass);
+    if (i == ranks->n_open && !open_step(ranks, source, &as, &i)) {
         return false;
     }
     struct slot *slot = &ranks->slots[ranks->open[i].slot];
@@ -299,7 +376,7 @@ bool ranks_add(struct ranks *ranks, const struct ranks_source *source,
         if (!is_newer(slot, source)) {
             return true;
         }
-        clear(ranks, slot, source);
+        clear(ranks, ranks->open[i].slot, source, as.item);
     }
     take(ranks, slot, source, record);
     ranks->hint = i + 1;
@@ -314,7 +391,9 @@ bool ranks_gone(struct ranks *ranks, uint32_t rank)
     ranks->places[rank].gone = true;
     for (size_t i = 0; i < ranks->n_open; i++) {
         struct slot *slot = &ranks->slots[ranks->open[i].slot];
-        slot->waiting -= rank < slot->world && !is_in(slot, rank);
+        const uint32_t world = slot->holders.world;
+        slot->waiting -= rank < world && !is_in(slot, rank) &&
+                         holds(ranks, world, rank, ranks->open[i].item);
     }
     for (size_t i = 0; i < ranks->n_open;) {
         if (ranks->slots[ranks->open[i].slot].waiting > 0) {

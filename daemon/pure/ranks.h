@@ -1,11 +1,14 @@
 /*
- * ranks: from the STEP records of all ranks of a run, one record per step
- * (rank_sum.h). Records come in any order between ranks and in their own order
- * within one: ascending steps, with gaps, and back where the trainer went back
- * and did steps again. Pure; memory is bounded by the window and the world.
+ * ranks: from the records of all ranks of a run, of one kind, one record per
+ * step (rank_sum.h), or per step and item: a step may have a probe of each
+ * class, and a record of each layer. Records come in any order between ranks
+ * and in their own order within one: ascending steps, with gaps, and back where
+ * the trainer went back and did steps again. Pure; memory is bounded by the
+ * window and the world. What is said of a step below is said of its items.
  *
  * A step is given to visit when
- * - every rank that is still there has given its record; or
+ * - every rank that has a part of it and is still there has given its record;
+ *   or
  * - a later step is whole, so that who is missing will not come any more; or
  * - the window of open steps is full: the one that was opened first goes; or
  * - ranks_flush.
@@ -47,11 +50,16 @@ struct ranks;
 typedef bool (*ranks_visit_fn)(void *context, const struct rank_step *step);
 
 struct ranks_options {
-    uint32_t world; /* the largest of all records; at least 1 */
+    enum wire_kind kind; /* STEP, PROBE or GROUP */
+    uint32_t world;      /* the largest of all records; at least 1 */
+    uint32_t items;      /* of a step; at least 1 */
     /* Open steps; RANKS_WINDOW, or fewer where values are kept of thousands of
      * ranks: ranks_window. At least 1. */
     size_t window;
-    bool keep_values; /* rank_step.grad_sq and param_sq */
+    bool keep_values; /* rank_step.grad_sq and param_sq; of STEP */
+    /* Has the rank a part of the item, in a run of that world? NULL: each has
+     * one of all. */
+    bool (*holds)(void *context, uint32_t world, uint32_t rank, uint32_t item);
     ranks_visit_fn visit;
     void *context;
 };
@@ -71,9 +79,16 @@ struct ranks_source {
     uint32_t again; /* earlier attempts of this rank that had this step */
 };
 
-/* A STEP record; without a step it is left out. false: visit said stop. */
+/* A record; without a step it is left out. */
+struct ranks_record {
+    const struct row *row;
+    uint32_t item;     /* below ranks_options.items */
+    struct str points; /* a probe's gammas */
+};
+
+/* false: visit said stop. */
 bool ranks_add(struct ranks *ranks, const struct ranks_source *source,
-    const struct row *record);
+    const struct ranks_record *record);
 
 /* Nothing more comes from this rank: nobody waits for it. Holds for ever. */
 bool ranks_gone(struct ranks *ranks, uint32_t rank);

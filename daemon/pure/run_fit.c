@@ -116,6 +116,10 @@ static void collect(const struct pairs *pairs,
         }
     }
     fit->excluded[PAIR_USED] = 0;
+    const bool ours = fit->estimator == TRAJ_ESTIMATOR_MICROBATCH;
+    fit->excluded[ours ? PAIR_WINDOW_OPEN : PAIR_OTHER_ESTIMATOR] +=
+        pairs->waiting;
+    fit->window = ours && pairs->window > 0 ? pairs->window : 1;
 }
 
 static int compare(const void *a, const void *b)
@@ -199,7 +203,7 @@ bool run_fit_compute(const struct pairs *pairs,
     collect(pairs, query, &sample, &fit);
     bool ok = fit_report(sample.x, sample.y, sample.n, FIT_N_MIN, &fit.report);
     if (ok) {
-        fit.report.n_excluded = in_sight - sample.n;
+        fit.report.n_excluded = in_sight - sample.n + pairs->waiting;
         fit.has_spearman_step = fit_spearman(sample.x, sample.step, sample.n,
             sample.workspace, &fit.spearman_step);
         doubt(&sample, &fit);

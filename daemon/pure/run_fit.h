@@ -48,6 +48,7 @@ struct run_fit {
     struct fit_report report;       /* n_excluded counts other classes too */
     uint64_t excluded[PAIR_USES];
     uint64_t every;
+    uint32_t window; /* probes in one pair: pair_window.h; else 1 */
     bool has_spearman_step;
     double spearman_step; /* of the regressor against the step */
     bool has_ceiling_ratio;

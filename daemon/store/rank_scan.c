@@ -1,264 +1,165 @@
 /*
  * rank_scan.c: the thread of its reader. Owns, for one scan, the list of the
- * run's streams, which says of which world an attempt is and what a rank had
- * done before, and the steps at which slices begin.
+ * run's streams and the steps at which slices begin.
  */
 #include "store/rank_scan.h"
 
-#include <string.h>
-
-#include "pure/trainer.h"
 #include "store/db.h"
-#include "store/runs.h"
+#include "store/rank_slices.h"
+#include "store/rank_spans.h"
 
 /* Fields that ranks.h reads whatever the caller wants. */
-#define NEEDED                                                                 \
+#define NEEDED_OF_STEP                                                         \
     (ROW_BIT(STEP_step) | ROW_BIT(STEP_combine) | ROW_BIT(STEP_stage) |        \
         ROW_BIT(STEP_grad_sq) | ROW_BIT(STEP_micro_batches))
+/* All that rank_probe.h makes something of. */
+#define NEEDED_OF_PROBE                                                        \
+    (ROW_BIT(PROBE_step) | ROW_BIT(PROBE_combine) | ROW_BIT(PROBE_estimator) | \
+        ROW_BIT(PROBE_group) | ROW_BIT(PROBE_norm) | ROW_BIT(PROBE_dtype) |    \
+        ROW_BIT(PROBE_smoothness_gamma) | ROW_BIT(PROBE_grad_sq) |             \
+        ROW_BIT(PROBE_grad_end_sq) | ROW_BIT(PROBE_dgrad_sq) |                 \
+        ROW_BIT(PROBE_delta_sq) | ROW_BIT(PROBE_noise_floor) |                 \
+        ROW_BIT(PROBE_rounding_floor) | ROW_BIT(PROBE_micro_batches) |         \
+        ROW_BIT(PROBE_micro_dgrad_sq) | ROW_BIT(PROBE_flags) |                 \
+        ROW_BIT(PROBE_gammas))
+#define NEEDED_OF_GROUP                                                        \
+    (ROW_BIT(GROUP_step) | ROW_BIT(GROUP_combine) | ROW_BIT(GROUP_stage) |     \
+        ROW_BIT(GROUP_group))
 
-/* One stream of the run that has steps. */
-struct span {
-    struct stream_id id;
-    uint32_t attempt;
-    uint32_t rank;
-    uint32_t world; /* of the attempt */
-    uint64_t first_step, last_step;
-    uint64_t steps; /* records */
-};
-
-/* The steps of an earlier attempt. */
-struct done {
-    uint64_t first_step, last_step;
-};
+#define NO_ITEM UINT32_MAX
 
 struct rank_scan {
     struct reader *reader;
     struct scan_query query;
+    uint32_t layer;
+    const struct layers *layers;
     struct ranks *ranks;
-    struct span *spans; /* by attempt, then rank */
-    size_t n_spans;
-    size_t spans_capacity;
-    uint64_t *steps; /* records of all spans, by rank */
-    uint32_t n_ranks;
-    uint64_t *starts; /* of slices, ascending; the first is from_step */
-    size_t n_starts;
-    size_t starts_capacity;
-    struct done *before; /* of the batch's rank: room for all spans */
+    ranks_visit_fn visit; /* the caller's, and what it wants */
+    void *context;
+    struct rank_spans spans;
+    struct rank_slices slices;
+    uint64_t n_read; /* records */
 };
 
-/* ---- the streams ----------------------------------------------------------
+/* ---- what is asked for -----------------------------------------------------
  */
 
-static bool grow(void **v, size_t *capacity, size_t n, size_t size)
+static bool holds(void *context, uint32_t world, uint32_t rank, uint32_t item)
 {
-    if (n < *capacity) {
-        return true;
+    const struct rank_scan *rs = context;
+    if (rs->query.kind == WIRE_GROUP) {
+        return layers_holds(rs->layers, world, rank, item + 1);
     }
-    size_t larger = *capacity == 0 ? 64 : *capacity * 2;
-    void *grown = db_realloc(*v, larger * size);
-    if (grown == NULL) {
-        return false;
-    }
-    *v = grown;
-    *capacity = larger;
-    return true;
+    return rs->layer == 0 || layers_holds(rs->layers, world, rank, rs->layer);
 }
 
-static enum err_code take_stream(
-    void *context, const struct stream_row *row, struct err *e)
+static bool visit_step(void *context, const struct rank_step *step)
 {
     struct rank_scan *rs = context;
-    const struct scan_query *query = &rs->query;
-    bool wanted = query->attempts != SCAN_ONE || query->attempt == row->attempt;
-    if (!wanted || !row->has_first_step) {
-        return ERR_NONE;
-    }
-    void *v = rs->spans;
-    if (!grow(&v, &rs->spans_capacity, rs->n_spans, sizeof *rs->spans)) {
-        return db_nomem(e, "ranks");
-    }
-    rs->spans = v;
-    rs->spans[rs->n_spans++] = (struct span){
-        .id = row->id,
-        .attempt = row->attempt,
-        .rank = row->rank,
-        .first_step = row->first_step,
-        .last_step = row->last_step,
-        .steps = row->records[WIRE_STEP],
-    };
-    return ERR_NONE;
+    return rs->visit(rs->context, step);
 }
 
-static enum err_code take_world(
-    void *context, const char *hello_json, struct err *e)
+/* By the run's number; 0: all parameters, or a group that nobody named. */
+static uint32_t layer_of(
+    const struct rank_scan *rs, const struct scan_batch *batch, uint64_t own)
 {
-    uint32_t *world = context;
-    (void)e;
-    *world = trainer_of_hello(hello_json).world;
-    return ERR_NONE;
+    return own == 0 || rs->layers == NULL
+               ? 0
+               : layers_number(rs->layers, batch->attempt, batch->rank, own);
 }
 
-/* Of each attempt, as its lowest rank says: a HELLO may be long. */
-static enum err_code read_worlds(
-    struct rank_scan *rs, uint32_t *ret_largest, struct err *e)
+/* Which of a step's records it is; NO_ITEM: none that is asked for. */
+static uint32_t item_of(const struct rank_scan *rs,
+    const struct scan_batch *batch, const struct row *row)
 {
-    *ret_largest = 1;
-    for (size_t i = 0; i < rs->n_spans; i++) {
-        struct span *span = &rs->spans[i];
-        if (i > 0 && span->attempt == span[-1].attempt) {
-            span->world = span[-1].world;
-            continue;
-        }
-        enum err_code code =
-            runs_hello(rs->reader, span->id, take_world, &span->world, e);
-        if (code != ERR_NONE) {
-            return code;
-        }
-        *ret_largest = span->world > *ret_largest ? span->world : *ret_largest;
+    if (rs->query.kind == WIRE_STEP) {
+        return 0;
     }
-    return ERR_NONE;
+    if (rs->query.kind == WIRE_GROUP) {
+        const uint32_t layer = layer_of(rs, batch, row_u64(row, GROUP_group));
+        return layer == 0 ? NO_ITEM : layer - 1;
+    }
+    const uint64_t own = row_u64(row, PROBE_group);
+    const uint64_t estimator = row_u64(row, PROBE_estimator);
+    bool ours =
+        rs->layer == 0 ? own == 0 : layer_of(rs, batch, own) == rs->layer;
+    return ours && estimator < RANK_SCAN_CLASSES ? (uint32_t)estimator
+                                                 : NO_ITEM;
+}
+
+static bool counts(
+    const void *context, const struct scan_batch *batch, size_t i)
+{
+    const struct row row = { batch->columns, batch->present[i], i };
+    return item_of(context, batch, &row) != NO_ITEM;
+}
+
+static uint32_t items_of(const struct rank_scan *rs)
+{
+    switch (rs->query.kind) {
+    case WIRE_PROBE:
+        return RANK_SCAN_CLASSES;
+    case WIRE_GROUP:
+        return layers_count(rs->layers);
+    default:
+        return 1;
+    }
 }
 
 /* ---- slices ---------------------------------------------------------------
  */
 
-static enum err_code count_steps(struct rank_scan *rs, struct err *e)
-{
-    for (size_t i = 0; i < rs->n_spans; i++) {
-        uint32_t rank = rs->spans[i].rank;
-        rs->n_ranks = rank >= rs->n_ranks ? rank + 1 : rs->n_ranks;
-    }
-    size_t bytes = ((size_t)rs->n_ranks + 1) * sizeof *rs->steps;
-    rs->steps = db_malloc(bytes);
-    if (rs->steps == NULL) {
-        return db_nomem(e, "ranks");
-    }
-    memset(rs->steps, 0, bytes);
-    for (size_t i = 0; i < rs->n_spans; i++) {
-        rs->steps[rs->spans[i].rank] += rs->spans[i].steps;
-    }
-    return ERR_NONE;
-}
-
-/* The rank with the most steps. */
-static uint32_t find_pilot(const struct rank_scan *rs)
+/* The rank with the most records, of those that have the layer. */
+static uint32_t find_pilot(struct rank_scan *rs)
 {
     uint32_t pilot = 0;
-    for (uint32_t rank = 1; rank < rs->n_ranks; rank++) {
-        pilot = rs->steps[rank] > rs->steps[pilot] ? rank : pilot;
+    uint64_t most = 0;
+    for (size_t i = 0; i < rs->spans.n; i++) {
+        const struct rank_span *span = &rs->spans.v[i];
+        const uint64_t records = rank_spans_records(&rs->spans, span->rank);
+        if (records > most && (rs->query.kind == WIRE_GROUP ||
+                                  holds(rs, span->world, span->rank, 0))) {
+            pilot = span->rank;
+            most = records;
+        }
     }
     return pilot;
-}
-
-static enum err_code add_start(
-    struct rank_scan *rs, uint64_t step, struct err *e)
-{
-    void *v = rs->starts;
-    if (!grow(&v, &rs->starts_capacity, rs->n_starts, sizeof *rs->starts)) {
-        return db_nomem(e, "ranks");
-    }
-    rs->starts = v;
-    rs->starts[rs->n_starts++] = step;
-    return ERR_NONE;
-}
-
-/* Where the pilot is on its way through the steps. Steps that it does again
- * do not count. */
-struct pilot {
-    bool any;
-    uint64_t top;
-    size_t n; /* since the last start */
-    size_t slice;
-};
-
-static enum err_code follow(struct rank_scan *rs, struct pilot *pilot,
-    const struct scan_batch *batch, struct err *e)
-{
-    enum err_code code = ERR_NONE;
-    for (size_t i = 0; i < batch->n && code == ERR_NONE; i++) {
-        uint64_t step = batch->columns[STEP_step] == NULL
-                            ? 0
-                            : batch->columns[STEP_step][i];
-        if (pilot->any && step <= pilot->top) {
-            continue;
-        }
-        pilot->any = true;
-        pilot->top = step;
-        if (pilot->n++ == pilot->slice) {
-            pilot->n = 1;
-            code = add_start(rs, step, e);
-        }
-    }
-    return code;
 }
 
 static enum err_code find_slices(
     struct rank_scan *rs, size_t slice, struct err *e)
 {
+    static const uint64_t fields[] = {
+        [WIRE_STEP] = ROW_BIT(STEP_step),
+        [WIRE_PROBE] = ROW_BIT(PROBE_step) | ROW_BIT(PROBE_group) |
+                       ROW_BIT(PROBE_estimator),
+        [WIRE_GROUP] = ROW_BIT(GROUP_step) | ROW_BIT(GROUP_group),
+    };
     struct scan_query query = rs->query;
-    struct pilot pilot = { .slice = slice };
-    struct scan *scan = NULL;
-    query.fields = ROW_BIT(STEP_step);
+    query.fields = fields[query.kind];
     query.attempts = query.attempts == SCAN_ALL ? SCAN_NEWEST : query.attempts;
     query.rank = find_pilot(rs);
-    enum err_code code = add_start(rs, query.from_step, e);
-    if (code == ERR_NONE) {
-        code = scan_open(rs->reader, &query, &scan, e);
-    }
-    if (code != ERR_NONE) {
-        return code;
-    }
-    struct scan_batch batch = { .n = 1 };
-    while (code == ERR_NONE && batch.n > 0) {
-        code = scan_next(scan, &batch, e);
-        if (code == ERR_NONE) {
-            code = follow(rs, &pilot, &batch, e);
-        }
-    }
-    scan_close(scan);
-    return code;
+    return rank_slices_find(
+        &rs->slices, rs->reader, &query, slice, counts, rs, e);
 }
 
 /* ---- reading --------------------------------------------------------------
  */
 
-/* The batch's span, and in rs->before those of earlier attempts of its rank:
- * only where the newest attempts are looked at together. */
-static const struct span *place(
-    struct rank_scan *rs, const struct scan_batch *batch, size_t *ret_n_before)
+static struct str points_of(
+    const struct rank_scan *rs, const struct scan_batch *batch, size_t i)
 {
-    *ret_n_before = 0;
-    for (size_t i = 0; i < rs->n_spans; i++) {
-        const struct span *span = &rs->spans[i];
-        if (span->rank != batch->rank) {
-            continue;
-        }
-        if (span->attempt == batch->attempt) {
-            return span;
-        }
-        if (rs->query.attempts == SCAN_NEWEST) {
-            rs->before[(*ret_n_before)++] =
-                (struct done){ span->first_step, span->last_step };
-        }
-    }
-    return NULL; /* it has no step */
-}
-
-static uint32_t count_again(
-    const struct rank_scan *rs, size_t n_before, uint64_t step)
-{
-    uint32_t again = 0;
-    for (size_t i = 0; i < n_before; i++) {
-        again +=
-            step >= rs->before[i].first_step && step <= rs->before[i].last_step;
-    }
-    return again;
+    bool has = rs->query.kind == WIRE_PROBE && batch->texts != NULL &&
+               (batch->present[i] & ROW_BIT(PROBE_gammas)) != 0;
+    return has ? batch->texts[i] : (struct str){ 0 };
 }
 
 static bool feed(struct rank_scan *rs, const struct scan_batch *batch)
 {
-    size_t n_before = 0;
-    const struct span *span = place(rs, batch, &n_before);
+    const unsigned step = rank_rules_of(rs->query.kind)->step;
+    const struct rank_span *span =
+        rank_spans_find(&rs->spans, batch->attempt, batch->rank);
+    rs->n_read += batch->n;
     if (span == NULL) {
         return true;
     }
@@ -268,9 +169,14 @@ static bool feed(struct rank_scan *rs, const struct scan_batch *batch)
             .rank = batch->rank,
             .world = span->world,
             .attempt = batch->attempt,
-            .again = count_again(rs, n_before, row_u64(&row, STEP_step)),
+            .again = rank_spans_again(&rs->spans, row_u64(&row, step)),
         };
-        if (!ranks_add(rs->ranks, &source, &row)) {
+        const struct ranks_record record = {
+            .row = &row,
+            .item = item_of(rs, batch, &row),
+            .points = points_of(rs, batch, i),
+        };
+        if (!ranks_add(rs->ranks, &source, &record)) {
             return false;
         }
     }
@@ -316,8 +222,8 @@ static enum err_code read_slice(
 static bool dismiss(struct rank_scan *rs, uint32_t world)
 {
     for (uint32_t rank = 0; rank < world; rank++) {
-        bool there = rank < rs->n_ranks && rs->steps[rank] > 0;
-        if (!there && !ranks_gone(rs->ranks, rank)) {
+        if (rank_spans_records(&rs->spans, rank) == 0 &&
+            !ranks_gone(rs->ranks, rank)) {
             return false;
         }
     }
@@ -327,38 +233,54 @@ static bool dismiss(struct rank_scan *rs, uint32_t world)
 static enum err_code read_all(struct rank_scan *rs, struct err *e)
 {
     enum err_code code = ERR_NONE;
-    for (size_t i = 0; i < rs->n_starts && code == ERR_NONE; i++) {
-        bool last = i + 1 == rs->n_starts;
-        uint64_t to = last ? rs->query.to_step : rs->starts[i + 1] - 1;
-        code = read_slice(rs, rs->starts[i], to, e);
+    const uint64_t *starts = rs->slices.starts;
+    for (size_t i = 0; i < rs->slices.n && code == ERR_NONE; i++) {
+        bool last = i + 1 == rs->slices.n;
+        uint64_t to = last ? rs->query.to_step : starts[i + 1] - 1;
+        code = read_slice(rs, starts[i], to, e);
     }
     return code;
 }
 
-static enum err_code run(struct rank_scan *rs, enum rank_scan_for wanted,
-    ranks_visit_fn visit, void *context, struct err *e)
+static enum err_code start(struct rank_scan *rs, uint32_t world,
+    enum rank_scan_for wanted, size_t window, struct err *e)
+{
+    rs->ranks = ranks_new(&(struct ranks_options){
+        .kind = rs->query.kind,
+        .world = world,
+        .items = items_of(rs),
+        .window = window,
+        .keep_values = wanted == RANK_SCAN_DIAGNOSIS,
+        .holds = rs->layers == NULL ? NULL : holds,
+        .visit = visit_step,
+        .context = rs,
+    });
+    return rs->ranks == NULL ? db_nomem(e, "ranks") : ERR_NONE;
+}
+
+/* Of a kind with many records a step, twice what one step may have. */
+static size_t window_of(
+    const struct rank_scan *rs, enum rank_scan_for wanted, uint32_t world)
+{
+    if (wanted == RANK_SCAN_DIAGNOSIS) {
+        return ranks_window(world);
+    }
+    const size_t slice =
+        items_of(rs) > RANK_SCAN_SLICE ? items_of(rs) : RANK_SCAN_SLICE;
+    return 2 * slice;
+}
+
+static enum err_code run(
+    struct rank_scan *rs, enum rank_scan_for wanted, struct err *e)
 {
     uint32_t world = 1;
     enum err_code code =
-        runs_streams(rs->reader, rs->query.run, take_stream, rs, e);
-    if (code == ERR_NONE) {
-        code = read_worlds(rs, &world, e);
-    }
-    if (code != ERR_NONE || rs->n_spans == 0) {
+        rank_spans_read(&rs->spans, rs->reader, &rs->query, &world, e);
+    if (code != ERR_NONE || rs->spans.n == 0 || items_of(rs) == 0) {
         return code;
     }
-    bool values = wanted == RANK_SCAN_DIAGNOSIS;
-    size_t window = values ? ranks_window(world) : 2 * (size_t)RANK_SCAN_SLICE;
-    rs->ranks = ranks_new(&(struct ranks_options){ .world = world,
-        .window = window,
-        .keep_values = values,
-        .visit = visit,
-        .context = context });
-    rs->before = db_malloc(rs->n_spans * sizeof *rs->before);
-    if (rs->ranks == NULL || rs->before == NULL) {
-        return db_nomem(e, "ranks");
-    }
-    code = count_steps(rs, e);
+    const size_t window = window_of(rs, wanted, world);
+    code = start(rs, world, wanted, window, e);
     if (code == ERR_NONE) {
         code = find_slices(rs, window / 2, e);
     }
@@ -368,34 +290,48 @@ static enum err_code run(struct rank_scan *rs, enum rank_scan_for wanted,
     return code == ERR_NONE ? read_all(rs, e) : code;
 }
 
-enum err_code rank_scan(struct reader *reader, const struct scan_query *query,
-    enum rank_scan_for wanted, ranks_visit_fn visit, void *context,
-    struct err *e)
+static uint64_t needed_of(enum wire_kind kind)
 {
-    struct rank_scan rs = { .reader = reader, .query = *query };
-    rs.query.kind = WIRE_STEP;
-    rs.query.fields |= NEEDED;
+    return kind == WIRE_STEP    ? NEEDED_OF_STEP
+           : kind == WIRE_PROBE ? NEEDED_OF_PROBE
+                                : NEEDED_OF_GROUP;
+}
+
+enum err_code rank_scan(struct reader *reader, const struct rank_query *query,
+    ranks_visit_fn visit, void *context, uint64_t *ret_records, struct err *e)
+{
+    struct rank_scan rs = {
+        .reader = reader,
+        .query = query->scan,
+        .layer = query->layer,
+        .layers = query->layers,
+        .visit = visit,
+        .context = context,
+    };
+    rs.query.fields |= needed_of(rs.query.kind);
     enum err_code code = reader_begin(reader, e);
     if (code != ERR_NONE) {
         return code;
     }
-    code = run(&rs, wanted, visit, context, e);
+    code = run(&rs, query->wanted, e);
     reader_end(reader);
+    if (code == ERR_NONE && ret_records != NULL) {
+        *ret_records = rs.n_read;
+    }
     ranks_free(rs.ranks);
-    db_free(rs.spans);
-    db_free(rs.steps);
-    db_free(rs.starts);
-    db_free(rs.before);
+    rank_slices_done(&rs.slices);
+    rank_spans_done(&rs.spans);
     return code;
 }
 
-enum err_code rank_scan_rule(struct reader *reader, struct run_id run,
-    enum traj_combine *ret_rule, struct err *e)
+enum err_code rank_scan_first(struct reader *reader, struct run_id run,
+    struct rank_scan_first *ret_first, struct err *e)
 {
     const struct scan_query query = {
         .run = run,
         .kind = WIRE_STEP,
-        .fields = ROW_BIT(STEP_combine),
+        .fields = ROW_BIT(STEP_combine) | ROW_BIT(STEP_micro_grad_sq) |
+                  ROW_BIT(STEP_stage),
         .rank = SCAN_ALL_RANKS,
         .to_step = UINT64_MAX,
     };
@@ -410,8 +346,12 @@ enum err_code rank_scan_rule(struct reader *reader, struct run_id run,
         const struct row row = { batch.columns,
             batch.n > 0 ? batch.present[0] : 0, 0 };
         uint64_t rule = row_u64(&row, STEP_combine);
-        *ret_rule = rule > TRAJ_COMBINE_REPLICA ? TRAJ_COMBINE_NONE
-                                                : (enum traj_combine)rule;
+        *ret_first = (struct rank_scan_first){
+            .rule = rule > TRAJ_COMBINE_REPLICA ? TRAJ_COMBINE_NONE
+                                                : (enum traj_combine)rule,
+            .has_parts = row_has(&row, STEP_micro_grad_sq) &&
+                         (row_u64(&row, STEP_stage) & TRAJ_STAGE_LOCAL) == 0,
+        };
     }
     scan_close(scan);
     return code;

@@ -254,7 +254,7 @@ static enum err_code fit_run(
         .to_step = UINT64_MAX,
     };
     struct run_fit fit;
-    if (!run_fit_compute(&run->pairs, &everything, &fit)) {
+    if (!run_fit_compute(&run->follow.pairs, &everything, &fit)) {
         return err_set(e, ERR_NOMEM, "no memory for a fit");
     }
     counter_add(COUNTER_FITS, 1);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/hash.h"
-#include "store/pair_scan.h"
+#include "pure/trainer.h"
 #include "threads/analysis.h"
 
 struct analysis_run *analysis_run_new(const char *uid)
@@ -15,31 +15,31 @@ struct analysis_run *analysis_run_new(const char *uid)
         return NULL;
     }
     memcpy(run->uid, uid, strnlen(uid, RUN_UID_MAX));
-    pairs_init(&run->pairs, ANALYSIS_PAIRS_MAX);
+    pairs_init(&run->follow.pairs, ANALYSIS_PAIRS_MAX);
     return run;
 }
 
 void analysis_run_free(struct analysis_run *run)
 {
     if (run != NULL) {
-        pairs_done(&run->pairs);
+        pairs_done(&run->follow.pairs);
         free(run);
     }
 }
 
 void analysis_run_rest(struct analysis_run *run)
 {
-    pairs_done(&run->pairs);
+    pairs_done(&run->follow.pairs);
     run->has_pairs = false;
 }
 
-/* A number that changes when what is read could read otherwise now: rank 0
- * has a new attempt, a late record in an old one, or an attempt's first step,
- * which says what the later attempt replaces. */
+/* A number that changes when what is read could read otherwise now: a rank has
+ * a new attempt, a late record in an old one, or an attempt's first step, which
+ * says what the later attempt replaces. */
 struct past {
     uint64_t hash;
-    struct stream_row last;
-    bool any;
+    uint32_t n_ranks;    /* looked at: 1 where only rank 0 is read */
+    uint64_t *committed; /* by rank, of its last stream so far, 1 more; 0 */
 };
 
 static void mix(struct past *past, uint64_t value)
@@ -52,56 +52,53 @@ static enum err_code add_stream(
 {
     (void)e;
     struct past *past = context;
-    if (row->rank != 0) {
+    if (row->rank >= past->n_ranks) {
         return ERR_NONE;
     }
-    if (past->any) {
-        mix(past, past->last.committed_seq); /* an older attempt */
+    if (past->committed[row->rank] != 0) {
+        mix(past, past->committed[row->rank]); /* an older attempt */
     }
     mix(past, row->attempt);
+    mix(past, row->rank);
     mix(past, row->has_first_step ? row->first_step + 1 : 0);
-    past->last = *row;
-    past->any = true;
+    past->committed[row->rank] = row->committed_seq + 1;
     return ERR_NONE;
 }
 
 static enum err_code read_past(struct reader *reader, const struct run_row *row,
-    uint64_t *ret_past, struct err *e)
+    bool global, uint64_t *ret_past, struct err *e)
 {
-    struct past past = { .hash = HASH_START };
+    struct past past = {
+        .hash = hash_u64(HASH_START, global),
+        .n_ranks = global ? TRAINER_WORLD_MAX : 1,
+    };
+    past.committed = calloc(past.n_ranks, sizeof *past.committed);
+    if (past.committed == NULL) {
+        return err_nomem(e);
+    }
     enum err_code code = runs_streams(reader, row->id, add_stream, &past, e);
+    free(past.committed);
     if (code == ERR_NONE) {
         *ret_past = past.hash;
     }
     return code;
 }
 
-static void start_over(
-    struct analysis_run *run, const struct run_row *row, uint64_t past)
-{
-    pairs_done(&run->pairs);
-    run->query = (struct scan_query){
-        .run = row->id,
-        .attempts = SCAN_NEWEST,
-        .rank = 0,
-        .to_step = UINT64_MAX,
-    };
-    run->past = past;
-    run->has_pairs = true;
-}
-
 enum err_code analysis_run_read(struct analysis_run *run, struct reader *reader,
     const struct run_row *row, struct err *e)
 {
+    const bool global = trainer_of_hello(row->hello_json).world > 1;
     uint64_t past = 0;
-    enum err_code code = read_past(reader, row, &past, e);
+    enum err_code code = read_past(reader, row, global, &past, e);
     if (code != ERR_NONE) {
         return code;
     }
     if (!run->has_pairs || past != run->past) {
-        start_over(run, row, past);
+        pair_follow_start(&run->follow, row->id, global);
+        run->past = past;
+        run->has_pairs = true;
     }
-    code = pair_scan(reader, &run->query, pair_scan_collect, &run->pairs, e);
+    code = pair_follow_read(&run->follow, reader, row->records[WIRE_PROBE], e);
     if (code != ERR_NONE) {
         run->has_pairs = false; /* else some would be in twice next time */
     }

@@ -1,7 +1,7 @@
 /*
- * analysis_run: what the analysis thread remembers of one run: its pairs, read
- * as far as they are committed, and its last fit. The analysis thread's alone,
- * but for what is said below.
+ * analysis_run: what the analysis thread remembers of one run: its pairs, of
+ * all its ranks together, read as far as they are committed, and its last fit.
+ * The analysis thread's alone, but for what is said below.
  */
 #ifndef TRAJD_ANALYSIS_RUN_H
 #define TRAJD_ANALYSIS_RUN_H
@@ -10,12 +10,11 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "pure/pairs.h"
 #include "pure/run_fit.h"
 #include "pure/run_state.h"
+#include "store/pair_follow.h"
 #include "store/reader.h"
 #include "store/runs.h"
-#include "store/scan.h"
 
 struct analysis_run {
     char uid[RUN_UID_MAX + 1]; /* constant */
@@ -38,9 +37,8 @@ struct analysis_run {
     int64_t changed_mono_ns;   /* the last change */
     int64_t fitted_mono_ns;
 
-    /* Pairs as far as query says; void when the run's past changed. */
-    struct pairs pairs;
-    struct scan_query query;
+    /* Void when the run's past changed. */
+    struct pair_follow follow;
     uint64_t past; /* see read_past in analysis_run.c */
     bool has_pairs;
 };

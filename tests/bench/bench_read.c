@@ -135,11 +135,10 @@ static double read_pairs(
     struct reader *reader, struct run_id run, struct pairs *pairs)
 {
     struct err e = { 0 };
-    struct scan_query query = { .run = run, .to_step = UINT64_MAX };
+    struct pair_query query = { .scan = { .run = run, .to_step = UINT64_MAX } };
     int64_t began = clock_mono_ns();
     pairs_done(pairs);
-    must(pair_scan(reader, &query, pair_scan_collect, pairs, &e) == ERR_NONE,
-        e.text);
+    must(pair_scan_all(reader, &query, 1, pairs, &e) == ERR_NONE, e.text);
     return (double)(clock_mono_ns() - began) / 1e6;
 }
 

@@ -256,6 +256,17 @@ function groupsOf({ steps, options: { layers } }) {
         );
 }
 
+/** What /layers says of them: the last step's, in columns. */
+function newestOf(groups) {
+    const rows = groups.filter(({ step }) => step === groups.at(-1).step);
+    const column = (name) => rows.map((row) => row[name] ?? null);
+    return {
+        ...Object.fromEntries(["group", "step", "grad_sq", "param_sq", "delta_sq", "grad_delta", "grad_max_abs"]
+            .map((name) => [name, column(name)])),
+        disagree: rows.map(() => 0),
+    };
+}
+
 export function ranksOf({ run, steps }) {
     const last = steps.length - 1;
     return {
@@ -264,6 +275,7 @@ export function ranksOf({ run, steps }) {
         findings: [
             {
                 code: "replicas_disagree",
+                kind: "step",
                 field: "param_sq",
                 factor: 0.02,
                 first_step: 40,
@@ -639,12 +651,14 @@ export class Mock {
                 return { data: diagnosticsOf(made) };
             case "ranks":
                 return { data: ranksOf(made) };
-            case "groups":
             case "probes":
                 return recordsOf(groupsOf(made), query);
             case "layers":
-                return { data: LAYER_NAMES.slice(0, made.options.layers).map((name, i) => (
-                    { group: i + 1, name, size: 64, rows: 8, cols: 8, norm: 1, combine: 0 })) };
+                return {
+                    data: LAYER_NAMES.slice(0, made.options.layers).map((name, i) => (
+                        { group: i + 1, name, size: 64, rows: 8, cols: 8, norm: 1, combine: 0, ranks: 1, size_sum: 64 })),
+                    newest: newestOf(groupsOf(made)),
+                };
             default:
                 return null;
         }

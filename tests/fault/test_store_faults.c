@@ -200,8 +200,11 @@ static bool count_step(void *context, const struct rank_step *step)
 static enum err_code read_ranks(
     struct reader *reader, size_t *ret_n, struct err *e)
 {
-    const struct scan_query query = rig_query((struct run_id){ 1 }, WIRE_STEP);
-    return rank_scan(reader, &query, RANK_SCAN_DIAGNOSIS, count_step, ret_n, e);
+    const struct rank_query query = {
+        .scan = rig_query((struct run_id){ 1 }, WIRE_STEP),
+        .wanted = RANK_SCAN_DIAGNOSIS,
+    };
+    return rank_scan(reader, &query, count_step, ret_n, NULL, e);
 }
 
 static enum err_code read_all(const struct rig *rig, size_t *ret_n)

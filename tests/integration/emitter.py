@@ -70,7 +70,8 @@ class Emitter:
 def layers_of(groups):
     """What /layers says of a run with that many groups."""
     return [{"group": k, "name": f"größe.{k}/weight", "size": 3 * k, "rows": k, "cols": 3,
-             "norm": (k - 1) % 4, "combine": (k - 1) % 3} for k in range(1, groups + 1)]
+             "norm": (k - 1) % 4, "combine": (k - 1) % 3, "ranks": 1, "size_sum": 3 * k}
+            for k in range(1, groups + 1)]
 
 
 def exported(trajd, run_id, attempt=1):

@@ -182,8 +182,8 @@ def test_replicas_and_lone_speakers_show_rank_0(trajd, fleet):
         assert (data["rank"], data["metrics"]["grad_norm"]["last"]) == ("0", [2.0])
 
 
-@pytest.mark.parametrize("path", ["steps", "scatter", "fits", "probes"])
-def test_records_and_fits_are_of_ranks_and_not_global(trajd, fleet, path):
+@pytest.mark.parametrize("path", ["steps", "probes", "groups"])
+def test_records_are_of_ranks_and_not_global(trajd, fleet, path):
     ranks = [Rank("r", 0, 1)]
     record_shards(ranks, 1, np.ones(1))
     fleet.deliver(ranks)

@@ -158,7 +158,8 @@ def test_doubtful_probes_are_left_out_by_reason(trajd, cloud):
     assert data["n"] == 500 and data["n_excluded"] == 5
     assert data["excluded"] == {"tiny_step": 1, "rounding": 2, "nonfinite": 1, "not_measured": 0,
                                 "burst": 0, "noise_limited": 0, "not_positive": 0,
-                                "other_estimator": 1}
+                                "other_estimator": 1, "window_open": 0, "incomplete": 0,
+                                "ranks_differ": 0, "gammas_differ": 0}
     assert data["y_range"][1] < 1e9
     other = fits(trajd, "?estimator=different")
     assert other["n"] == 1 and other["excluded"]["other_estimator"] == 504

@@ -283,6 +283,66 @@ static void test_noise_needs_to_know_the_data_behind_g(void **state)
     diagnostics_done(&d);
 }
 
+static void test_why_there_is_no_noise_scale_is_counted_and_said(void **state)
+{
+    (void)state;
+    struct diagnostics d;
+    diagnostics_init(
+        &d, &(struct diagnostics_options){ .last_step = 99, .world = 1 });
+    enum noise_absent most = NOISE_ABSENT;
+    assert_false(noise_absent_most(&d.noise, &most));
+    struct record records[] = { [NOISE_OF_FOLD] = noisy_record(1),
+        [NOISE_OF_SHARDS] = noisy_record(2),
+        [NOISE_OF_MICRO] = noisy_record(3),
+        [NOISE_NO_PART_NORM] = noisy_record(4),
+        [NOISE_NO_GRADIENT] = noisy_record(5),
+        [NOISE_ONE_PART] = noisy_record(6),
+        [NOISE_NO_SAMPLES] = noisy_record(7),
+        [NOISE_NO_FACTOR] = noisy_record(8),
+        [NOISE_NONFINITE] = noisy_record(9) };
+    set_bits(&records[NOISE_OF_FOLD], STEP_fold_count, 2);
+    set_bits(&records[NOISE_OF_SHARDS], STEP_combine, TRAJ_COMBINE_SHARD);
+    set_bits(&records[NOISE_OF_MICRO], STEP_stage, TRAJ_STAGE_MICRO);
+    records[NOISE_NO_PART_NORM].present &= ~ROW_BIT(STEP_micro_grad_sq);
+    records[NOISE_NO_GRADIENT].present &= ~ROW_BIT(STEP_grad_sq);
+    set_bits(&records[NOISE_ONE_PART], STEP_micro_batches, 1);
+    records[NOISE_NO_SAMPLES].present &= ~ROW_BIT(STEP_batch_samples);
+    set_bits(&records[NOISE_NO_FACTOR], STEP_stage, TRAJ_STAGE_SCALED);
+    set(&records[NOISE_NONFINITE], STEP_grad_sq, INFINITY);
+    for (unsigned why = 0; why < NOISE_ABSENT; why++) {
+        feed(&d, &records[why]);
+        assert_int_equal(d.noise.absent[why], 1);
+    }
+    assert_int_equal(d.noise.windows[DIAG_WINDOWS - 1].n, 0);
+    /* Local norms alone lack the reduced one. */
+    struct record local = noisy_record(10);
+    set_bits(&local, STEP_stage, TRAJ_STAGE_LOCAL);
+    local.present &= ~ROW_BIT(STEP_micro_grad_sq);
+    feed(&d, &local);
+    assert_true(noise_absent_most(&d.noise, &most));
+    assert_int_equal(most, NOISE_NO_GRADIENT);
+    assert_int_equal(d.noise.absent[NOISE_NO_GRADIENT], 2);
+    diagnostics_done(&d);
+}
+
+/* 4 ranks of 8 samples: ||g||^2 = 16, mean ||g_r||^2 = 40. B_small = 8, B_big =
+ * 32: signal (32*16 - 8*40)/24 = 8, noise (40 - 16)/(1/8 - 1/32) = 256. */
+static void test_ranks_own_norms_before_the_reduction_are_parts(void **state)
+{
+    (void)state;
+    struct diagnostics d;
+    diagnostics_init(
+        &d, &(struct diagnostics_options){ .last_step = 1, .world = 4 });
+    struct record r = noisy_record(1);
+    set_bits(&r, STEP_micro_batches, 1);
+    set_bits(&r, STEP_batch_samples, 32);
+    set_bits(&r, STEP_combine, TRAJ_COMBINE_REPLICA);
+    feed(&d, &r);
+    assert_true(d.noise.windows[0].signal == 8);
+    assert_close(d.noise.windows[0].noise, 256, 1e-15);
+    diagnostics_done(&d);
+}
+
 /* Neither clipped by nor compared: the norm of a part of the data is larger. */
 static void test_a_gradient_of_less_data_is_none_of_the_step(void **state)
 {
@@ -458,6 +518,8 @@ int main(void)
         cmocka_unit_test(test_a_norm_that_is_not_finite_is_no_sample),
         cmocka_unit_test(test_the_noise_scale_of_one_step),
         cmocka_unit_test(test_noise_needs_to_know_the_data_behind_g),
+        cmocka_unit_test(test_why_there_is_no_noise_scale_is_counted_and_said),
+        cmocka_unit_test(test_ranks_own_norms_before_the_reduction_are_parts),
         cmocka_unit_test(test_a_gradient_of_less_data_is_none_of_the_step),
         cmocka_unit_test(test_a_negative_signal_has_no_scale),
         cmocka_unit_test(test_a_spike_of_the_norm_leads_goes_along_or_is_alone),

@@ -36,7 +36,7 @@ static struct pair pair_of(const struct record *r)
         columns[f] = (r->present >> f & 1) != 0 ? &r->bits[f] : NULL;
     }
     struct pair pair;
-    assert_true(pair_read(columns, r->present, 0, &pair));
+    assert_true(pair_read(&(struct row){ columns, r->present, 0 }, &pair));
     return pair;
 }
 

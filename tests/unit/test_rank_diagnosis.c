@@ -49,7 +49,9 @@ static size_t findings_of(uint32_t world, trainer_fn trainer,
     const struct trainer sgd = { .world = world, .optimizer = OPTIMIZER_SGD };
     struct rank_diagnosis *d = rank_diagnosis_new(&sgd);
     assert_non_null(d);
-    struct ranks *ranks = ranks_new(&(struct ranks_options){ .world = world,
+    struct ranks *ranks = ranks_new(&(struct ranks_options){ .kind = WIRE_STEP,
+        .items = 1,
+        .world = world,
         .window = RANKS_WINDOW,
         .keep_values = true,
         .visit = diagnose,
@@ -66,7 +68,8 @@ static size_t findings_of(uint32_t world, trainer_fn trainer,
             }
             const struct row row = { columns, r.present, 0 };
             const struct ranks_source source = { rank, world, 1, 0 };
-            assert_true(ranks_add(ranks, &source, &row));
+            assert_true(ranks_add(
+                ranks, &source, &(struct ranks_record){ .row = &row }));
         }
     }
     assert_true(ranks_flush(ranks));

@@ -43,7 +43,9 @@ static struct got *got_new(void)
 
 static struct ranks *ranks_of(uint32_t world, size_t window, struct got *got)
 {
-    struct ranks *ranks = ranks_new(&(struct ranks_options){ .world = world,
+    struct ranks *ranks = ranks_new(&(struct ranks_options){ .kind = WIRE_STEP,
+        .items = 1,
+        .world = world,
         .window = window,
         .keep_values = true,
         .visit = take,
@@ -79,7 +81,7 @@ static bool add_from(struct ranks *ranks, const struct ranks_source *source,
         columns[f] = (r->present >> f & 1) != 0 ? &r->bits[f] : NULL;
     }
     const struct row row = { columns, r->present, 0 };
-    return ranks_add(ranks, source, &row);
+    return ranks_add(ranks, source, &(struct ranks_record){ .row = &row });
 }
 
 static void add(
@@ -707,6 +709,26 @@ static void test_local_gradients_of_some_ranks_are_no_mean(void **state)
     done(ranks, got);
 }
 
+/* ||g|| is one, the norms before the reduction are each rank's own. */
+static void test_replicas_have_the_mean_of_their_own_norms(void **state)
+{
+    (void)state;
+    struct got *got = got_new();
+    struct ranks *ranks = ranks_of(4, RANKS_WINDOW, got);
+    for (uint32_t rank = 0; rank < 4; rank++) {
+        struct record r = record_of(1, TRAJ_COMBINE_REPLICA, 16);
+        set(&r, STEP_micro_grad_sq, 1u << (2 * rank));
+        set_bits(&r, STEP_micro_batches, 1);
+        add(ranks, 4, rank, &r);
+    }
+    assert_int_equal(got->n, 1);
+    assert_int_equal(got->v[0].flags, 0);
+    assert_true(f64(&got->v[0], STEP_micro_grad_sq) == 85.0 / 4);
+    assert_true(f64(&got->v[0], STEP_grad_sq) == 16);
+    assert_int_equal(got->v[0].values[STEP_micro_batches], 1);
+    done(ranks, got);
+}
+
 static void test_256_ranks_make_the_norm_of_the_whole_vector(void **state)
 {
     (void)state;
@@ -764,6 +786,7 @@ int main(void)
         cmocka_unit_test(test_local_gradients_are_the_microbatches_of_the_run),
         cmocka_unit_test(test_a_local_sum_over_microbatches_counts_as_its_mean),
         cmocka_unit_test(test_local_gradients_of_some_ranks_are_no_mean),
+        cmocka_unit_test(test_replicas_have_the_mean_of_their_own_norms),
         cmocka_unit_test(test_256_ranks_make_the_norm_of_the_whole_vector),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

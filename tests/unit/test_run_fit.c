@@ -307,7 +307,7 @@ static bool read_pair(const struct record *r, struct pair *ret)
     for (unsigned f = 0; f < PROBE_FIELDS; f++) {
         columns[f] = (r->present >> f & 1) != 0 ? &r->bits[f] : NULL;
     }
-    return pair_read(columns, r->present, 0, ret);
+    return pair_read(&(struct row){ columns, r->present, 0 }, ret);
 }
 
 static struct record probe_record(void)
@@ -376,14 +376,10 @@ static void test_what_was_not_measured_is_no_nan(void **state)
     assert_int_equal(pair_use(&pair, FIT_REGRESSOR_SIMPSON), PAIR_NONFINITE);
 }
 
-static void test_layers_other_norms_and_unknown_classes_are_no_pairs(
-    void **state)
+static void test_other_norms_and_unknown_classes_are_no_pairs(void **state)
 {
     (void)state;
     struct pair pair;
-    struct record layer = probe_record();
-    set_bits(&layer, PROBE_group, 3);
-    assert_false(read_pair(&layer, &pair));
     struct record norm = probe_record();
     set_bits(&norm, PROBE_norm, 1);
     assert_false(read_pair(&norm, &pair));
@@ -393,6 +389,27 @@ static void test_layers_other_norms_and_unknown_classes_are_no_pairs(
     struct record timeless = probe_record();
     timeless.present &= ~(UINT64_C(1) << PROBE_step);
     assert_false(read_pair(&timeless, &pair));
+}
+
+static void test_a_layer_in_its_own_norm_has_a_pair_with_start_alone(
+    void **state)
+{
+    (void)state;
+    struct pair pair;
+    struct record layer = probe_record();
+    set_bits(&layer, PROBE_group, 3);
+    set_bits(&layer, PROBE_norm, 1);
+    set(&layer, PROBE_grad_dual, 8);
+    set(&layer, PROBE_smoothness, 5);
+    assert_true(read_pair(&layer, &pair));
+    assert_true(pair.x[FIT_REGRESSOR_START] == 8);
+    assert_true(pair.y[FIT_REGRESSOR_START] == 5);
+    assert_int_equal(pair_use(&pair, FIT_REGRESSOR_START), PAIR_USED);
+    assert_int_equal(
+        pair_use(&pair, FIT_REGRESSOR_TRAPEZOID), PAIR_NOT_MEASURED);
+    set(&layer, PROBE_noise_floor, 2.6);
+    assert_true(read_pair(&layer, &pair));
+    assert_int_equal(pair_use(&pair, FIT_REGRESSOR_START), PAIR_NOISE_LIMITED);
 }
 
 static void test_too_many_pairs_leave_every_second_fourth_and_so_on(
@@ -442,7 +459,8 @@ int main(void)
         cmocka_unit_test(test_without_the_whole_step_there_is_no_secant),
         cmocka_unit_test(test_what_was_not_measured_is_no_nan),
         cmocka_unit_test(
-            test_layers_other_norms_and_unknown_classes_are_no_pairs),
+            test_a_layer_in_its_own_norm_has_a_pair_with_start_alone),
+        cmocka_unit_test(test_other_norms_and_unknown_classes_are_no_pairs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -547,12 +547,16 @@ export interface components {
             rows: number;
             page: components["schemas"]["Page"];
         };
-        /** @description A group of parameters. rows and cols are 0 for a vector; norm and combine as in traj.h. */
+        /** @description A group of parameters, as the lowest rank that has a part of it says. rows and cols are 0 for a vector; norm and combine as in traj.h. */
         Layer: {
-            /** @description Its number in records. */
+            /** @description Its number; in records, too, where the rank is the run's lowest. */
             group: number;
             name: string;
             size: components["schemas"]["Count"];
+            /** @description How many ranks of the newest attempts have a part of it. */
+            ranks: components["schemas"]["Whole"];
+            /** @description Of their sizes: the layer's, where they are shards. */
+            size_sum: components["schemas"]["Count"];
             rows: components["schemas"]["Whole"];
             cols: components["schemas"]["Whole"];
             norm: components["schemas"]["Whole"];
@@ -560,6 +564,17 @@ export interface components {
         };
         Layers: {
             data: components["schemas"]["Layer"][];
+            /** @description Columns of equal length, of those layers that have such a record. disagree: 1 where replicas do. */
+            newest: {
+                group: components["schemas"]["Wholes"];
+                step: components["schemas"]["Counts"];
+                disagree: components["schemas"]["Wholes"];
+                grad_sq: components["schemas"]["DoubleColumn"];
+                param_sq: components["schemas"]["DoubleColumn"];
+                delta_sq: components["schemas"]["DoubleColumn"];
+                grad_delta: components["schemas"]["DoubleColumn"];
+                grad_max_abs: components["schemas"]["DoubleColumn"];
+            } | null;
         };
         /** @description Last line of an export. */
         Trailer: {
@@ -625,12 +640,18 @@ export interface components {
              *     one shard passes for the run's; own_data: the gradient of each rank's own
              *     data does; wrong_factor: ||d||/(lr ||g||) of plain SGD is off by a number
              *     that the run knows; replicas_disagree on what they measure; ranks_differ
-             *     in what they say of the step.
+             *     in what they say of the step; gammas_differ: ranks measured a probe at
+             *     other points of the step.
              *
              * @enum {unknown}
              */
-            code: "mixed_rules" | "one_shard" | "own_data" | "wrong_factor" | "replicas_disagree" | "ranks_differ";
-            /** @description Of a step. */
+            code: "mixed_rules" | "one_shard" | "own_data" | "wrong_factor" | "replicas_disagree" | "ranks_differ" | "gammas_differ";
+            /**
+             * @description Of which records.
+             * @enum {unknown}
+             */
+            kind: "step" | "probe";
+            /** @description Of such a record. */
             field: string;
             /** @description What ||g|| lacks (one_shard, wrong_factor); the largest relative difference (replicas_disagree, ranks_differ). */
             factor: components["schemas"]["Double"] | null;
@@ -659,6 +680,8 @@ export interface components {
                  */
                 rule: "none" | "shard" | "replica" | "mixed" | null;
             };
+            /** @description Of all parameters. */
+            probes: components["schemas"]["RankProbes"];
             findings: components["schemas"]["RankFinding"][];
             ranks: components["schemas"]["RankRow"][];
         };
@@ -673,6 +696,11 @@ export interface components {
             /** @enum {unknown} */
             y_name: "smoothness" | "secant";
             estimator: string;
+            group: components["schemas"]["Whole"];
+            /** @description Probes in one pair; 1 but for microbatches. */
+            window: components["schemas"]["Whole"];
+            /** @description global, all, or the number. */
+            rank: string;
             step: components["schemas"]["Counts"];
             x: components["schemas"]["DoubleColumn"];
             y: components["schemas"]["DoubleColumn"];
@@ -688,6 +716,11 @@ export interface components {
             /** @enum {unknown} */
             y_name: "smoothness" | "secant";
             estimator: string;
+            group: components["schemas"]["Whole"];
+            /** @description Probes in one pair; 1 but for microbatches. */
+            window: components["schemas"]["Whole"];
+            /** @description global, all, or the number. */
+            rank: string;
             x_log10: components["schemas"]["Range"];
             y_log10: components["schemas"]["Range"];
             w: number;
@@ -708,7 +741,36 @@ export interface components {
         Scatter: {
             data: components["schemas"]["ScatterPoints"] | components["schemas"]["ScatterDensity"];
             sampling: components["schemas"]["Sampling"];
+            /** @description Pairs without a place on the axes, and probes that are in no pair. */
             excluded: components["schemas"]["Whole"];
+            /** @description With rank global: what became of the probes. */
+            ranks: components["schemas"]["RankProbes"] | null;
+        };
+        /** @description What became of the probes of all ranks together. */
+        RankProbes: {
+            world: components["schemas"]["Whole"];
+            /** @description All ranks that have a part of it are in. */
+            whole: components["schemas"]["Count"];
+            /** @description Of replicas, taken though one is missing. */
+            unchecked: components["schemas"]["Count"];
+            /** @description Left out: a shard, or who speaks for all, is missing or not there yet. */
+            incomplete: components["schemas"]["Count"];
+            /** @description Left out: other rules, or other numbers of microbatches. */
+            ranks_differ: components["schemas"]["Count"];
+            /** @description Left out: measured at other points of the step. */
+            gammas_differ: components["schemas"]["Count"];
+            /** @description Taken, though ranks disagree: findings of /ranks say on what. */
+            disagree: components["schemas"]["Count"];
+            /** @description Of those taken, summed over probes: the time of the slowest rank. */
+            cost_ns: components["schemas"]["Count"];
+            /** @description Likewise the gradients of the rank that says most: ranks evaluate each of the whole model together, so theirs do not add up. */
+            grad_evals: components["schemas"]["Count"];
+            /** @description The highest step of those taken. */
+            last_whole: components["schemas"]["Count"] | null;
+            /** @description Ranks whose part of a probe is missing. */
+            n_missing: components["schemas"]["Whole"];
+            /** @description The lowest of them. */
+            missing: components["schemas"]["Whole"][];
         };
         Fit: {
             /** @enum {unknown} */
@@ -726,12 +788,14 @@ export interface components {
             estimator: string;
             n: components["schemas"]["Whole"];
             n_excluded: components["schemas"]["Whole"];
-            /** @description Why pairs were left out: tiny_step, rounding, nonfinite, not_measured, burst (taken because of a spike: chosen by what they measure, they would tilt the law), noise_limited (sampling noise alone gives half of the smoothness or more), not_positive, other_estimator. */
+            /** @description Why pairs were left out: tiny_step, rounding, nonfinite, not_measured, burst (taken because of a spike: chosen by what they measure, they would tilt the law), noise_limited (sampling noise alone gives half of the smoothness or more), not_positive, other_estimator, window_open (microbatch probes of a window that is not full), and of several processes incomplete (a rank's part is missing), ranks_differ and gammas_differ (RankProbes). */
             excluded: {
                 [key: string]: components["schemas"]["Whole"];
             };
             /** @description Every so many-th pair was fitted. */
             every: components["schemas"]["Whole"];
+            /** @description Probes in one pair; 1 but for microbatches. */
+            window: components["schemas"]["Whole"];
             step_range: [
                 components["schemas"]["Count"],
                 components["schemas"]["Count"]

@@ -16,8 +16,8 @@ export interface LayerFigures {
 /** In the order of the layers; NaN where nothing was measured. */
 export function layerFigures(
     layers: readonly Layer[],
-    groups: GroupColumns,
-    probes: ProbeColumns,
+    groups: Partial<GroupColumns>,
+    probes: Partial<ProbeColumns>,
 ): LayerFigures[] {
     const newest = newestOf(groups);
     const probed = newestOf(probes);
@@ -37,7 +37,7 @@ export function layerFigures(
 }
 
 /** Of each group the row of the largest step. */
-function newestOf({ group = [], step = [] }: GroupColumns | ProbeColumns): Map<number, number> {
+function newestOf({ group = [], step = [] }: Partial<GroupColumns | ProbeColumns>): Map<number, number> {
     const rows = new Map<number, number>();
     group.forEach((value, i) => {
         const old = rows.get(Number(value));
