@@ -889,6 +889,7 @@ export interface components {
             n_values: components["schemas"]["Whole"];
             /** @description Steps with a loss, gradient or parameter that is NaN or infinite. */
             nonfinite: components["schemas"]["Whole"];
+            /** @description Of the first such record: the first step that is folded into it, where it is of several. */
             first_nonfinite_step: components["schemas"]["Count"] | null;
         };
         DiagnosticsReply: {
