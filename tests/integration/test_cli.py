@@ -127,7 +127,19 @@ def test_show_json_is_what_the_api_says(runs):
     assert shown["fits"] == runs.json("/api/v1/runs/beta/fits")["data"]
     assert shown["diagnostics"] == runs.json("/api/v1/runs/beta/diagnostics")["data"]
     assert shown["run"]["id"] == "beta"
-    assert shown["last"] == {"loss": 1 / 122, "grad_norm": math.sqrt(119 / 7)}
+    assert shown["last"] == {"loss": 1 / 122, "loss_step": 119,
+                             "grad_norm": math.sqrt(119 / 7), "grad_norm_step": 119}
+
+
+def test_show_says_of_which_step_a_value_is_that_the_last_step_lacks(trajd):
+    peer = Peer(trajd.ingest, "r")
+    peer.record(wire.STEP, step=7, loss=wire.f64(2.0), grad_sq=wire.f64(9.0))
+    peer.record(wire.STEP, step=8, loss=wire.f64(1.0))
+    peer.deliver()
+    assert ("last step  8: loss 1, gradient norm 3 (step 7)\n"
+            in traj("show", "r", url=url_of(trajd)).stdout)
+    assert json.loads(traj("show", "r", "--json", url=url_of(trajd)).stdout)["last"] == {
+        "loss": 1, "loss_step": 8, "grad_norm": 3, "grad_norm_step": 7}
 
 
 @pytest.mark.parametrize("text, run_id", [("bet", "beta"), ("one", "alpha-1"), ("alpha-2", "alpha-2")])
