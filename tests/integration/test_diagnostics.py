@@ -237,6 +237,20 @@ def test_the_window_is_the_last_steps(trajd, run, walk):
     assert data["clipping"]["would"][0]["clipped"] == np.sum(walk["G"][-40:] > 1)
 
 
+def test_without_steps_the_window_is_of_the_probes(trajd):
+    """Steps 10, 20, ... 500, the losses of each falling by 1."""
+    peer = Peer(trajd.ingest, "r")
+    for k in range(1, 51):
+        peer.record(wire.PROBE, step=10 * k, estimator=FULL, grad_sq=wire.f64(1.0),
+                    delta_sq=wire.f64(1.0), grad_delta=wire.f64(-1.0), loss=wire.f64(2.0),
+                    loss_end=wire.f64(1.0))
+    peer.deliver()
+    data = diagnostics(trajd)
+    assert (data["steps"], data["probes"]) == (0, 50)
+    assert data["descent"]["probes"] == {"n": 50, "predicted": 50, "realised": 50}
+    assert diagnostics(trajd, "?steps=101")["probes"] == 11
+
+
 def test_what_nobody_measured_is_null(trajd):
     peer = Peer(trajd.ingest, "r")
     peer.record(wire.STEP, step=1, wall_ns=1)
