@@ -330,8 +330,8 @@ export function diagnosticsOf({ steps, probes, norms, options }) {
             recent: [{ step: 77, of: "loss", z: 8 }],
         },
         descent: {
-            steps: { n: 0, predicted: null, realised: null },
-            probes: { n: p, predicted: p > 0 ? 1 : null, realised: p > 0 ? 0.9 : null },
+            steps: { same_data: false, n: 0, predicted: null, realised: null },
+            probes: { same_data: true, n: p, predicted: p > 0 ? 1 : null, realised: p > 0 ? 0.9 : null },
             laws:
                 p < 30
                     ? []

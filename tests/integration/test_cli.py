@@ -118,7 +118,7 @@ def test_show_has_a_line_for_what_was_measured(trajd):
             "  faults           0 skipped, 0 found_inf, 0 updates of zero, 0 not finite\n"
             "  clipped          50 % of 4 steps, by 50 % on average\n"
             "  noise scale      12 samples +- 0, n = 4\n"
-            "  decrease, steps  predicted 6, realised 3, n = 3\n"
+            "  decrease, steps  predicted 6, realised 3, n = 3 (each loss of its own batch)\n"
             "  lr / AdGD's step 1, geometric mean 1, n = 3\n") in shown
 
 

@@ -112,8 +112,8 @@ const NOTHING = {
         recent: [],
     },
     descent: {
-        steps: { n: 0, predicted: null, realised: null },
-        probes: { n: 0, predicted: null, realised: null },
+        steps: { same_data: false, n: 0, predicted: null, realised: null },
+        probes: { same_data: true, n: 0, predicted: null, realised: null },
         laws: [],
     },
     adgd: { n: 0, lambda: null, n_ratio: 0, ratio: null, mean_ratio: null, above: null },
@@ -167,6 +167,12 @@ test("figures say what was measured, of how many", () => {
     assert.equal(found(rows, "steps not finite").bad, true);
     assert.deepEqual(says("descent lemma violated, probes"), ["2 (4.00 %) with L0 0.500, L1 8.00", 50]);
     assert.deepEqual(says("descent lemma violated, steps"), ["not measured", 0]);
+    data.descent.steps.n = 10;
+    Object.assign(data.descent.laws[0], { step_violations: 5, step_rate: 0.5 });
+    assert.equal(
+        found(figures(data, NO_EDGE), "descent lemma violated, steps").value,
+        "5 (50.0 %) with L0 0.500, L1 8.00: each loss of its own batch",
+    );
 });
 
 test("a noise scale without a signal says so instead of a number", () => {

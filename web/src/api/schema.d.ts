@@ -780,8 +780,13 @@ export interface components {
             /** @description Of scale, steps taken as independent. */
             standard_error: components["schemas"]["MaybeDouble"];
         };
-        /** @description Sums over n moves. */
+        /** @description Sums over n moves. Where f and f' are of different data, realised holds the
+         *     difference of the data too, and the descent lemma says nothing of a single
+         *     move: its rate of violations is no test of the law.
+         *      */
         Decrease: {
+            /** @description Whether f and f' of a move are of the same data: a probe's are, those of two steps each of its own batch. */
+            same_data: boolean;
             n: components["schemas"]["Whole"];
             /** @description -<g,d> */
             predicted: components["schemas"]["MaybeDouble"];
@@ -795,7 +800,9 @@ export interface components {
             tau: number | null;
             L0: components["schemas"]["Double"];
             L1: components["schemas"]["Double"];
+            /** @description f and f' each of its own batch: no test of the law but where the batches are all data. */
             step_violations: components["schemas"]["Whole"];
+            /** @description As step_violations. */
             step_rate: components["schemas"]["MaybeDouble"];
             probe_violations: components["schemas"]["Whole"];
             probe_rate: components["schemas"]["MaybeDouble"];

@@ -133,17 +133,19 @@ function stability({ threshold, smoothness, sharpness, preconditioned }: Edge): 
 
 function descent({ steps, probes, laws }: Diagnostics["descent"]): Figure[] {
     const law = laws[0];
-    const check = (of: string, n: number, broken: number, rate: Real | null): Figure => {
+    type Moves = typeof steps;
+    const check = (of: string, { n, same_data }: Moves, broken: number, rate: Real | null): Figure => {
         const share = percent(rate);
         const text =
             share === null || law === undefined
                 ? null
                 : `${grouped(broken)} (${share}) with L0 ${sig3(real(law.L0))}, L1 ${sig3(real(law.L1))}`;
-        return figure(`descent lemma violated, ${of}`, n, text);
+        const whose = same_data ? "" : ": each loss of its own batch";
+        return figure(`descent lemma violated, ${of}`, n, text === null ? null : text + whose);
     };
     return [
-        check("probes", probes.n, law?.probe_violations ?? 0, law?.probe_rate ?? null),
-        check("steps", steps.n, law?.step_violations ?? 0, law?.step_rate ?? null),
+        check("probes", probes, law?.probe_violations ?? 0, law?.probe_rate ?? null),
+        check("steps", steps, law?.step_violations ?? 0, law?.step_rate ?? null),
     ];
 }
 
