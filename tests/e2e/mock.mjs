@@ -250,6 +250,7 @@ function groupsOf({ steps, options: { layers } }) {
                 param_sq: 100,
                 delta_sq: i === 0 ? null : 1e-4,
                 smoothness: i === 1 ? 3.5 : null,
+                norm: i === 1 ? 1 : null,
             })),
         );
 }

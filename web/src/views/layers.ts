@@ -16,7 +16,7 @@ export function layersDrawer(): Drawer {
         const path = runPath(run.id);
         const last = Number(run.last_step ?? 0);
         const { data: layers } = await get<Layers>(`${path}/layers`, {}, signal);
-        const fields = "step,group,smoothness";
+        const fields = "step,group,norm,smoothness";
         const from = Math.max(0, last - PROBE_STEPS);
         const [groups, probes] = await Promise.all([
             newestGroups(path, last, signal),
@@ -38,11 +38,12 @@ async function newestGroups(path: string, last: number, signal: AbortSignal): Pr
     }
 }
 
-const HEADS = ["layer", "‖g‖ as sent", "‖d‖/‖x‖", "smoothness", "step"];
+const HEADS = ["layer", "‖g‖₂ as sent", "‖d‖₂/‖x‖₂", "smoothness", "in norm", "step"];
 
-function cells({ name, gradNorm, updateRatio, smoothness, step }: LayerFigures): string[] {
+function cells({ name, gradNorm, updateRatio, smoothness, norm, step }: LayerFigures): string[] {
     const known = (value: number, text: (value: number) => string): string =>
         Number.isNaN(value) ? "–" : text(value);
     const numbers = [gradNorm, updateRatio, smoothness].map((value) => known(value, sig3));
-    return [name, ...numbers, known(step, grouped)];
+    const shown = Number.isNaN(smoothness) ? "–" : norm;
+    return [name, ...numbers, shown, known(step, grouped)];
 }
