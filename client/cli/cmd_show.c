@@ -111,9 +111,14 @@ static void print_run(const cJSON *run)
     print_age(stdout, run, "updated_wall_ns");
     printf(" ago\nattempts   %" PRIu64 ", ranks %" PRIu64 "\n",
         member_u64(run, "attempts"), member_u64(run, "ranks"));
-    printf("records    %" PRIu64 " steps, %" PRIu64 " probes, %" PRIu64
-           " metrics, %" PRIu64 " events",
-        member_u64(records, "step"), member_u64(records, "probe"),
+    const uint64_t group_probes = member_u64(run, "group_probes");
+    printf("records    %" PRIu64 " steps, %" PRIu64 " probes",
+        member_u64(records, "step"),
+        member_u64(records, "probe") - group_probes);
+    if (group_probes > 0) {
+        printf(" (and %" PRIu64 " of single groups)", group_probes);
+    }
+    printf(", %" PRIu64 " metrics, %" PRIu64 " events",
         member_u64(records, "metric"), member_u64(records, "event"));
     if (member_u64(records, "sharpness") + member_u64(records, "group") > 0) {
         printf(", %" PRIu64 " of sharpness, %" PRIu64 " of groups",

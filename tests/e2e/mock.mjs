@@ -58,6 +58,7 @@ export function madeUpRun(
             tags: ["made-up"],
             attempts: 1,
             ranks: 1,
+            group_probes: 0,
             lost_records: 0,
             dropped_records: 0,
             created_wall_ns: `${Date.now() - 60_000}000000`,

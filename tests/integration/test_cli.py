@@ -131,6 +131,17 @@ def test_show_json_is_what_the_api_says(runs):
                              "grad_norm": math.sqrt(119 / 7), "grad_norm_step": 119}
 
 
+def test_probes_of_single_groups_are_counted_apart(trajd):
+    peer = Peer(trajd.ingest, "r")
+    for step in range(3):
+        for group in {}, {"group": 0}, {"group": 1}, {"group": 7}, {"group": 1}:
+            peer.record(wire.PROBE, step=step, smoothness=wire.f64(1.0), **group)
+    peer.deliver()
+    assert (trajd.run("r")["records"]["probe"], trajd.run("r")["group_probes"]) == (15, 9)
+    assert "0 steps, 6 probes (and 9 of single groups), 0 metrics" in traj("show", "r", url=url_of(trajd)).stdout
+    assert traj("ls", url=url_of(trajd)).stdout.splitlines()[1].split()[3:6] == ["live", "0", "6"]
+
+
 def test_show_says_of_which_step_a_value_is_that_the_last_step_lacks(trajd):
     peer = Peer(trajd.ingest, "r")
     peer.record(wire.STEP, step=7, loss=wire.f64(2.0), grad_sq=wire.f64(9.0))

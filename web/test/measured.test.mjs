@@ -5,6 +5,7 @@ import { load } from "./load.mjs";
 const norms = await load("model/norms.ts");
 const { figures } = await load("model/diagnosis.ts");
 const { layerFigures } = await load("model/layers.ts");
+const { probesText } = await load("model/counts.ts");
 const { shownRanks, stepsText } = await load("model/ranks.ts");
 const { diamondAt, placed } = await load("charts/diamonds.ts");
 
@@ -194,6 +195,12 @@ test("the edge of stability is compared with what was measured, not with what it
     const adam = edge({ sharpness: 30, preconditioned: true });
     assert.match(found(adam, "stability").value, /of the preconditioned Hessian, which is not measured/);
     assert.equal(found(adam, "sharpness, the last"), undefined);
+});
+
+test("probes of single layers are no probes of the run", () => {
+    const count = (probe, group_probes) => probesText({ records: { probe }, group_probes });
+    assert.equal(count(120, 0), "120 probes");
+    assert.equal(count(1201, 1200), "1 probe (and 1,200 of single layers)");
 });
 
 test("a layer has its newest records, and a dash is not a 0", () => {

@@ -85,6 +85,7 @@ export interface components {
          *         "sharpness": 15,
          *         "group": 600
          *       },
+         *       "group_probes": 80,
          *       "lost_records": 0,
          *       "dropped_records": 0,
          *       "last_step": 1199,
@@ -104,6 +105,8 @@ export interface components {
             attempts: components["schemas"]["Whole"];
             ranks: components["schemas"]["Whole"];
             records: components["schemas"]["Records"];
+            /** @description Of records.probe those of one group; the others are of all parameters. Records stored by a trajd that did not tell them apart count as such. */
+            group_probes: components["schemas"]["Count"];
             lost_records: components["schemas"]["Count"];
             dropped_records: components["schemas"]["Count"];
             last_step: components["schemas"]["Count"] | null;
@@ -127,6 +130,8 @@ export interface components {
             attempts: components["schemas"]["Whole"];
             ranks: components["schemas"]["Whole"];
             records: components["schemas"]["Records"];
+            /** @description Of records.probe those of one group; the others are of all parameters. Records stored by a trajd that did not tell them apart count as such. */
+            group_probes: components["schemas"]["Count"];
             lost_records: components["schemas"]["Count"];
             dropped_records: components["schemas"]["Count"];
             last_step: components["schemas"]["Count"] | null;
