@@ -394,14 +394,18 @@ TRAJ_API uint32_t traj_wanted_probe_every(const traj_run *run);
  *   OPTIMAL       ln(1 + L1||g||/(L0 + L1||g||))/(L1||g||), 1/L0 for L1 = 0;
  *                 2410.10800, eta*
  *   CLIPPED_L0L1  min{1/(2 L0), 1/(3 L1||g||)}; 2410.10800, eta_cl
- * Pure. Inf where the law bounds nothing (L0 = L1 = 0); NaN for a negative or
- * NaN argument or an unknown rule.
+ * Pure. NaN for a negative or NaN argument or an unknown rule, and else never.
+ * Inf where the law bounds nothing (L0 = L1 = 0, or L0 = 0 at norm 0) and where
+ * the step is beyond double. 0 where L0 or L1 is Inf; where the norm is, but
+ * for L1 = 0 in the rules that then do not look at it; where L1 ||g||
+ * overflows; and a step below the normal doubles may be 0.
  */
 TRAJ_API double traj_rule_step(
     enum traj_rule rule, double L0, double L1, double grad_norm);
 
 /* The norm above which rule takes steps shorter than at ||g|| = 0 in
- * proportion 1/||g||: the clip threshold. Inf where it does not clip. Pure. */
+ * proportion 1/||g||: the clip threshold. Inf where it does not clip, 0 for L1
+ * = Inf. Pure; NaN as above. */
 TRAJ_API double traj_rule_threshold(enum traj_rule rule, double L0, double L1);
 
 /* Stochastic clipping, 1905.11881, Theorem 7: noise ||ghat - g|| <= tau,
