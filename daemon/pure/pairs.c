@@ -58,7 +58,6 @@ const char *pair_estimator_name(unsigned estimator)
 struct noise {
     double grad_sq;  /* to that of a gradient */
     double dgrad_sq; /* to that of the difference over the whole step */
-    double floor_sq; /* y^2 that noise alone gives; 0 where not known */
     bool unknown;    /* it ought to be known, and is not: nothing is */
 };
 
@@ -91,13 +90,31 @@ static struct noise noise_of(const struct row *r)
     if (estimator == TRAJ_ESTIMATOR_DIFFERENT && row_has(r, PROBE_noise_sq)) {
         noise.grad_sq = row_f64(r, PROBE_noise_sq);
         noise.dgrad_sq = 2 * noise.grad_sq;
-        noise.floor_sq = noise.dgrad_sq / row_f64(r, PROBE_delta_sq);
-    }
-    if (row_has(r, PROBE_noise_floor)) {
-        noise.floor_sq =
-            row_f64(r, PROBE_noise_floor) * row_f64(r, PROBE_noise_floor);
     }
     return noise;
+}
+
+/* As the probe has it; else, of two batches, what their noise gives. */
+static double noise_floor_of(const struct row *r)
+{
+    if (row_has(r, PROBE_noise_floor)) {
+        return row_f64(r, PROBE_noise_floor);
+    }
+    const bool different =
+        row_u64(r, PROBE_estimator) == TRAJ_ESTIMATOR_DIFFERENT;
+    return different ? sqrt(2 * row_f64(r, PROBE_noise_sq) /
+                            row_f64(r, PROBE_delta_sq))
+                     : (double)NAN;
+}
+
+/* Of microbatches y is the same for every regressor, and so are its floors. */
+static void read_floors(struct pair *pair, const struct row *r)
+{
+    const double gamma = row_f64(r, PROBE_smoothness_gamma);
+    pair->noise_floor = noise_floor_of(r);
+    pair->rounding_floor = row_f64(r, PROBE_rounding_floor);
+    pair->floor_gamma =
+        gamma > 0 && pair->estimator != TRAJ_ESTIMATOR_MICROBATCH ? gamma : 1;
 }
 
 /* No smaller than 0; NaN stays NaN. */
@@ -151,7 +168,9 @@ static void put_y(struct pair *pair, unsigned k, double y, const struct row *r,
     const double added = noise->dgrad_sq / row_f64(r, PROBE_delta_sq);
     pair->y[k] = noise->dgrad_sq != 0 ? sqrt(less_noise(y * y, added)) : y;
     pair->measured |= (uint16_t)PAIR_Y_BIT(k);
-    if (y * y < 4 * noise->floor_sq || (y > 0 && pair->y[k] <= 0)) {
+    /* A floor that is not known is a NaN: nothing is below it. */
+    if (y < 2 * pair_noise_floor(pair, (enum fit_regressor)k) ||
+        (y > 0 && pair->y[k] <= 0)) {
         pair->measured |= (uint16_t)PAIR_NOISE_BIT(k);
     }
 }
@@ -196,6 +215,7 @@ static void read_pair(struct pair *pair, const struct row *r)
     if (noise.unknown) {
         return;
     }
+    read_floors(pair, r);
     read_x(pair, r, &noise);
     if (pair->estimator == TRAJ_ESTIMATOR_MICROBATCH) {
         read_secant(pair, FIT_REGRESSOR_START, r, &noise);
@@ -218,6 +238,9 @@ bool pair_read(const uint64_t *const columns[static PROBE_FIELDS],
         .step = row_u64(&r, PROBE_step),
         .flags = (uint16_t)row_u64(&r, PROBE_flags),
         .estimator = (uint8_t)estimator,
+        .noise_floor = (double)NAN,
+        .rounding_floor = (double)NAN,
+        .floor_gamma = 1,
     };
     for (unsigned k = 0; k < PAIR_REGRESSORS; k++) {
         pair.x[k] = pair.y[k] = pair.ceiling[k] = (double)NAN;

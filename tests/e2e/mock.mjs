@@ -114,6 +114,12 @@ export function addStep(made) {
             smoothness_ceiling: (2 * g) / r + y,
             secant: y,
             secant_ceiling: (2 * g) / r + y,
+            ...Object.fromEntries(
+                ["smoothness", "secant"].flatMap((name) => [
+                    [`${name}_noise_floor`, 0.02 * (1 + (step % 7) / 10)],
+                    [`${name}_rounding_floor`, (1e-7 * g) / r],
+                ]),
+            ),
             flags: random() < 0.01 ? 1 : 0,
         });
     }
@@ -216,6 +222,8 @@ export function scatterOf(made, x, most, from, to) {
             y_name: x === "start" ? "smoothness" : "secant",
             y: column(rows, "secant"),
             ceiling: column(rows, "secant_ceiling"),
+            noise_floor: column(rows, "secant_noise_floor"),
+            rounding_floor: column(rows, "secant_rounding_floor"),
             flags: column(rows, "flags"),
         },
         sampling: { method: "none", rows_in: rows.length, rows_out: rows.length },
@@ -543,7 +551,8 @@ export class Mock {
                     param_norm: steps.map(() => null),
                 },
                 probe: Object.fromEntries(
-                    ["step", "start", "trapezoid", "simpson", "smoothness", "smoothness_ceiling", "secant", "secant_ceiling", "flags"].map(
+                    ["step", "start", "trapezoid", "simpson", "smoothness", "smoothness_ceiling", "smoothness_noise_floor", "smoothness_rounding_floor",
+                        "secant", "secant_ceiling", "secant_noise_floor", "secant_rounding_floor", "flags"].map(
                         (name) => [name, words(probes, name)],
                     ),
                 ),

@@ -673,6 +673,10 @@ export interface components {
             x: components["schemas"]["DoubleColumn"];
             y: components["schemas"]["DoubleColumn"];
             ceiling: components["schemas"]["DoubleColumn"];
+            /** @description What y is of sampling noise alone, as the probe estimated it; null where it did not. */
+            noise_floor: components["schemas"]["DoubleColumn"];
+            /** @description What y is of the rounding of gradients alone. */
+            rounding_floor: components["schemas"]["DoubleColumn"];
             flags: components["schemas"]["Wholes"];
         };
         /** @description Row 0 is the lowest; cell (column, row) at row * w + column. */
@@ -928,8 +932,12 @@ export interface components {
             simpson: components["schemas"]["DoubleColumn"];
             smoothness: components["schemas"]["DoubleColumn"];
             smoothness_ceiling: components["schemas"]["DoubleColumn"];
+            smoothness_noise_floor: components["schemas"]["DoubleColumn"];
+            smoothness_rounding_floor: components["schemas"]["DoubleColumn"];
             secant: components["schemas"]["DoubleColumn"];
             secant_ceiling: components["schemas"]["DoubleColumn"];
+            secant_noise_floor: components["schemas"]["DoubleColumn"];
+            secant_rounding_floor: components["schemas"]["DoubleColumn"];
             flags: components["schemas"]["Wholes"];
         };
         /** @description The data of an event rows. */
