@@ -726,7 +726,8 @@ TRAJ_API size_t traj_probe_workspace(const struct traj_probe_input *input);
 TRAJ_API TRAJ_CHECK enum traj_status traj_smoothness_probe(
     const struct traj_probe_input *input, struct traj_probe *ret_probe);
 
-/* Record a probe. As traj_step; TRAJ_EINVAL if the run has no such group. */
+/* Record a probe. As traj_step; TRAJ_EINVAL if the run has no such group, or
+ * there is no such estimator, norm, dtype or combine. */
 TRAJ_API TRAJ_CHECK enum traj_status traj_log_probe(
     traj_run *run, const struct traj_probe *probe);
 
@@ -747,7 +748,8 @@ TRAJ_API void traj_group_step_init_sized(
 #define traj_group_step_init(g)                                                \
     traj_group_step_init_sized((g), sizeof(struct traj_group_step))
 
-/* Record it. As traj_step; TRAJ_EINVAL if the run has no such group. */
+/* Record it. As traj_step; TRAJ_EINVAL if the run has no such group, or there
+ * is no such norm, combine or stage. */
 TRAJ_API TRAJ_CHECK enum traj_status traj_log_group(
     traj_run *run, const struct traj_group_step *group);
 
@@ -846,7 +848,8 @@ TRAJ_API TRAJ_CHECK enum traj_status traj_sharpness_measure(
 /* NULL is allowed. */
 TRAJ_API void traj_sharpness_close(traj_sharpness_meter *meter);
 
-/* Record it. As traj_step; TRAJ_EINVAL if the run has no such group. */
+/* Record it. As traj_step; TRAJ_EINVAL if the run has no such group, or there
+ * is no such method, estimator or dtype. */
 TRAJ_API TRAJ_CHECK enum traj_status traj_log_sharpness(
     traj_run *run, const struct traj_sharpness *sharpness);
 

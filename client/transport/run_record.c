@@ -7,6 +7,7 @@
 #include "error.h"
 #include "transport/platform.h"
 #include "transport/record.h"
+#include "transport/record_check.h"
 #include "transport/run_impl.h"
 #include "transport/text.h"
 
@@ -134,26 +135,10 @@ enum traj_status traj_step(traj_run *run, const struct traj_step *step)
     return step_in_full(run, &full);
 }
 
-/* Whether the run has groups up to this one; 0 is all parameters. */
-static enum traj_status check_group(
-    const traj_run *run, const char *what, uint32_t group)
-{
-    uint32_t n = run->options.groups.n;
-    if (group > n) {
-        return error_set(TRAJ_EINVAL, "%s: group %u of a run with %u groups",
-            what, (unsigned)group, (unsigned)n);
-    }
-    return TRAJ_OK;
-}
-
 static enum traj_status probe_in_full(
     traj_run *run, const struct traj_probe *probe)
 {
-    if (probe->n_points > TRAJ_GAMMAS_MAX) {
-        return error_set(TRAJ_EINVAL, "probe: n_points is %u, more than %d",
-            (unsigned)probe->n_points, TRAJ_GAMMAS_MAX);
-    }
-    enum traj_status status = check_group(run, "probe", probe->group);
+    enum traj_status status = record_check_probe(probe, run->options.groups.n);
     if (status != TRAJ_OK) {
         return status;
     }
@@ -188,11 +173,7 @@ enum traj_status traj_log_probe(traj_run *run, const struct traj_probe *probe)
 static enum traj_status group_in_full(
     traj_run *run, const struct traj_group_step *group)
 {
-    enum traj_status status = check_group(run, "group", group->group);
-    if (status == TRAJ_OK && group->group == 0) {
-        status = error_set_static(TRAJ_EINVAL,
-            "group 0 is all parameters: their moments are a step's");
-    }
+    enum traj_status status = record_check_group(group, run->options.groups.n);
     if (status != TRAJ_OK) {
         return status;
     }
@@ -228,7 +209,8 @@ enum traj_status traj_log_group(
 static enum traj_status sharpness_in_full(
     traj_run *run, const struct traj_sharpness *sharpness)
 {
-    enum traj_status status = check_group(run, "sharpness", sharpness->group);
+    enum traj_status status =
+        record_check_sharpness(sharpness, run->options.groups.n);
     if (status != TRAJ_OK) {
         return status;
     }
