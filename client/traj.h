@@ -946,9 +946,9 @@ struct traj_watch_options {
  * gradient callback, with microbatches another one and two of doubles; with the
  * operator norm, which a budget turns on, three and three of doubles
  * (UINT32_MAX in sharpness_every saves them); one or two more with delta_only.
- * Arrays are aligned as their type and have an element at least. Every update
- * is told: one that is made between two of the watch's would count as part of
- * the next. */
+ * Arrays are aligned as their type; one of n = 0 may be NULL, and not all are
+ * of 0. Every update is told: one that is made between two of the watch's would
+ * count as part of the next. */
 TRAJ_API TRAJ_CHECK enum traj_status traj_watch_open(traj_run *run,
     const struct traj_watch_options *options, traj_watch **ret_watch);
 

@@ -74,6 +74,21 @@ static unsigned kinds_of(const struct traj_watch_options *o)
     return kinds;
 }
 
+/* Where a trainer has NULL for an array of no elements: nothing is read or
+ * written there, but memcpy takes no NULL, and a NULL operand is "not there".
+ */
+static void stand_in_for_empty(
+    const struct arrays *arrays, const struct traj_watch_options *o)
+{
+    static _Alignas(double) char nothing[sizeof(double)];
+    for (size_t i = 0; i < arrays->n; i++) {
+        if (arrays->segment[i].n == 0) {
+            arrays->segment[i].param = nothing;
+            arrays->segment[i].grad = o->delta_only ? NULL : nothing;
+        }
+    }
+}
+
 static enum traj_status open_parts(
     struct traj_watch *w, const struct traj_watch_options *o, bool is_flat)
 {
@@ -86,6 +101,7 @@ static enum traj_status open_parts(
         return error_set(
             TRAJ_ENOMEM, "watch: no memory for %zu segments", o->n_segments);
     }
+    stand_in_for_empty(&w->arrays, o);
     struct traj_watch_options probing = *o;
     if (is_flat) {
         probing.segments = NULL;
