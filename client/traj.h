@@ -981,8 +981,8 @@ TRAJ_API TRAJ_CHECK enum traj_status traj_before_update(
  * The first step is probed, then each probe_every-th, or as the budget allows.
  * Probes are recorded in the units of the loss: divided by what step->stage
  * says (SCALED, ACCUMULATED); TRAJ_EINVAL if that factor is not in *step. A
- * probe that its callback gives up is not recorded; its step is. Returns the
- * first failure.
+ * probe that its callback gives up is not recorded; its step is, and an event
+ * with the reason when it first turns up. Returns the first failure.
  */
 TRAJ_API TRAJ_CHECK enum traj_status traj_after_update(
     traj_watch *watch, struct traj_step *step);
@@ -991,7 +991,8 @@ TRAJ_API TRAJ_CHECK enum traj_status traj_after_update(
  * next update. */
 TRAJ_API const struct traj_probe *traj_watch_probe(const traj_watch *watch);
 
-/* NULL is allowed. Close the watch before its run. */
+/* NULL is allowed. Close the watch before its run: it records how often probes
+ * failed, if they did more than once for the same reason. */
 TRAJ_API void traj_watch_close(traj_watch *watch);
 
 #ifdef __cplusplus

@@ -26,6 +26,7 @@
 #include "watch/arrays.h"
 #include "watch/delta.h"
 #include "watch/different.h"
+#include "watch/failures.h"
 #include "watch/groups.h"
 #include "watch/judge.h"
 #include "watch/probing.h"
@@ -40,6 +41,7 @@ struct traj_watch {
     struct groups groups;
     struct probing probing;
     struct different different;
+    struct failures failures;
     struct schedule schedule;
     struct spike loss_spike, grad_spike;
     struct traj_moments back; /* of x and g of the open step, looking back */
@@ -151,6 +153,7 @@ void traj_watch_close(traj_watch *watch)
     if (watch == NULL) {
         return;
     }
+    failures_sum_up(&watch->failures, watch->run);
     probing_done(&watch->probing);
     arrays_done(&watch->arrays);
     groups_done(&watch->groups);
@@ -414,6 +417,7 @@ static enum traj_status probe(
     enum traj_status status = probing_take(&watch->probing, &watch->arrays,
         watch->run, step, reason == SCHEDULE_BURST);
     schedule_probed(&watch->schedule, mono_ns() - started_ns);
+    failures_note(&watch->failures, watch->run, status, step->step);
     return status;
 }
 
