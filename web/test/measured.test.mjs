@@ -129,7 +129,7 @@ const NOTHING = {
         first_nonfinite_step: null,
     },
 };
-const NO_EDGE = { threshold: null, smoothness: null, sharpness: null, preconditioned: false };
+const NO_EDGE = { threshold: null, smoothness: null, sharpness: null, optimizer: "sgd" };
 const found = (rows, name) => rows.find((row) => row.name.startsWith(name));
 
 test("of a run without records every figure is not measured, none is 0", () => {
@@ -190,9 +190,9 @@ test("the edge of stability is compared with what was measured, not with what it
     assert.equal(sharp({ sharpness: 60 }), "1.50 of the edge of stability, 40.0, over it");
     assert.match(sharp({ sharpness: -60 }), /^−60\.0: the largest eigenvalue in magnitude is below 0/);
     assert.equal(sharp({ sharpness: "NaN" }), "not measured");
-    assert.equal(sharp({ threshold: null, sharpness: 30 }), "not measured");
+    assert.equal(sharp({ threshold: null, sharpness: null }), "not measured");
     assert.match(found(edge({ smoothness: 20 }), "smoothness, the last").value, /^0\.500 of/);
-    const adam = edge({ sharpness: 30, preconditioned: true });
+    const adam = edge({ sharpness: 30, optimizer: "AdamW" });
     assert.match(found(adam, "stability").value, /of the preconditioned Hessian, which is not measured/);
     assert.equal(found(adam, "sharpness, the last"), undefined);
 });
@@ -201,6 +201,16 @@ test("probes of single layers are no probes of the run", () => {
     const count = (probe, group_probes) => probesText({ records: { probe }, group_probes });
     assert.equal(count(120, 0), "120 probes");
     assert.equal(count(1201, 1200), "1 probe (and 1,200 of single layers)");
+});
+
+test("without an edge of stability the page says what it lacks", () => {
+    const without = (optimizer) => {
+        const row = found(figures(NOTHING, { ...NO_EDGE, sharpness: 30, optimizer }), "sharpness, the last");
+        return [row.value, row.n];
+    };
+    assert.deepEqual(without(""), ["optimizer unknown: name it in traj_options.optimizer", 0]);
+    assert.deepEqual(without("rprop"), ["no edge of stability is known for the optimizer “rprop”", 0]);
+    assert.deepEqual(without("heavy_ball"), ["no edge of stability: lr or momentum is not recorded", 0]);
 });
 
 test("a layer has its newest records, and a dash is not a 0", () => {
