@@ -20,6 +20,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "clock.h"
 #include "error.h"
 #include "held_env.h"
 #include "math/spike.h"
@@ -51,13 +52,6 @@ struct traj_watch {
     bool velocity_known; /* delta_only, HEAVY_BALL: KEPT_VELOCITY is v_{k-1} */
     uint64_t updates;
 };
-
-static int64_t mono_ns(void)
-{
-    struct timespec t = { 0 };
-    (void)clock_gettime(CLOCK_MONOTONIC, &t); /* this clock cannot fail */
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
 
 /* ---- opening ------------------------------------------------------------ */
 
@@ -201,7 +195,7 @@ enum traj_status traj_before_update(traj_watch *watch, struct traj_step *step)
     if (status != TRAJ_OK) {
         return status;
     }
-    schedule_start(&watch->schedule, mono_ns());
+    schedule_start(&watch->schedule, ns_of_clock(CLOCK_MONOTONIC));
     if (watch->open_step) { /* its update was not told */
         watch->has_previous = false;
         watch->velocity_known = false;
@@ -408,7 +402,7 @@ static enum traj_status probe(
     if (watch->options.remote_rate && watch->run != NULL) {
         watch->schedule.remote = traj_wanted_probe_every(watch->run);
     }
-    const int64_t started_ns = mono_ns();
+    const int64_t started_ns = ns_of_clock(CLOCK_MONOTONIC);
     const enum schedule_reason reason =
         schedule_update(&watch->schedule, started_ns, spike);
     if (reason == SCHEDULE_NOT) {
@@ -416,7 +410,8 @@ static enum traj_status probe(
     }
     enum traj_status status = probing_take(&watch->probing, &watch->arrays,
         watch->run, step, reason == SCHEDULE_BURST);
-    schedule_probed(&watch->schedule, mono_ns() - started_ns);
+    schedule_probed(
+        &watch->schedule, ns_of_clock(CLOCK_MONOTONIC) - started_ns);
     failures_note(&watch->failures, watch->run, status, step->step);
     return status;
 }
