@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "math/noise.h"
 #include "pure/row.h"
 #include "traj.h"
 
@@ -61,23 +62,16 @@ struct noise {
     bool unknown;    /* it ought to be known, and is not: nothing is */
 };
 
-/* The variance of the mean of K microbatches, from ||vbar||^2 and the mean of
- * ||v_k||^2: ||vbar||^2 less this is U(v). */
-static double variance_of_mean(double k, double of_mean_sq, double mean_sq)
-{
-    return (mean_sq - of_mean_sq) / (k - 1);
-}
-
 /* U is free of the noise: only a floor that the trainer named limits it. */
 static void of_microbatches(struct noise *noise, const struct row *r)
 {
     const uint64_t k = row_u64(r, PROBE_micro_batches);
     noise->unknown = k < 2 || !row_has(r, PROBE_micro_grad_sq) ||
                      !row_has(r, PROBE_micro_dgrad_sq);
-    noise->grad_sq = variance_of_mean(
-        (double)k, row_f64(r, PROBE_grad_sq), row_f64(r, PROBE_micro_grad_sq));
-    noise->dgrad_sq = variance_of_mean((double)k, row_f64(r, PROBE_dgrad_sq),
-        row_f64(r, PROBE_micro_dgrad_sq));
+    noise->grad_sq = noise_of_mean(
+        (double)k, row_f64(r, PROBE_micro_grad_sq), row_f64(r, PROBE_grad_sq));
+    noise->dgrad_sq = noise_of_mean((double)k, row_f64(r, PROBE_micro_dgrad_sq),
+        row_f64(r, PROBE_dgrad_sq));
 }
 
 static struct noise noise_of(const struct row *r)
