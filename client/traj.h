@@ -400,14 +400,18 @@ TRAJ_API uint32_t traj_wanted_probe_every(const traj_run *run);
  *   OPTIMAL       ln(1 + L1||g||/(L0 + L1||g||))/(L1||g||), 1/L0 for L1 = 0;
  *                 2410.10800, eta*
  *   CLIPPED_L0L1  min{1/(2 L0), 1/(3 L1||g||)}; 2410.10800, eta_cl
- * Pure. Inf where the law bounds nothing (L0 = L1 = 0); NaN for a negative or
- * NaN argument or an unknown rule.
+ * Pure. NaN for a negative or NaN argument or an unknown rule, and else never.
+ * Inf where the law bounds nothing (L0 = L1 = 0, or L0 = 0 at norm 0) and where
+ * the step is beyond double. 0 where L0 or L1 is Inf; where the norm is, but
+ * for L1 = 0 in the rules that then do not look at it; where L1 ||g||
+ * overflows; and a step below the normal doubles may be 0.
  */
 TRAJ_API double traj_rule_step(
     enum traj_rule rule, double L0, double L1, double grad_norm);
 
 /* The norm above which rule takes steps shorter than at ||g|| = 0 in
- * proportion 1/||g||: the clip threshold. Inf where it does not clip. Pure. */
+ * proportion 1/||g||: the clip threshold. Inf where it does not clip, 0 for L1
+ * = Inf. Pure; NaN as above. */
 TRAJ_API double traj_rule_threshold(enum traj_rule rule, double L0, double L1);
 
 /* Stochastic clipping, 1905.11881, Theorem 7: noise ||ghat - g|| <= tau,
@@ -728,7 +732,8 @@ TRAJ_API size_t traj_probe_workspace(const struct traj_probe_input *input);
 TRAJ_API TRAJ_CHECK enum traj_status traj_smoothness_probe(
     const struct traj_probe_input *input, struct traj_probe *ret_probe);
 
-/* Record a probe. As traj_step; TRAJ_EINVAL if the run has no such group. */
+/* Record a probe. As traj_step; TRAJ_EINVAL if the run has no such group, or
+ * there is no such estimator, norm, dtype or combine. */
 TRAJ_API TRAJ_CHECK enum traj_status traj_log_probe(
     traj_run *run, const struct traj_probe *probe);
 
@@ -749,7 +754,8 @@ TRAJ_API void traj_group_step_init_sized(
 #define traj_group_step_init(g)                                                \
     traj_group_step_init_sized((g), sizeof(struct traj_group_step))
 
-/* Record it. As traj_step; TRAJ_EINVAL if the run has no such group. */
+/* Record it. As traj_step; TRAJ_EINVAL if the run has no such group, or there
+ * is no such norm, combine or stage. */
 TRAJ_API TRAJ_CHECK enum traj_status traj_log_group(
     traj_run *run, const struct traj_group_step *group);
 
@@ -848,7 +854,8 @@ TRAJ_API TRAJ_CHECK enum traj_status traj_sharpness_measure(
 /* NULL is allowed. */
 TRAJ_API void traj_sharpness_close(traj_sharpness_meter *meter);
 
-/* Record it. As traj_step; TRAJ_EINVAL if the run has no such group. */
+/* Record it. As traj_step; TRAJ_EINVAL if the run has no such group, or there
+ * is no such method, estimator or dtype. */
 TRAJ_API TRAJ_CHECK enum traj_status traj_log_sharpness(
     traj_run *run, const struct traj_sharpness *sharpness);
 
@@ -945,9 +952,9 @@ struct traj_watch_options {
  * gradient callback, with microbatches another one and two of doubles; with the
  * operator norm, which a budget turns on, three and three of doubles
  * (UINT32_MAX in sharpness_every saves them); one or two more with delta_only.
- * Arrays are aligned as their type and have an element at least. Every update
- * is told: one that is made between two of the watch's would count as part of
- * the next. */
+ * Arrays are aligned as their type; one of n = 0 may be NULL, and not all are
+ * of 0. Every update is told: one that is made between two of the watch's would
+ * count as part of the next. */
 TRAJ_API TRAJ_CHECK enum traj_status traj_watch_open(traj_run *run,
     const struct traj_watch_options *options, traj_watch **ret_watch);
 
@@ -980,8 +987,8 @@ TRAJ_API TRAJ_CHECK enum traj_status traj_before_update(
  * The first step is probed, then each probe_every-th, or as the budget allows.
  * Probes are recorded in the units of the loss: divided by what step->stage
  * says (SCALED, ACCUMULATED); TRAJ_EINVAL if that factor is not in *step. A
- * probe that its callback gives up is not recorded; its step is. Returns the
- * first failure.
+ * probe that its callback gives up is not recorded; its step is, and an event
+ * with the reason when it first turns up. Returns the first failure.
  */
 TRAJ_API TRAJ_CHECK enum traj_status traj_after_update(
     traj_watch *watch, struct traj_step *step);
@@ -990,7 +997,8 @@ TRAJ_API TRAJ_CHECK enum traj_status traj_after_update(
  * next update. */
 TRAJ_API const struct traj_probe *traj_watch_probe(const traj_watch *watch);
 
-/* NULL is allowed. Close the watch before its run. */
+/* NULL is allowed. Close the watch before its run: it records how often probes
+ * failed, if they did more than once for the same reason. */
 TRAJ_API void traj_watch_close(traj_watch *watch);
 
 #ifdef __cplusplus

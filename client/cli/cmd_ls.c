@@ -36,7 +36,7 @@ static void print_row(const cJSON *run)
     print_column(stdout, member_text(run, "name"), 28, true);
     print_column(stdout, member_text(run, "state"), 10, true);
     printf("%9" PRIu64 " %8" PRIu64 "  ", member_u64(records, "step"),
-        member_u64(records, "probe"));
+        member_u64(records, "probe") - member_u64(run, "group_probes"));
     print_age(stdout, run, "updated_wall_ns");
     putchar('\n');
 }

@@ -63,13 +63,24 @@ static const cJSON *member(const cJSON *object, const char *name)
     return cJSON_GetObjectItemCaseSensitive(object, name);
 }
 
-/* The newest value of a series; NULL if there is none. */
-static const cJSON *last_value(const struct shown *shown, const char *metric)
+static const cJSON *end_of(const cJSON *array)
+{
+    int n = cJSON_GetArraySize(array);
+    return n == 0 ? NULL : cJSON_GetArrayItem(array, n - 1);
+}
+
+/* The newest value of a series and its step; NULL if there is none. */
+struct newest {
+    const cJSON *value;
+    const cJSON *step;
+};
+
+static struct newest newest_of(const struct shown *shown, const char *metric)
 {
     const cJSON *metrics = member(member(shown->series, "data"), "metrics");
-    const cJSON *last = member(member(metrics, metric), "last");
-    int n = cJSON_GetArraySize(last);
-    return n == 0 ? NULL : cJSON_GetArrayItem(last, n - 1);
+    const cJSON *series = member(metrics, metric);
+    return (struct newest){ end_of(member(series, "last")),
+        end_of(member(series, "step_last")) };
 }
 
 static void print_value(const cJSON *value)
@@ -110,9 +121,14 @@ static void print_run(const cJSON *run)
     print_age(stdout, run, "updated_wall_ns");
     printf(" ago\nattempts   %" PRIu64 ", ranks %" PRIu64 "\n",
         member_u64(run, "attempts"), member_u64(run, "ranks"));
-    printf("records    %" PRIu64 " steps, %" PRIu64 " probes, %" PRIu64
-           " metrics, %" PRIu64 " events",
-        member_u64(records, "step"), member_u64(records, "probe"),
+    const uint64_t group_probes = member_u64(run, "group_probes");
+    printf("records    %" PRIu64 " steps, %" PRIu64 " probes",
+        member_u64(records, "step"),
+        member_u64(records, "probe") - group_probes);
+    if (group_probes > 0) {
+        printf(" (and %" PRIu64 " of single groups)", group_probes);
+    }
+    printf(", %" PRIu64 " metrics, %" PRIu64 " events",
         member_u64(records, "metric"), member_u64(records, "event"));
     if (member_u64(records, "sharpness") + member_u64(records, "group") > 0) {
         printf(", %" PRIu64 " of sharpness, %" PRIu64 " of groups",
@@ -126,13 +142,24 @@ static void print_run(const cJSON *run)
     }
 }
 
+/* Not every step has every value: one of an earlier step says so. */
+static void print_newest(const struct shown *shown, const char *metric)
+{
+    const struct newest newest = newest_of(shown, metric);
+    print_value(newest.value);
+    const uint64_t step = item_u64(newest.step);
+    if (newest.value != NULL && step != member_u64(shown->run, "last_step")) {
+        printf(" (step %" PRIu64 ")", step);
+    }
+}
+
 static void print_last(const struct shown *shown)
 {
     if (!member_is_null(shown->run, "last_step")) {
         fputs(": loss ", stdout);
-        print_value(last_value(shown, "loss"));
+        print_newest(shown, "loss");
         fputs(", gradient norm ", stdout);
-        print_value(last_value(shown, "grad_norm"));
+        print_newest(shown, "grad_norm");
         putchar('\n');
     }
 }
@@ -180,6 +207,15 @@ static void print_fits(const cJSON *fits)
     }
 }
 
+static void print_or_null(const cJSON *item)
+{
+    if (item == NULL) {
+        fputs("null", stdout);
+    } else {
+        print_json(stdout, item);
+    }
+}
+
 static void print_all_json(const struct shown *shown)
 {
     static const char *const metrics[] = { "loss", "grad_norm" };
@@ -193,13 +229,11 @@ static void print_all_json(const struct shown *shown)
     print_json(stdout, member(shown->ranks, "data"));
     fputs(",\"last\":{", stdout);
     for (size_t i = 0; i < 2; i++) {
-        const cJSON *value = last_value(shown, metrics[i]);
+        const struct newest newest = newest_of(shown, metrics[i]);
         printf("%s\"%s\":", i == 0 ? "" : ",", metrics[i]);
-        if (value == NULL) {
-            fputs("null", stdout);
-        } else {
-            print_json(stdout, value);
-        }
+        print_or_null(newest.value);
+        printf(",\"%s_step\":", metrics[i]);
+        print_or_null(newest.step);
     }
     fputs("}}\n", stdout);
 }

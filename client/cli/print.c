@@ -130,15 +130,19 @@ const char *member_text(const cJSON *object, const char *name)
     return text == NULL ? "" : text;
 }
 
-uint64_t member_u64(const cJSON *object, const char *name)
+uint64_t item_u64(const cJSON *item)
 {
-    const cJSON *item = member(object, name);
     if (cJSON_IsString(item)) {
         return strtoull(item->valuestring, NULL, 10);
     }
     return cJSON_IsNumber(item) && item->valuedouble > 0
                ? (uint64_t)item->valuedouble
                : 0;
+}
+
+uint64_t member_u64(const cJSON *object, const char *name)
+{
+    return item_u64(member(object, name));
 }
 
 double member_double(const cJSON *object, const char *name)

@@ -22,6 +22,7 @@ void print_column(FILE *out, const char *text, size_t width, bool cut);
 /* Members of an object; what is missing reads as "", 0, NaN. Numbers may be
  * JSON texts: large integers and NaN, Infinity, -Infinity are. */
 const char *member_text(const cJSON *object, const char *name);
+uint64_t item_u64(const cJSON *item); /* of such a member, or of an array */
 uint64_t member_u64(const cJSON *object, const char *name);
 double member_double(const cJSON *object, const char *name);
 bool member_is_null(const cJSON *object, const char *name);

@@ -70,9 +70,11 @@ static void print_decrease(const cJSON *descent, const char *of)
     if (member_u64(decrease, "n") > 0) {
         char name[32];
         (void)snprintf(name, sizeof name, "decrease, %s", of);
-        printf("  %-16s predicted %.4g, realised %.4g, n = %" PRIu64 "\n", name,
-            member_double(decrease, "predicted"),
-            member_double(decrease, "realised"), member_u64(decrease, "n"));
+        const cJSON *same = member(decrease, "same_data");
+        printf("  %-16s predicted %.4g, realised %.4g, n = %" PRIu64 "%s\n",
+            name, member_double(decrease, "predicted"),
+            member_double(decrease, "realised"), member_u64(decrease, "n"),
+            cJSON_IsFalse(same) ? " (each loss of its own batch)" : "");
     }
 }
 

@@ -1,4 +1,5 @@
 /* noise.c: gradient noise from norms alone. Pure; any thread. */
+#include "math/noise.h"
 #include <math.h>
 #include <stdbool.h>
 
@@ -8,7 +9,7 @@
 HELD_ENV_NOINLINE static double unbiased_sq(
     double k, double mean_sq, double sq_of_mean)
 {
-    return (k * sq_of_mean - mean_sq) / (k - 1);
+    return noise_unbiased_sq(k, mean_sq, sq_of_mean);
 }
 
 double traj_unbiased_sq(

@@ -18,6 +18,7 @@
 #include "math/element.h"
 #include "held_env.h"
 #include "math/isa.h"
+#include "math/noise.h"
 
 /* Sums over the microbatches, then their means; known: no loss was unset. */
 struct losses {
@@ -179,9 +180,9 @@ struct probe_estimate probe_micro_estimate(
     result->dgrad_sq = dgrad_sq;
     /* Below 0 by rounding only. */
     result->noise_sq =
-        fmax(0, result->micro_grad_sq - result->grad_sq) / (K - 1);
+        fmax(0, noise_of_mean(K, result->micro_grad_sq, result->grad_sq));
     const double noise_sq =
-        fmax(0, result->micro_dgrad_sq - dgrad_sq) / (K - 1);
+        fmax(0, noise_of_mean(K, result->micro_dgrad_sq, dgrad_sq));
     const double unbiased_sq =
         traj_unbiased_sq(micro_batches, result->micro_dgrad_sq, dgrad_sq);
     if (unbiased_sq < 0) {

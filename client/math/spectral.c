@@ -11,13 +11,13 @@
 
 #include "math/kernel.h"
 #include "math/kernel_level.h"
+#include "math/tridiagonal.h"
 
 #define PANEL 32u /* rows of the longer side that are squared at once */
 #define STRIDE_PAD                                                             \
     8u /* keeps a power of two from sharing one set of a cache                 \
         */
 #define LANCZOS_MAX 1000u
-#define SWEEPS_MAX 60u /* per eigenvalue; three are usual */
 
 struct work {
     size_t m;      /* the smaller side */
@@ -133,85 +133,6 @@ static double dot(const double *a, const double *b, size_t n)
     return sum;
 }
 
-/* ---- eigenvalues of a tridiagonal matrix -------------------------------- */
-
-/* One step of QL with the shift of Wilkinson on first .. last, of which no
- * off-diagonal element is negligible. */
-static void sweep(double *d, double *e, size_t first, size_t last)
-{
-    double g = (d[first + 1] - d[first]) / (2 * e[first]);
-    double r = hypot(g, 1);
-    g = d[last] - d[first] + e[first] / (g + copysign(r, g));
-    double s = 1;
-    double c = 1;
-    double p = 0;
-    for (size_t i = last; i-- > first;) {
-        const double f = s * e[i];
-        const double b = c * e[i];
-        r = hypot(f, g);
-        e[i + 1] = r;
-        if (r == 0) { /* it fell apart by itself */
-            d[i + 1] -= p;
-            e[last] = 0;
-            return;
-        }
-        s = f / r;
-        c = g / r;
-        g = d[i + 1] - p;
-        r = (d[i] - g) * s + 2 * c * b;
-        p = s * r;
-        d[i + 1] = g + p;
-        g = c * r - b;
-    }
-    d[first] -= p;
-    e[first] = g;
-    e[last] = 0;
-}
-
-static double largest_of(const double *v, size_t n)
-{
-    double largest = 0;
-    for (size_t i = 0; i < n; i++) {
-        largest = fabs(v[i]) > largest ? fabs(v[i]) : largest;
-    }
-    return largest;
-}
-
-/* e[i] is not negligible: neither small beside its neighbours nor beside the
- * whole. Among eigenvalues that are all rounding, the neighbours alone may stay
- * too small to compare with. */
-static bool coupled(
-    const double *d, const double *e, size_t i, double negligible)
-{
-    const double size = fabs(e[i]);
-    return size > negligible && size > 0x1p-53 * (fabs(d[i]) + fabs(d[i + 1]));
-}
-
-/* d: n diagonal elements, e: e[i] beside d[i] and d[i+1], e[n-1] is free. d
- * becomes the eigenvalues, in no order. False if it does not converge, which is
- * not known to happen. */
-static bool tridiagonal_eigenvalues(double *d, double *e, size_t n)
-{
-    e[n - 1] = 0;
-    const double negligible = 0x1p-57 * (largest_of(d, n) + largest_of(e, n));
-    for (size_t first = 0; first < n; first++) {
-        for (unsigned sweeps = 0;; sweeps++) {
-            size_t last = first;
-            while (last + 1 < n && coupled(d, e, last, negligible)) {
-                last++;
-            }
-            if (last == first) {
-                break;
-            }
-            if (sweeps == SWEEPS_MAX) {
-                return false;
-            }
-            sweep(d, e, first, last);
-        }
-    }
-    return true;
-}
-
 /* ---- the largest eigenvalue --------------------------------------------- */
 
 /* A fixed vector that no matrix is likely to be orthogonal to. */
@@ -228,6 +149,15 @@ static void draw(double *v, size_t n)
     }
 }
 
+static double largest_of(const double *v, size_t n)
+{
+    double largest = 0;
+    for (size_t i = 0; i < n; i++) {
+        largest = fabs(v[i]) > largest ? fabs(v[i]) : largest;
+    }
+    return largest;
+}
+
 struct lanczos {
     double *v, *before, *product; /* of m elements */
     double *alpha, *beta;         /* of LANCZOS_MAX elements, and two more of */
@@ -240,8 +170,8 @@ static double ritz_value(const struct lanczos *l, size_t n)
 {
     memcpy(l->d, l->alpha, n * sizeof *l->d);
     memcpy(l->e, l->beta, n * sizeof *l->e);
-    return tridiagonal_eigenvalues(l->d, l->e, n) ? largest_of(l->d, n)
-                                                  : (double)NAN;
+    return tridiagonal_solve(l->d, l->e, n, NULL, 0) ? largest_of(l->d, n)
+                                                     : (double)NAN;
 }
 
 /* Step j; false if the vectors so far span all that the start reaches. */
@@ -342,7 +272,7 @@ static const double *all_eigenvalues(const struct work *w)
         e[i - 1] = eliminate(w, i, q);
     }
     d[0] = w->gram[0];
-    return tridiagonal_eigenvalues(d, e, w->m) ? d : NULL;
+    return tridiagonal_solve(d, e, w->m, NULL, 0) ? d : NULL;
 }
 
 double spectral_largest(const struct spectral_matrix *a, double *workspace)

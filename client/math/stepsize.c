@@ -40,6 +40,11 @@ static double smaller(double a, double b)
     return a < b ? a : b;
 }
 
+static double larger(double a, double b)
+{
+    return a > b ? a : b;
+}
+
 /* A term of a law: at L1 = 0, or G = 0, there is none, whatever the other. */
 static double times(double a, double b)
 {
@@ -63,48 +68,39 @@ static double optimal(double L0, double u)
     return log1p(u / (L0 + u)) / u;
 }
 
-/* eta and gamma of 1905.11881, Theorem 3, and their product, which is finite
- * where they are not. */
-struct zhang {
-    double eta, gamma, product;
-};
-
-static struct zhang zhang_of(double L0, double L1)
+/*
+ * 1905.11881, Theorem 3: with eta = 1/(10 L0) and gamma = min{10 L0, L0/L1} are
+ *   eta min{1, gamma/G} = 0.1/max{L0, L1 G, G/10}   and
+ *   eta gamma/(G + gamma) = 0.1/(L0 + max{L1 G, G/10}),
+ * which need no quotient that may vanish or overflow before the result does.
+ */
+static double clipped(double L0, double u, double G)
 {
-    return (struct zhang){ .eta = 0.1 / L0,
-        .gamma = L1 > 0 ? smaller(10 * L0, L0 / L1) : 10 * L0,
-        .product = L1 > 0 ? smaller(1, 0.1 / L1) : 1 };
+    return 0.1 / larger(L0, larger(u, G / 10));
 }
 
-static double clipped(double L0, double L1, double G)
+static double normalized(double L0, double u, double G)
 {
-    struct zhang z = zhang_of(L0, L1);
-    return smaller(z.eta, z.product / G);
-}
-
-static double normalized(double L0, double L1, double G)
-{
-    struct zhang z = zhang_of(L0, L1);
-    return z.gamma > DBL_MAX ? z.eta : z.product / (G + z.gamma);
+    return 0.1 / (L0 + larger(u, G / 10));
 }
 
 HELD_ENV_NOINLINE static double rule_step(
     enum traj_rule rule, double L0, double L1, double G)
 {
-    double u = times(L1, G);
+    const double u = times(L1, G);
     if (L0 <= 0 && L1 <= 0) {
         return HUGE_VAL;
     }
-    if (L0 > DBL_MAX || u > DBL_MAX) {
+    if (L0 > DBL_MAX || L1 > DBL_MAX || u > DBL_MAX) {
         return 0;
     }
     switch (rule) {
     case TRAJ_RULE_FIXED:
         return 0.5 / (L0 + u);
     case TRAJ_RULE_CLIPPED:
-        return clipped(L0, L1, G);
+        return clipped(L0, u, G);
     case TRAJ_RULE_NORMALIZED:
-        return normalized(L0, L1, G);
+        return normalized(L0, u, G);
     case TRAJ_RULE_L0L1:
         return 1 / (L0 + 1.5 * u);
     case TRAJ_RULE_OPTIMAL:
@@ -118,13 +114,16 @@ HELD_ENV_NOINLINE static double rule_step(
 HELD_ENV_NOINLINE static double rule_threshold(
     enum traj_rule rule, double L0, double L1)
 {
-    if (rule == TRAJ_RULE_CLIPPED && (L0 > 0 || L1 > 0)) {
-        return zhang_of(L0, L1).gamma;
+    const bool clips =
+        rule == TRAJ_RULE_CLIPPED || rule == TRAJ_RULE_CLIPPED_L0L1;
+    if (!clips || (L0 <= 0 && L1 <= 0)) {
+        return HUGE_VAL;
     }
-    if (rule == TRAJ_RULE_CLIPPED_L0L1 && L1 > 0) {
-        return 2 * L0 / (3 * L1);
+    if (L1 > DBL_MAX) {
+        return 0;
     }
-    return HUGE_VAL;
+    const double ratio = L1 > 0 ? L0 / L1 : HUGE_VAL;
+    return rule == TRAJ_RULE_CLIPPED ? smaller(10 * L0, ratio) : ratio / 1.5;
 }
 
 HELD_ENV_NOINLINE static double stochastic_step(
@@ -164,6 +163,9 @@ HELD_ENV_NOINLINE static double layer_radius(
 {
     if (L0 <= 0 && L1 <= 0) {
         return HUGE_VAL;
+    }
+    if (L0 > DBL_MAX || L1 > DBL_MAX) {
+        return 0;
     }
     return grad_dual > 0 ? 1 / (L0 / grad_dual + L1) : 0;
 }

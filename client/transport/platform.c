@@ -9,6 +9,8 @@
 #include <sys/random.h>
 #include <sys/types.h>
 
+#include "clock.h"
+
 bool platform_populate(void *at, size_t bytes)
 {
 #ifdef MADV_POPULATE_WRITE
@@ -43,9 +45,7 @@ int64_t platform_coarse_mono_ns(void)
 #else
     const clockid_t clock = CLOCK_MONOTONIC;
 #endif
-    struct timespec t = { 0 };
-    (void)clock_gettime(clock, &t); /* a clock that is there cannot fail */
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+    return ns_of_clock(clock);
 }
 
 const char *platform_program(void)

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "clock.h"
 #include "values.h"
 #include "wire.h"
 
@@ -58,17 +59,10 @@ static inline void pack_always(struct packer *p, unsigned field, uint64_t bits)
     p->present |= UINT64_C(1) << field;
 }
 
-static int64_t ns_of(clockid_t clock)
-{
-    struct timespec t = { 0 };
-    (void)clock_gettime(clock, &t); /* these two clocks cannot fail */
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 struct times times_now(void)
 {
-    return (struct times){ .wall_ns = ns_of(CLOCK_REALTIME),
-        .mono_ns = ns_of(CLOCK_MONOTONIC) };
+    return (struct times){ .wall_ns = ns_of_clock(CLOCK_REALTIME),
+        .mono_ns = ns_of_clock(CLOCK_MONOTONIC) };
 }
 
 static void pack_step(

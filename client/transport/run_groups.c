@@ -2,28 +2,15 @@
  * HELLO): a run that it refused would be spooled in vain. */
 #include "transport/run_groups.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "error.h"
 #include "transport/text.h"
 #include "wire.h"
+#include "wire/group_name.h"
 
 static_assert(TRAJ_GROUPS_MAX == WIRE_GROUPS_MAX, "as many as the wire takes");
-
-/* Control characters: C0, DEL, and C1, in UTF-8 0xc2 0x80 .. 0xc2 0x9f. */
-static bool is_plain(const char *name)
-{
-    const unsigned char *p = (const unsigned char *)name;
-    for (; *p != '\0'; p++) {
-        bool c1 = p[0] == 0xc2 && p[1] < 0xa0;
-        if (*p < 0x20 || *p == 0x7f || *p == '"' || *p == '\\' || c1) {
-            return false;
-        }
-    }
-    return true;
-}
 
 /* number: the group's, from 1. */
 static enum traj_status check_group(
@@ -31,8 +18,7 @@ static enum traj_status check_group(
 {
     size_t n =
         group->name == NULL ? 0 : strnlen(group->name, WIRE_GROUP_NAME_MAX + 1);
-    if (n < 1 || n > WIRE_GROUP_NAME_MAX || !text_is_utf8(group->name, n) ||
-        !is_plain(group->name)) {
+    if (!wire_is_group_name(group->name, n) || !text_is_utf8(group->name, n)) {
         return error_set(TRAJ_EINVAL,
             "group %u: its name is not UTF-8 of 1 to %u bytes without control "
             "characters, \" and \\",

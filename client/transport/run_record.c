@@ -7,6 +7,7 @@
 #include "error.h"
 #include "transport/platform.h"
 #include "transport/record.h"
+#include "transport/record_check.h"
 #include "transport/run_impl.h"
 #include "transport/text.h"
 
@@ -134,36 +135,67 @@ enum traj_status traj_step(traj_run *run, const struct traj_step *step)
     return step_in_full(run, &full);
 }
 
-/* Whether the run has groups up to this one; 0 is all parameters. */
-static enum traj_status check_group(
-    const traj_run *run, const char *what, uint32_t group)
+/* ---- the records that are not made at every step ------------------------ */
+
+typedef enum traj_status (*put_fn)(
+    struct spool *spool, const void *record, struct times now);
+
+static enum traj_status put(
+    traj_run *run, put_fn put_record, const void *record)
 {
-    uint32_t n = run->options.groups.n;
-    if (group > n) {
-        return error_set(TRAJ_EINVAL, "%s: group %u of a run with %u groups",
-            what, (unsigned)group, (unsigned)n);
-    }
-    return TRAJ_OK;
+    struct times now = times_now();
+    int64_t pause_ns = 100000;
+    enum traj_status status = TRAJ_OK;
+    do {
+        prologue(run, now);
+        status = put_record(&run->stream.spool, record, now);
+    } while (status == TRAJ_EFULL && wait_for_room(run, &now, &pause_ns));
+    return run_settle(run, status);
+}
+
+static enum traj_status put_probe(
+    struct spool *spool, const void *record, struct times now)
+{
+    return record_probe(spool, record, now);
+}
+
+static enum traj_status put_group(
+    struct spool *spool, const void *record, struct times now)
+{
+    return record_group(spool, record, now);
+}
+
+static enum traj_status put_sharpness(
+    struct spool *spool, const void *record, struct times now)
+{
+    return record_sharpness(spool, record, now);
+}
+
+static enum traj_status put_event(
+    struct spool *spool, const void *record, struct times now)
+{
+    return record_event(spool, record, now);
+}
+
+struct metric {
+    const char *name;
+    uint32_t name_bytes;
+    uint64_t step;
+    double value;
+};
+
+static enum traj_status put_metric(
+    struct spool *spool, const void *record, struct times now)
+{
+    const struct metric *m = record;
+    return record_metric(spool, m->name, m->name_bytes, m->step, m->value, now);
 }
 
 static enum traj_status probe_in_full(
     traj_run *run, const struct traj_probe *probe)
 {
-    if (probe->n_points > TRAJ_GAMMAS_MAX) {
-        return error_set(TRAJ_EINVAL, "probe: n_points is %u, more than %d",
-            (unsigned)probe->n_points, TRAJ_GAMMAS_MAX);
-    }
-    enum traj_status status = check_group(run, "probe", probe->group);
-    if (status != TRAJ_OK) {
-        return status;
-    }
-    struct times now = times_now();
-    int64_t pause_ns = 100000;
-    do {
-        prologue(run, now);
-        status = record_probe(&run->stream.spool, probe, now);
-    } while (status == TRAJ_EFULL && wait_for_room(run, &now, &pause_ns));
-    return run_settle(run, status);
+    enum traj_status status = record_check_probe(probe, run->options.groups.n);
+    return status == TRAJ_OK ? put(run, put_probe, probe) : status;
 }
 
 enum traj_status traj_log_probe(traj_run *run, const struct traj_probe *probe)
@@ -188,21 +220,8 @@ enum traj_status traj_log_probe(traj_run *run, const struct traj_probe *probe)
 static enum traj_status group_in_full(
     traj_run *run, const struct traj_group_step *group)
 {
-    enum traj_status status = check_group(run, "group", group->group);
-    if (status == TRAJ_OK && group->group == 0) {
-        status = error_set_static(TRAJ_EINVAL,
-            "group 0 is all parameters: their moments are a step's");
-    }
-    if (status != TRAJ_OK) {
-        return status;
-    }
-    struct times now = times_now();
-    int64_t pause_ns = 100000;
-    do {
-        prologue(run, now);
-        status = record_group(&run->stream.spool, group, now);
-    } while (status == TRAJ_EFULL && wait_for_room(run, &now, &pause_ns));
-    return run_settle(run, status);
+    enum traj_status status = record_check_group(group, run->options.groups.n);
+    return status == TRAJ_OK ? put(run, put_group, group) : status;
 }
 
 enum traj_status traj_log_group(
@@ -228,17 +247,9 @@ enum traj_status traj_log_group(
 static enum traj_status sharpness_in_full(
     traj_run *run, const struct traj_sharpness *sharpness)
 {
-    enum traj_status status = check_group(run, "sharpness", sharpness->group);
-    if (status != TRAJ_OK) {
-        return status;
-    }
-    struct times now = times_now();
-    int64_t pause_ns = 100000;
-    do {
-        prologue(run, now);
-        status = record_sharpness(&run->stream.spool, sharpness, now);
-    } while (status == TRAJ_EFULL && wait_for_room(run, &now, &pause_ns));
-    return run_settle(run, status);
+    enum traj_status status =
+        record_check_sharpness(sharpness, run->options.groups.n);
+    return status == TRAJ_OK ? put(run, put_sharpness, sharpness) : status;
 }
 
 enum traj_status traj_log_sharpness(
@@ -273,14 +284,8 @@ enum traj_status traj_log(
         return error_set_static(
             TRAJ_EINVAL, "a metric's name is UTF-8 of 1 to 200 bytes");
     }
-    struct times now = times_now();
-    int64_t pause_ns = 100000;
-    do {
-        prologue(run, now);
-        status = record_metric(
-            &run->stream.spool, name, (uint32_t)n, step, value, now);
-    } while (status == TRAJ_EFULL && wait_for_room(run, &now, &pause_ns));
-    return run_settle(run, status);
+    const struct metric metric = { name, (uint32_t)n, step, value };
+    return put(run, put_metric, &metric);
 }
 
 enum traj_status traj_event(
@@ -298,16 +303,10 @@ enum traj_status traj_event(
     if ((unsigned)severity > TRAJ_ERROR) {
         return error_set_static(TRAJ_EINVAL, "no such severity");
     }
-    struct event event = { .kind = TRAJ_EVENT_TEXT,
+    const struct event event = { .kind = TRAJ_EVENT_TEXT,
         .severity = severity,
         .step = step,
         .text = text,
         .text_bytes = (uint32_t)n };
-    struct times now = times_now();
-    int64_t pause_ns = 100000;
-    do {
-        prologue(run, now);
-        status = record_event(&run->stream.spool, &event, now);
-    } while (status == TRAJ_EFULL && wait_for_room(run, &now, &pause_ns));
-    return run_settle(run, status);
+    return put(run, put_event, &event);
 }

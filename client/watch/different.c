@@ -5,6 +5,7 @@
 
 #include "held_env.h"
 #include "math/element.h"
+#include "math/noise.h"
 #include "math/rounding.h"
 #include "watch/delta.h"
 #include "watch/units.h"
@@ -34,8 +35,8 @@ HELD_ENV_NOINLINE static double noise_of(const struct traj_step *step)
     }
     const double factor =
         (step->stage & TRAJ_STAGE_ACCUMULATED) != 0 ? (double)K : 1;
-    return (factor * factor * step->micro_grad_sq - step->grad_sq) /
-           (double)(K - 1);
+    return noise_of_mean(
+        (double)K, factor * factor * step->micro_grad_sq, step->grad_sq);
 }
 
 void different_remember(const struct traj_step *step,

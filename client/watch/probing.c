@@ -11,19 +11,13 @@
 #include <string.h>
 #include <time.h>
 
+#include "clock.h"
 #include "error.h"
 #include "watch/units.h"
 #include "watch/watch_options.h"
 
 #define ALIGNMENT 64u
 #define IDEMPOTENCE_EVERY 100u /* probes */
-
-static uint64_t mono_ns(void)
-{
-    struct timespec t = { 0 };
-    (void)clock_gettime(CLOCK_MONOTONIC, &t); /* this clock cannot fail */
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 /* ---- opening ---------------------------------------------------------------
  */
@@ -221,12 +215,13 @@ static enum traj_status take_probe(struct probing *p,
     input.loss_start = step->loss;
     input.check_idempotence =
         p->options.check_idempotence && p->probes % IDEMPOTENCE_EVERY == 0;
-    const uint64_t started_ns = mono_ns();
+    const int64_t started_ns = ns_of_clock(CLOCK_MONOTONIC);
     status = traj_smoothness_probe(&input, &probe);
     if (status != TRAJ_OK) {
         return status;
     }
-    const uint64_t cost_ns = mono_ns() - started_ns;
+    const uint64_t cost_ns =
+        (uint64_t)(ns_of_clock(CLOCK_MONOTONIC) - started_ns);
     finish(&probe, burst, cost_ns, divisor);
     for (uint32_t k = 0; k < p->options.n_groups; k++) {
         finish(&p->group_probe[k], burst, cost_ns, divisor);
@@ -283,12 +278,12 @@ static enum traj_status take_sharpness(struct probing *p,
     sharpness.lr = step->lr;
     sharpness.batch_samples = p->last.batch_samples;
     sharpness.subset_fraction = p->last.subset_fraction;
-    const uint64_t started_ns = mono_ns();
+    const int64_t started_ns = ns_of_clock(CLOCK_MONOTONIC);
     status = measure_at_start(p, arrays, &sharpness);
     if (status != TRAJ_OK || run == NULL) {
         return status;
     }
-    sharpness.cost_ns = mono_ns() - started_ns;
+    sharpness.cost_ns = (uint64_t)(ns_of_clock(CLOCK_MONOTONIC) - started_ns);
     units_divide_sharpness(&sharpness, divisor);
     return traj_log_sharpness(run, &sharpness);
 }

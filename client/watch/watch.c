@@ -20,12 +20,14 @@
 #include <string.h>
 #include <time.h>
 
+#include "clock.h"
 #include "error.h"
 #include "held_env.h"
 #include "math/spike.h"
 #include "watch/arrays.h"
 #include "watch/delta.h"
 #include "watch/different.h"
+#include "watch/failures.h"
 #include "watch/groups.h"
 #include "watch/judge.h"
 #include "watch/probing.h"
@@ -40,6 +42,7 @@ struct traj_watch {
     struct groups groups;
     struct probing probing;
     struct different different;
+    struct failures failures;
     struct schedule schedule;
     struct spike loss_spike, grad_spike;
     struct traj_moments back; /* of x and g of the open step, looking back */
@@ -49,13 +52,6 @@ struct traj_watch {
     bool velocity_known; /* delta_only, HEAVY_BALL: KEPT_VELOCITY is v_{k-1} */
     uint64_t updates;
 };
-
-static int64_t mono_ns(void)
-{
-    struct timespec t = { 0 };
-    (void)clock_gettime(CLOCK_MONOTONIC, &t); /* this clock cannot fail */
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
 
 /* ---- opening ------------------------------------------------------------ */
 
@@ -74,6 +70,21 @@ static unsigned kinds_of(const struct traj_watch_options *o)
     return kinds;
 }
 
+/* Where a trainer has NULL for an array of no elements: nothing is read or
+ * written there, but memcpy takes no NULL, and a NULL operand is "not there".
+ */
+static void stand_in_for_empty(
+    const struct arrays *arrays, const struct traj_watch_options *o)
+{
+    static _Alignas(double) char nothing[sizeof(double)];
+    for (size_t i = 0; i < arrays->n; i++) {
+        if (arrays->segment[i].n == 0) {
+            arrays->segment[i].param = nothing;
+            arrays->segment[i].grad = o->delta_only ? NULL : nothing;
+        }
+    }
+}
+
 static enum traj_status open_parts(
     struct traj_watch *w, const struct traj_watch_options *o, bool is_flat)
 {
@@ -86,6 +97,7 @@ static enum traj_status open_parts(
         return error_set(
             TRAJ_ENOMEM, "watch: no memory for %zu segments", o->n_segments);
     }
+    stand_in_for_empty(&w->arrays, o);
     struct traj_watch_options probing = *o;
     if (is_flat) {
         probing.segments = NULL;
@@ -135,6 +147,7 @@ void traj_watch_close(traj_watch *watch)
     if (watch == NULL) {
         return;
     }
+    failures_sum_up(&watch->failures, watch->run);
     probing_done(&watch->probing);
     arrays_done(&watch->arrays);
     groups_done(&watch->groups);
@@ -182,7 +195,7 @@ enum traj_status traj_before_update(traj_watch *watch, struct traj_step *step)
     if (status != TRAJ_OK) {
         return status;
     }
-    schedule_start(&watch->schedule, mono_ns());
+    schedule_start(&watch->schedule, ns_of_clock(CLOCK_MONOTONIC));
     if (watch->open_step) { /* its update was not told */
         watch->has_previous = false;
         watch->velocity_known = false;
@@ -389,7 +402,7 @@ static enum traj_status probe(
     if (watch->options.remote_rate && watch->run != NULL) {
         watch->schedule.remote = traj_wanted_probe_every(watch->run);
     }
-    const int64_t started_ns = mono_ns();
+    const int64_t started_ns = ns_of_clock(CLOCK_MONOTONIC);
     const enum schedule_reason reason =
         schedule_update(&watch->schedule, started_ns, spike);
     if (reason == SCHEDULE_NOT) {
@@ -397,7 +410,9 @@ static enum traj_status probe(
     }
     enum traj_status status = probing_take(&watch->probing, &watch->arrays,
         watch->run, step, reason == SCHEDULE_BURST);
-    schedule_probed(&watch->schedule, mono_ns() - started_ns);
+    schedule_probed(
+        &watch->schedule, ns_of_clock(CLOCK_MONOTONIC) - started_ns);
+    failures_note(&watch->failures, watch->run, status, step->step);
     return status;
 }
 

@@ -31,12 +31,12 @@ static enum traj_status check_segment(
         return error_set(TRAJ_EINVAL, "watch: unknown dtype %d of segment %zu",
             (int)s->dtype, i);
     }
-    if (s->param == NULL || (s->grad == NULL && !o->delta_only)) {
+    if (s->n > 0 && (s->param == NULL || (s->grad == NULL && !o->delta_only))) {
         return missing(i, s->param == NULL);
     }
-    if (s->n == 0 || s->n > N_MAX) {
+    if (s->n > N_MAX) {
         return error_set(
-            TRAJ_EINVAL, "watch: n of segment %zu is 0 or too large", i);
+            TRAJ_EINVAL, "watch: n of segment %zu is too large", i);
     }
     if (o->delta_only && s->dtype != TRAJ_F32 && s->dtype != TRAJ_F64) {
         return error_set(TRAJ_EINVAL,
@@ -52,13 +52,16 @@ static enum traj_status check_segments(const struct traj_watch_options *o)
         o->n_segments > UINT32_MAX) {
         return error_set(TRAJ_EINVAL, "watch: segments is NULL or none");
     }
+    bool any = false;
     for (size_t i = 0; i < o->n_segments; i++) {
         enum traj_status status = check_segment(o, i);
         if (status != TRAJ_OK) {
             return status;
         }
+        any = any || o->segments[i].n > 0;
     }
-    return TRAJ_OK;
+    return any ? TRAJ_OK
+               : error_set(TRAJ_EINVAL, "watch: n is 0, of every segment");
 }
 
 static enum traj_status check_delta_only(const struct traj_watch_options *o)

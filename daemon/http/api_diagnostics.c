@@ -97,9 +97,14 @@ static bool is_shard(const struct row *row, uint32_t world)
     return world > 1 && row_u64(row, STEP_combine) == TRAJ_COMBINE_SHARD;
 }
 
-static bool add_batch(struct diagnostics *diagnostics, enum wire_kind kind,
-    const struct scan_batch *batch)
+/* Of the batches of a scan; false: out of memory. */
+typedef bool (*batch_fn)(
+    void *context, enum wire_kind kind, const struct scan_batch *batch);
+
+static bool add_batch(
+    void *context, enum wire_kind kind, const struct scan_batch *batch)
 {
+    struct diagnostics *diagnostics = context;
     for (size_t i = 0; i < batch->n; i++) {
         const struct row row = { batch->columns, batch->present[i], i };
         if (kind == WIRE_PROBE) {
@@ -112,9 +117,20 @@ static bool add_batch(struct diagnostics *diagnostics, enum wire_kind kind,
     return true;
 }
 
+static bool raise_last_step(
+    void *context, enum wire_kind kind, const struct scan_batch *batch)
+{
+    (void)kind;
+    uint64_t *last = context;
+    const uint64_t *steps = batch->columns[PROBE_step];
+    for (size_t i = 0; steps != NULL && i < batch->n; i++) {
+        *last = steps[i] > *last ? steps[i] : *last;
+    }
+    return true;
+}
+
 static enum err_code read_kind(struct reader *reader,
-    const struct scan_query *query, struct diagnostics *diagnostics,
-    struct err *e)
+    const struct scan_query *query, batch_fn add, void *context, struct err *e)
 {
     struct scan *scan = NULL;
     enum err_code code = scan_open(reader, query, &scan, e);
@@ -124,12 +140,29 @@ static enum err_code read_kind(struct reader *reader,
     struct scan_batch batch = { .n = 1 };
     while (code == ERR_NONE && batch.n > 0) {
         code = scan_next(scan, &batch, e);
-        if (code == ERR_NONE && !add_batch(diagnostics, query->kind, &batch)) {
+        if (code == ERR_NONE && !add(context, query->kind, &batch)) {
             code = err_set(e, ERR_NOMEM, "no memory for diagnostics");
         }
     }
     scan_close(scan);
     return code;
+}
+
+/* The step that the windows end with: the last STEP's, and of a run that has
+ * none the last probe's. */
+static enum err_code find_last_step(struct reader *reader,
+    const struct run_row *run, uint64_t *ret_last, struct err *e)
+{
+    const struct scan_query query = {
+        .run = run->id,
+        .kind = WIRE_PROBE,
+        .fields = ROW_BIT(PROBE_step),
+        .to_step = UINT64_MAX,
+    };
+    *ret_last = run->last_step;
+    return run->has_last_step
+               ? ERR_NONE
+               : read_kind(reader, &query, raise_last_step, ret_last, e);
 }
 
 /* Steps of replicas are rank 0's: the others have the same, but for the norms
@@ -150,7 +183,7 @@ static enum err_code read_steps(struct reader *reader,
     bool together = first.rule == TRAJ_COMBINE_SHARD ||
                     (first.rule == TRAJ_COMBINE_REPLICA && first.has_parts);
     return together ? rank_scan(reader, &ranks, add_step, diagnostics, NULL, e)
-                    : read_kind(reader, query, diagnostics, e);
+                    : read_kind(reader, query, add_batch, diagnostics, e);
 }
 
 static enum err_code read_probes(struct reader *reader,
@@ -160,14 +193,14 @@ static enum err_code read_probes(struct reader *reader,
     const struct rank_query ranks = { .scan = *query };
     return diagnostics->world > 1
                ? rank_scan(reader, &ranks, add_step, diagnostics, NULL, e)
-               : read_kind(reader, query, diagnostics, e);
+               : read_kind(reader, query, add_batch, diagnostics, e);
 }
 
 static enum err_code read_window(struct reader *reader,
     const struct run_row *run, uint64_t steps, struct diagnostics *diagnostics,
     struct err *e)
 {
-    const uint64_t last = run->last_step;
+    const uint64_t last = diagnostics->last_step;
     struct scan_query query = {
         .run = run->id,
         .kind = WIRE_STEP,
@@ -203,8 +236,12 @@ static enum err_code answer(struct request *req, const struct query *query,
     struct reader *reader = NULL;
     enum err_code code = request_reader(req, &reader, e);
     struct run_fit fit = { 0 };
+    uint64_t last_step = 0;
     if (code == ERR_NONE) {
         code = api_fits_of_everything(req, run, &fit, e);
+    }
+    if (code == ERR_NONE) {
+        code = find_last_step(reader, run, &last_step, e);
     }
     if (code != ERR_NONE) {
         return code;
@@ -214,7 +251,7 @@ static enum err_code answer(struct request *req, const struct query *query,
     struct diagnostics diagnostics;
     diagnostics_init(
         &diagnostics, &(struct diagnostics_options){
-                          .last_step = run->last_step,
+                          .last_step = last_step,
                           .world = trainer_of_hello(run->hello_json).world,
                           .thresholds = query->thresholds,
                           .n_thresholds = query->n_thresholds,

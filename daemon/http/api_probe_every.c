@@ -1,8 +1,10 @@
 /* api_probe_every.c: how often a run's trainers shall probe. */
 #include <string.h>
 
+#include "base/clock.h"
 #include "http/reply.h"
 #include "http/routes.h"
+#include "http/run_json.h"
 #include "pure/json_scan.h"
 #include "threads/probe_rates.h"
 
@@ -36,9 +38,30 @@ static enum err_code parse(struct str json, uint32_t *ret, struct err *e)
     return ERR_NONE;
 }
 
-enum err_code api_probe_every_put(struct request *req, struct err *e)
+static bool has_ended(const struct run_row *run)
+{
+    const enum run_state state = run_row_state(run, clock_wall_ns());
+    return state == RUN_FINISHED || state == RUN_FAILED;
+}
+
+/* A wish can always be taken back. */
+static enum err_code set(
+    struct request *req, bool ended, uint32_t probe_every, struct err *e)
 {
     const struct http_options *options = &req->http->options;
+    if (ended && probe_every > 0) {
+        return reply_problem(req, MHD_HTTP_CONFLICT, "run_ended",
+            "run %s has ended: no trainer is there that would probe",
+            req->run_uid);
+    }
+    return options->set_probe_every(
+               options->context, req->run_uid, probe_every, e) != ERR_NONE
+               ? e->code
+               : reply_no_content(req, e);
+}
+
+enum err_code api_probe_every_put(struct request *req, struct err *e)
+{
     struct run_row run = { 0 };
     uint32_t probe_every = 0;
     if (request_params(req, e) != ERR_NONE) {
@@ -57,10 +80,7 @@ enum err_code api_probe_every_put(struct request *req, struct err *e)
         request_run(req, &run, e) != ERR_NONE) {
         return e->code;
     }
-    run_row_done(&run); /* it is there: more was not asked */
-    if (options->set_probe_every(
-            options->context, req->run_uid, probe_every, e) != ERR_NONE) {
-        return e->code;
-    }
-    return reply_no_content(req, e);
+    const bool ended = has_ended(&run);
+    run_row_done(&run);
+    return set(req, ended, probe_every, e);
 }

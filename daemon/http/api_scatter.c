@@ -6,6 +6,8 @@
  */
 #include "http/routes.h"
 
+#include <math.h>
+
 #include "http/pair_query.h"
 #include "http/rank_pairs_json.h"
 #include "http/reply.h"
@@ -149,6 +151,20 @@ static enum err_code collect_in_one_snapshot(struct request *req,
 
 /* ---- writing ------------------------------------------------------------ */
 
+/* null where it is not known. */
+typedef double (*floor_fn)(const struct pair *pair, enum fit_regressor r);
+
+static void write_floors(
+    struct buf *out, const char *name, const struct scatter *s, floor_fn floor)
+{
+    buf_printf(out, "],\"%s\":[", name);
+    for (size_t i = 0; i < s->points.n; i++) {
+        const double value = floor(&s->points.v[i], s->regressor);
+        buf_comma(out, i);
+        buf_json_optional(out, !isnan(value), value);
+    }
+}
+
 static void write_points(struct buf *out, const struct scatter *s)
 {
     const struct pair *v = s->points.v;
@@ -174,6 +190,8 @@ static void write_points(struct buf *out, const struct scatter *s)
         buf_json_optional(out, pair_has_ceiling(&v[i], s->regressor),
             v[i].ceiling[s->regressor]);
     }
+    write_floors(out, "noise_floor", s, pair_noise_floor);
+    write_floors(out, "rounding_floor", s, pair_rounding_floor);
     buf_text(out, "],\"flags\":[");
     for (size_t i = 0; i < n; i++) {
         buf_comma(out, i);

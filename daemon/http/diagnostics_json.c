@@ -158,12 +158,13 @@ static bool add_spikes(cJSON *data, const struct diag_spikes *spikes)
            add_recent_spikes(object, spikes);
 }
 
-static bool add_decrease(
-    cJSON *descent, const char *name, const struct decrease *decrease)
+static bool add_decrease(cJSON *descent, const char *name, bool same_data,
+    const struct decrease *decrease)
 {
     cJSON *object = cJSON_AddObjectToObject(descent, name);
     const bool any = decrease->n > 0;
-    return json_add_u64(object, "n", decrease->n) &&
+    return cJSON_AddBoolToObject(object, "same_data", same_data) != NULL &&
+           json_add_u64(object, "n", decrease->n) &&
            json_add_optional(object, "predicted", any, decrease->predicted) &&
            json_add_optional(object, "realised", any, decrease->realised);
 }
@@ -196,8 +197,8 @@ static bool add_descent(cJSON *data, const struct diag_descent *descent,
     const struct diagnostics_laws *laws)
 {
     cJSON *object = cJSON_AddObjectToObject(data, "descent");
-    return add_decrease(object, "steps", &descent->steps) &&
-           add_decrease(object, "probes", &descent->probes) &&
+    return add_decrease(object, "steps", false, &descent->steps) &&
+           add_decrease(object, "probes", true, &descent->probes) &&
            add_laws(object, descent, laws);
 }
 

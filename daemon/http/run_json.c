@@ -58,6 +58,7 @@ static bool add_numbers(cJSON *object, const struct run_row *run)
     return json_add_u64(object, "attempts", run->attempts) &&
            json_add_u64(object, "ranks", run->ranks) &&
            add_records(object, run) &&
+           json_add_u64(object, "group_probes", run->group_probes) &&
            json_add_u64(object, "lost_records", run->lost_records) &&
            json_add_u64(object, "dropped_records", run->dropped_records) &&
            (run->has_last_step

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stddef.h>
 
+#include "math/noise.h"
 #include "traj.h"
 #include "wire.h"
 
@@ -132,8 +133,8 @@ void diag_noise_add(struct diag_noise *noise, const struct diag_step *step,
         row_f64(step->row, STEP_micro_grad_sq) / scale / scale;
     const double norm = sqrt(row_f64(step->row, STEP_grad_sq)) / step->divisor;
     const double grad_sq = norm * norm;
-    const double signal = (k * grad_sq - micro_sq) / (k - 1);
-    const double trace = (micro_sq - grad_sq) * samples / (k - 1);
+    const double signal = noise_unbiased_sq(k, micro_sq, grad_sq);
+    const double trace = noise_of_mean(k, micro_sq, grad_sq) * samples;
     if (!isfinite(signal) || !isfinite(trace)) {
         noise->absent[NOISE_NONFINITE]++;
         return;

@@ -92,6 +92,13 @@ static bool has_value(const struct row *row)
     return any;
 }
 
+static uint64_t first_step(const struct diag_step *step)
+{
+    return step->steps > 1 && row_has(step->row, STEP_fold_first_step)
+               ? row_u64(step->row, STEP_fold_first_step)
+               : step->step;
+}
+
 static void add_faults(struct faults *faults, const struct diag_step *step)
 {
     const bool still = step->delta_norm.has && step->delta_norm.v == 0;
@@ -111,7 +118,7 @@ static void add_faults(struct faults *faults, const struct diag_step *step)
     faults->nonfinite += nonfinite;
     if (nonfinite > 0 && !faults->has_nonfinite) {
         faults->has_nonfinite = true;
-        faults->first_nonfinite = step->step;
+        faults->first_nonfinite = first_step(step);
     }
 }
 

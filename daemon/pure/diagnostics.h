@@ -29,7 +29,8 @@
         ROW_BIT(STEP_clip_scale) | ROW_BIT(STEP_flags) |                       \
         ROW_BIT(STEP_micro_grad_sq) | ROW_BIT(STEP_batch_samples) |            \
         ROW_BIT(STEP_combine) | ROW_BIT(STEP_fold_count) |                     \
-        ROW_BIT(STEP_fold_nonfinite) | ROW_BIT(STEP_fold_clipped))
+        ROW_BIT(STEP_fold_first_step) | ROW_BIT(STEP_fold_nonfinite) |         \
+        ROW_BIT(STEP_fold_clipped))
 #define DIAGNOSTICS_PROBE_FIELDS                                               \
     (ROW_BIT(PROBE_step) | ROW_BIT(PROBE_estimator) | ROW_BIT(PROBE_group) |   \
         ROW_BIT(PROBE_grad_sq) | ROW_BIT(PROBE_delta_sq) |                     \
@@ -45,7 +46,8 @@ struct faults {
     uint64_t n_values;  /* records with a loss or a norm of g or x */
     uint64_t nonfinite; /* steps: a loss, g or x that is not */
     bool has_nonfinite;
-    uint64_t first_nonfinite; /* the step of the first record with one */
+    uint64_t first_nonfinite; /* the step of the first record with one; of a
+                                 folded record its first, which is none later */
 };
 
 struct diagnostics {

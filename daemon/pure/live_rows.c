@@ -240,7 +240,21 @@ static void put_probe_regressors(struct buf *out, const struct live_rows *rows)
     }
 }
 
-/* y and its ceiling, of the regressors that share them. */
+/* null where it is not known. */
+typedef double (*floor_fn)(const struct pair *pair, enum fit_regressor r);
+
+static void put_floors(struct buf *out, const struct live_rows *rows,
+    const char *kind, enum fit_regressor r, floor_fn floor)
+{
+    buf_printf(out, "],\"%s_%s_floor\":[", pair_smoothness_name(r), kind);
+    for (size_t i = 0; i < rows->n_probes; i++) {
+        const double value = floor(&rows->probes[i].pair, r);
+        buf_comma(out, i);
+        buf_json_optional(out, !isnan(value), value);
+    }
+}
+
+/* y, its ceiling and its floors, of the regressors that share them. */
 static void put_probe_smoothness(
     struct buf *out, const struct live_rows *rows, enum fit_regressor r)
 {
@@ -257,6 +271,8 @@ static void put_probe_smoothness(
         buf_comma(out, i);
         buf_json_optional(out, pair_has_ceiling(pair, r), pair->ceiling[r]);
     }
+    put_floors(out, rows, "noise", r, pair_noise_floor);
+    put_floors(out, rows, "rounding", r, pair_rounding_floor);
 }
 
 static void put_probes(struct buf *out, const struct live_rows *rows)

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "math/noise.h"
 #include "pure/row.h"
 #include "traj.h"
 
@@ -58,12 +59,6 @@ const char *pair_estimator_name(unsigned estimator)
     return name != NULL ? name : "unknown";
 }
 
-/* The variance of the mean of K microbatches, from ||vbar||^2 and the mean of
- * ||v_k||^2: ||vbar||^2 less this is U(v). */
-static double variance_of_mean(double k, double of_mean_sq, double mean_sq)
-{
-    return (mean_sq - of_mean_sq) / (k - 1);
-}
 
 /* U is free of the noise: only a floor that the trainer named limits it. */
 static void of_microbatches(struct pair_squares *squares, const struct row *r)
@@ -71,10 +66,23 @@ static void of_microbatches(struct pair_squares *squares, const struct row *r)
     const uint64_t k = row_u64(r, PROBE_micro_batches);
     squares->unknown = k < 2 || !row_has(r, PROBE_micro_grad_sq) ||
                        !row_has(r, PROBE_micro_dgrad_sq);
-    squares->grad_noise = variance_of_mean(
-        (double)k, squares->start, row_f64(r, PROBE_micro_grad_sq));
-    squares->dgrad_noise = variance_of_mean(
-        (double)k, squares->dgrad, row_f64(r, PROBE_micro_dgrad_sq));
+    squares->grad_noise = noise_of_mean(
+        (double)k, row_f64(r, PROBE_micro_grad_sq), squares->start);
+    squares->dgrad_noise = noise_of_mean(
+        (double)k, row_f64(r, PROBE_micro_dgrad_sq), squares->dgrad);
+}
+
+/* As the probe has it; else, of two batches, what their noise gives. */
+static double noise_floor_of(const struct row *r)
+{
+    if (row_has(r, PROBE_noise_floor)) {
+        return row_f64(r, PROBE_noise_floor);
+    }
+    const bool different =
+        row_u64(r, PROBE_estimator) == TRAJ_ESTIMATOR_DIFFERENT;
+    return different ? sqrt(2 * row_f64(r, PROBE_noise_sq) /
+                            row_f64(r, PROBE_delta_sq))
+                     : (double)NAN;
 }
 
 void pair_squares_read(const struct row *r, struct pair_squares *ret)
@@ -87,18 +95,25 @@ void pair_squares_read(const struct row *r, struct pair_squares *ret)
         .delta = row_f64(r, PROBE_delta_sq),
         .dgrad = row_f64(r, PROBE_dgrad_sq),
     };
+    const double floor = noise_floor_of(r);
+    ret->floor = isnan(floor) ? 0 : floor * floor;
     if (estimator == TRAJ_ESTIMATOR_MICROBATCH) {
         of_microbatches(ret, r);
     }
     if (estimator == TRAJ_ESTIMATOR_DIFFERENT && row_has(r, PROBE_noise_sq)) {
         ret->grad_noise = row_f64(r, PROBE_noise_sq);
         ret->dgrad_noise = 2 * ret->grad_noise;
-        ret->floor = ret->dgrad_noise / ret->delta;
     }
-    if (row_has(r, PROBE_noise_floor)) {
-        ret->floor =
-            row_f64(r, PROBE_noise_floor) * row_f64(r, PROBE_noise_floor);
-    }
+}
+
+/* Of microbatches y is the same for every regressor, and so are its floors. */
+static void read_floors(struct pair *pair, const struct row *r)
+{
+    const double gamma = row_f64(r, PROBE_smoothness_gamma);
+    pair->noise_floor = noise_floor_of(r);
+    pair->rounding_floor = row_f64(r, PROBE_rounding_floor);
+    pair->floor_gamma =
+        gamma > 0 && pair->estimator != TRAJ_ESTIMATOR_MICROBATCH ? gamma : 1;
 }
 
 /* No smaller than 0; NaN stays NaN. */
@@ -134,7 +149,9 @@ static void put_y(
     const double added = s->dgrad_noise / s->delta;
     pair->y[k] = s->dgrad_noise != 0 ? sqrt(less_noise(y * y, added)) : y;
     pair->measured |= (uint16_t)PAIR_Y_BIT(k);
-    if (y * y < 4 * s->floor || (y > 0 && pair->y[k] <= 0)) {
+    /* A floor that is not known is a NaN: nothing is below it. */
+    if (y < 2 * pair_noise_floor(pair, (enum fit_regressor)k) ||
+        (y > 0 && pair->y[k] <= 0)) {
         pair->measured |= (uint16_t)PAIR_NOISE_BIT(k);
     }
 }
@@ -177,10 +194,7 @@ static void read_secant(struct pair *pair, enum fit_regressor first,
 /* Of a layer in its own norm. */
 static void read_other_norm(struct pair *pair, const struct row *r)
 {
-    const double floor = row_f64(r, PROBE_noise_floor);
-    const struct pair_squares squares = {
-        .floor = isnan(floor) ? 0 : floor * floor
-    };
+    const struct pair_squares squares = { 0 };
     if (row_has(r, PROBE_grad_dual)) {
         pair->x[FIT_REGRESSOR_START] = row_f64(r, PROBE_grad_dual);
         pair->measured |= (uint16_t)PAIR_X_BIT(FIT_REGRESSOR_START);
@@ -191,6 +205,7 @@ static void read_other_norm(struct pair *pair, const struct row *r)
 static void read_values(struct pair *pair, const struct row *r)
 {
     struct pair_squares squares;
+    read_floors(pair, r);
     if (row_u64(r, PROBE_norm) != 0 &&
         pair->estimator != TRAJ_ESTIMATOR_MICROBATCH) {
         read_other_norm(pair, r);
@@ -221,6 +236,9 @@ bool pair_read(const struct row *row, struct pair *ret_pair)
         .step = row_u64(row, PROBE_step),
         .flags = (uint16_t)row_u64(row, PROBE_flags),
         .estimator = (uint8_t)estimator,
+        .noise_floor = (double)NAN,
+        .rounding_floor = (double)NAN,
+        .floor_gamma = 1,
     };
     for (unsigned k = 0; k < PAIR_REGRESSORS; k++) {
         pair.x[k] = pair.y[k] = pair.ceiling[k] = (double)NAN;

@@ -38,7 +38,10 @@
         UINT64_C(1) << PROBE_micro_batches |                                   \
         UINT64_C(1) << PROBE_micro_grad_sq |                                   \
         UINT64_C(1) << PROBE_micro_dgrad_sq | UINT64_C(1) << PROBE_noise_sq |  \
-        UINT64_C(1) << PROBE_noise_floor | UINT64_C(1) << PROBE_grad_dual)
+        UINT64_C(1) << PROBE_noise_floor |                                     \
+        UINT64_C(1) << PROBE_rounding_floor |                                  \
+        UINT64_C(1) << PROBE_smoothness_gamma |                                \
+        UINT64_C(1) << PROBE_grad_dual)
 
 /* Why a pair is left out of a fit. */
 enum pair_use {
@@ -92,10 +95,14 @@ struct pair {
     /* (G + G_gamma) / ||x_gamma - x||, of the gamma of y: by the triangle
      * inequality no function at all exceeds it. */
     double ceiling[PAIR_REGRESSORS];
-    uint16_t measured; /* see pair_has_x, pair_has_y, pair_has_ceiling */
-    uint16_t flags;    /* TRAJ_PROBE_* */
-    uint8_t estimator; /* below PAIR_ESTIMATORS */
-    uint8_t left_out;  /* enum pair_use, where it is none of its values' */
+    /* What y is where there is no curvature at all; NaN: not known. Of
+     * y[START]: see pair_noise_floor. */
+    double noise_floor, rounding_floor;
+    double floor_gamma; /* the gamma that they are of */
+    uint16_t measured;  /* see pair_has_x, pair_has_y, pair_has_ceiling */
+    uint16_t flags;     /* TRAJ_PROBE_* */
+    uint8_t estimator;  /* below PAIR_ESTIMATORS */
+    uint8_t left_out;   /* enum pair_use, where it is none of its values' */
 };
 #define PAIR_X_BIT(r) (1u << (r))
 #define PAIR_Y_BIT(r) (8u << (r))
@@ -115,6 +122,24 @@ static inline bool pair_has_ceiling(
     const struct pair *pair, enum fit_regressor r)
 {
     return (pair->measured & PAIR_CEILING_BIT(r)) != 0;
+}
+
+/* A floor falls as the displacement grows: over the whole step it is gamma
+ * times that at gamma. */
+static inline double pair_floor_factor(
+    const struct pair *pair, enum fit_regressor r)
+{
+    return r == FIT_REGRESSOR_START ? 1 : pair->floor_gamma;
+}
+static inline double pair_noise_floor(
+    const struct pair *pair, enum fit_regressor r)
+{
+    return pair->noise_floor * pair_floor_factor(pair, r);
+}
+static inline double pair_rounding_floor(
+    const struct pair *pair, enum fit_regressor r)
+{
+    return pair->rounding_floor * pair_floor_factor(pair, r);
 }
 
 /* A row of PAIR_FIELDS. false: no step, or of an unknown class, or of another

@@ -11,6 +11,7 @@
 #include "pure/json_scan.h"
 #include "traj.h"
 #include "wire.h"
+#include "wire/group_name.h"
 
 #define DEPTH_MAX 32
 #define MEMBERS_MAX 64
@@ -171,21 +172,10 @@ static enum err_code check_tags(struct hello *hello, struct err *e)
 
 /* ---- groups -------------------------------------------------------------- */
 
-/* 1..64 bytes without control characters (C0, DEL, C1), " and \: a name is
- * shown, and put into tables and file names, by others. */
 static bool is_group_name(const cJSON *name)
 {
-    if (!cJSON_IsString(name) || !length_within(name, 1, WIRE_GROUP_NAME_MAX)) {
-        return false;
-    }
-    const unsigned char *p = (const unsigned char *)name->valuestring;
-    for (; *p != '\0'; p++) {
-        bool c1 = p[0] == 0xc2 && p[1] < 0xa0; /* valid UTF-8: p[1] is there */
-        if (*p < 0x20 || *p == 0x7f || *p == '"' || *p == '\\' || c1) {
-            return false;
-        }
-    }
-    return true;
+    return cJSON_IsString(name) &&
+           wire_is_group_name(name->valuestring, strlen(name->valuestring));
 }
 
 /* An integer least..most; absent leaves *ret as it is. */

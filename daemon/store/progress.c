@@ -24,6 +24,7 @@ void progress_read(sqlite3_stmt *stmt, int at, struct progress *ret_progress)
             [WIRE_EVENT] = db_u64(stmt, at + 7),
             [WIRE_SHARPNESS] = db_u64(stmt, at + 20),
             [WIRE_GROUP] = db_u64(stmt, at + 21) },
+        .group_probes = db_u64(stmt, at + 22),
         .has_step = sqlite3_column_type(stmt, at + 8) != SQLITE_NULL,
         .first_step = db_u64(stmt, at + 8),
         .last_step = db_u64(stmt, at + 9),
@@ -70,6 +71,7 @@ enum err_code progress_write(
     rc |= db_bind_u64(stmt, 20, p->log_bytes);
     rc |= db_bind_u64(stmt, 21, p->records[WIRE_SHARPNESS]);
     rc |= db_bind_u64(stmt, 22, p->records[WIRE_GROUP]);
+    rc |= db_bind_u64(stmt, 23, p->group_probes);
     if (rc != SQLITE_OK) {
         return db_fail(sqlite3_db_handle(stmt), e, "progress");
     }
@@ -149,6 +151,9 @@ static void add_section(struct progress *p, const struct section *s,
         p->records[s->kind]++;
         if (s->kind == WIRE_STEP) {
             add_step(p, s, i);
+        }
+        if (s->kind == WIRE_PROBE) {
+            p->group_probes += section_bits(s, PROBE_group, i) != 0;
         }
         if (s->kind == WIRE_EVENT) {
             add_event(p, s, i);

@@ -117,6 +117,7 @@ static void fold_counts(struct run_row *row, const struct progress *p)
     for (size_t kind = 0; kind < WIRE_KINDS; kind++) {
         row->records[kind] += p->records[kind];
     }
+    row->group_probes += p->group_probes;
     row->lost_records += p->lost_records;
     row->dropped_records += p->dropped_records;
 }

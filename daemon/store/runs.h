@@ -29,6 +29,7 @@ struct run_row {
     uint32_t attempts;
     uint32_t ranks;           /* streams of the newest attempt */
     uint64_t records[8];      /* by enum wire_kind, all streams */
+    uint64_t group_probes;    /* of the PROBE records */
     uint64_t lost_records;    /* gaps declared by senders */
     uint64_t dropped_records; /* DROPPED events */
     uint64_t last_step;

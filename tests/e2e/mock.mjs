@@ -58,6 +58,7 @@ export function madeUpRun(
             tags: ["made-up"],
             attempts: 1,
             ranks: 1,
+            group_probes: 0,
             lost_records: 0,
             dropped_records: 0,
             created_wall_ns: `${Date.now() - 60_000}000000`,
@@ -115,6 +116,12 @@ export function addStep(made) {
             smoothness_ceiling: (2 * g) / r + y,
             secant: y,
             secant_ceiling: (2 * g) / r + y,
+            ...Object.fromEntries(
+                ["smoothness", "secant"].flatMap((name) => [
+                    [`${name}_noise_floor`, 0.02 * (1 + (step % 7) / 10)],
+                    [`${name}_rounding_floor`, (1e-7 * g) / r],
+                ]),
+            ),
             flags: random() < 0.01 ? 1 : 0,
         });
     }
@@ -217,6 +224,8 @@ export function scatterOf(made, x, most, from, to) {
             y_name: x === "start" ? "smoothness" : "secant",
             y: column(rows, "secant"),
             ceiling: column(rows, "secant_ceiling"),
+            noise_floor: column(rows, "secant_noise_floor"),
+            rounding_floor: column(rows, "secant_rounding_floor"),
             flags: column(rows, "flags"),
         },
         sampling: { method: "none", rows_in: rows.length, rows_out: rows.length },
@@ -252,6 +261,7 @@ function groupsOf({ steps, options: { layers } }) {
                 param_sq: 100,
                 delta_sq: i === 0 ? null : 1e-4,
                 smoothness: i === 1 ? 3.5 : null,
+                norm: i === 1 ? 1 : null,
             })),
         );
 }
@@ -344,8 +354,8 @@ export function diagnosticsOf({ steps, probes, norms, options }) {
             recent: [{ step: 77, of: "loss", z: 8 }],
         },
         descent: {
-            steps: { n: 0, predicted: null, realised: null },
-            probes: { n: p, predicted: p > 0 ? 1 : null, realised: p > 0 ? 0.9 : null },
+            steps: { same_data: false, n: 0, predicted: null, realised: null },
+            probes: { same_data: true, n: p, predicted: p > 0 ? 1 : null, realised: p > 0 ? 0.9 : null },
             laws:
                 p < 30
                     ? []
@@ -555,7 +565,8 @@ export class Mock {
                     param_norm: steps.map(() => null),
                 },
                 probe: Object.fromEntries(
-                    ["step", "start", "trapezoid", "simpson", "smoothness", "smoothness_ceiling", "secant", "secant_ceiling", "flags"].map(
+                    ["step", "start", "trapezoid", "simpson", "smoothness", "smoothness_ceiling", "smoothness_noise_floor", "smoothness_rounding_floor",
+                        "secant", "secant_ceiling", "secant_noise_floor", "secant_rounding_floor", "flags"].map(
                         (name) => [name, words(probes, name)],
                     ),
                 ),

@@ -512,6 +512,13 @@ test("what is no probe interval is refused and changes nothing", async () => {
   assert.equal((await json(RUN, live)).probe_every, 5);
 });
 
+test("a run that has ended takes no probe interval but 0", async () => {
+  for (const [run, text, status] of [["done", "5", 409], ["failed", "1", 409], ["done", "0", 204]]) {
+    const reply = await put(`/api/v1/runs/contract.${run}/probe_every`, `{"probe_every": ${text}}`);
+    assert.equal(reply.status, status);
+  }
+});
+
 // Last: contract.live has more in it from here on.
 const events = { rows: "LiveRows", more: "LiveMore", run: "Run", fit: "Fits" };
 

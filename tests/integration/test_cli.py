@@ -118,7 +118,7 @@ def test_show_has_a_line_for_what_was_measured(trajd):
             "  faults           0 skipped, 0 found_inf, 0 updates of zero, 0 not finite\n"
             "  clipped          50 % of 4 steps, by 50 % on average\n"
             "  noise scale      12 samples +- 0, n = 4\n"
-            "  decrease, steps  predicted 6, realised 3, n = 3\n"
+            "  decrease, steps  predicted 6, realised 3, n = 3 (each loss of its own batch)\n"
             "  lr / AdGD's step 1, geometric mean 1, n = 3\n") in shown
 
 
@@ -127,7 +127,30 @@ def test_show_json_is_what_the_api_says(runs):
     assert shown["fits"] == runs.json("/api/v1/runs/beta/fits")["data"]
     assert shown["diagnostics"] == runs.json("/api/v1/runs/beta/diagnostics")["data"]
     assert shown["run"]["id"] == "beta"
-    assert shown["last"] == {"loss": 1 / 122, "grad_norm": math.sqrt(119 / 7)}
+    assert shown["last"] == {"loss": 1 / 122, "loss_step": 119,
+                             "grad_norm": math.sqrt(119 / 7), "grad_norm_step": 119}
+
+
+def test_probes_of_single_groups_are_counted_apart(trajd):
+    peer = Peer(trajd.ingest, "r")
+    for step in range(3):
+        for group in {}, {"group": 0}, {"group": 1}, {"group": 7}, {"group": 1}:
+            peer.record(wire.PROBE, step=step, smoothness=wire.f64(1.0), **group)
+    peer.deliver()
+    assert (trajd.run("r")["records"]["probe"], trajd.run("r")["group_probes"]) == (15, 9)
+    assert "0 steps, 6 probes (and 9 of single groups), 0 metrics" in traj("show", "r", url=url_of(trajd)).stdout
+    assert traj("ls", url=url_of(trajd)).stdout.splitlines()[1].split()[3:6] == ["live", "0", "6"]
+
+
+def test_show_says_of_which_step_a_value_is_that_the_last_step_lacks(trajd):
+    peer = Peer(trajd.ingest, "r")
+    peer.record(wire.STEP, step=7, loss=wire.f64(2.0), grad_sq=wire.f64(9.0))
+    peer.record(wire.STEP, step=8, loss=wire.f64(1.0))
+    peer.deliver()
+    assert ("last step  8: loss 1, gradient norm 3 (step 7)\n"
+            in traj("show", "r", url=url_of(trajd)).stdout)
+    assert json.loads(traj("show", "r", "--json", url=url_of(trajd)).stdout)["last"] == {
+        "loss": 1, "loss_step": 8, "grad_norm": 3, "grad_norm_step": 7}
 
 
 @pytest.mark.parametrize("text, run_id", [("bet", "beta"), ("one", "alpha-1"), ("alpha-2", "alpha-2")])

@@ -237,6 +237,21 @@ def test_the_window_is_the_last_steps(trajd, run, walk):
     assert data["clipping"]["would"][0]["clipped"] == np.sum(walk["G"][-40:] > 1)
 
 
+def test_without_steps_the_window_is_of_the_probes(trajd):
+    """Steps 10, 20, ... 500, the losses of each falling by 1."""
+    peer = Peer(trajd.ingest, "r")
+    for k in range(1, 51):
+        peer.record(wire.PROBE, step=10 * k, estimator=FULL, grad_sq=wire.f64(1.0),
+                    delta_sq=wire.f64(1.0), grad_delta=wire.f64(-1.0), loss=wire.f64(2.0),
+                    loss_end=wire.f64(1.0))
+    peer.deliver()
+    data = diagnostics(trajd)
+    assert (data["steps"], data["probes"]) == (0, 50)
+    assert data["descent"]["probes"] == {
+        "same_data": True, "n": 50, "predicted": 50, "realised": 50}
+    assert diagnostics(trajd, "?steps=101")["probes"] == 11
+
+
 def test_what_nobody_measured_is_null(trajd):
     peer = Peer(trajd.ingest, "r")
     peer.record(wire.STEP, step=1, wall_ns=1)
@@ -250,8 +265,9 @@ def test_what_nobody_measured_is_null(trajd):
     assert data["clipping"]["zclip"]["threshold"] is None
     assert {w["scale"] for w in data["noise"]["windows"]} == {None}
     assert data["adgd"]["lambda"] is None and data["adgd"]["mean_ratio"] is None
-    assert data["descent"] == {"steps": {"n": 0, "predicted": None, "realised": None},
-                               "probes": {"n": 0, "predicted": None, "realised": None}, "laws": []}
+    assert data["descent"] == {
+        "steps": {"same_data": False, "n": 0, "predicted": None, "realised": None},
+        "probes": {"same_data": True, "n": 0, "predicted": None, "realised": None}, "laws": []}
     assert set(data["faults"].values()) == {0, None}
 
 
@@ -301,7 +317,8 @@ def test_the_norm_that_is_clipped_is_the_runs_and_not_a_shards(trajd):
     assert [(w["n"], w["clipped"]) for w in data["clipping"]["would"]] == [(100, 100), (100, 0)]
     assert data["clipping"]["autoclip"]["threshold"] == 5
     assert data["clipping"]["zclip"]["mean"] == pytest.approx(5, rel=1e-12)
-    assert data["descent"]["steps"] == {"n": 99, "predicted": 99 * 25, "realised": 99}
+    assert data["descent"]["steps"] == {
+        "same_data": False, "n": 99, "predicted": 99 * 25, "realised": 99}
     # lambda: from lr, then (5/13)/2 of the combined ||d|| and ||dg||
     assert data["adgd"]["lambda"] == pytest.approx(5 / 26, rel=1e-12)
 

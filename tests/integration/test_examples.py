@@ -62,6 +62,13 @@ def test_the_others_train_the_same_with_a_watch_and_without(offline, name, optio
     assert losses(name, options, offline) == losses(name, [*options, *OFF[name]], offline)
 
 
+@pytest.mark.parametrize("name", ["minimal", "layers", "delta_only", "clip_by_law"])
+def test_without_a_daemon_an_example_ends_well_and_says_where_its_records_are(tmp_path, name):
+    done = run(name, env=environment(tmp_path))
+    assert "traj sync" in done.stdout + done.stderr
+    assert list((tmp_path / "spool").glob("*/*/*.seg"))
+
+
 def test_a_loss_scale_of_a_power_of_two_changes_no_bit(offline, table):
     plain = mlp(table, "--no-watch", env=offline).stdout
     assert mlp(table, "--no-watch", "--loss-scale", 2 ** 20, env=offline).stdout == plain

@@ -29,7 +29,8 @@ def test_committed_rows_come_with_their_values(trajd):
     step(peer, 1, loss=math.nan, grad_sq=9.0, lr=0.1)
     step(peer, 2, loss=1 / 3, grad_sq=math.inf)
     peer.record(wire.PROBE, step=2, smoothness=wire.f64(8.0), grad_sq=wire.f64(4.0),
-                grad_end_sq=wire.f64(16.0), delta_sq=wire.f64(0.25), dgrad_sq=wire.f64(9.0), flags=4)
+                grad_end_sq=wire.f64(16.0), delta_sq=wire.f64(0.25), dgrad_sq=wire.f64(9.0), flags=4,
+                smoothness_gamma=wire.f64(0.5), noise_floor=wire.f64(0.5))
     peer.deliver()
     stream.read_until(lambda s: s.rows("step")[-1:] == [2] and
                       s.of("rows")[-1]["probe"]["step"] == [2], "the rows")
@@ -42,7 +43,9 @@ def test_committed_rows_come_with_their_values(trajd):
     probe = stream.of("rows")[-1]["probe"]
     assert probe == {"attempt": [1], "step": [2], "start": [2], "trapezoid": [3],
                      "simpson": [None], "smoothness": [8], "smoothness_ceiling": [None],
-                     "secant": [6], "secant_ceiling": [12], "flags": [4]}
+                     "smoothness_noise_floor": [0.5], "smoothness_rounding_floor": [None],
+                     "secant": [6], "secant_ceiling": [12], "secant_noise_floor": [0.25],
+                     "secant_rounding_floor": [None], "flags": [4]}
     stream.close()
 
 

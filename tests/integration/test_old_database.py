@@ -64,7 +64,8 @@ def test_its_open_stream_goes_on_with_the_new_kinds(old):
     peer = old_database.peer(old.ingest, 2)
     new = [(wire.SHARPNESS, {"step": 101, "wall_ns": 1, "value": wire.f64(-3.5)}),
            (wire.GROUP, {"step": 101, "wall_ns": 2, "group": 1, "grad_sq": wire.f64(0.1)}),
-           (wire.GROUP, {"step": 102, "wall_ns": 3, "group": 1, "grad_nan": 7})]
+           (wire.GROUP, {"step": 102, "wall_ns": 3, "group": 1, "grad_nan": 7}),
+           (wire.PROBE, {"step": 102, "wall_ns": 4, "group": 1, "smoothness": wire.f64(2.0)})]
     for kind, fields in new:
         peer.record(kind, **fields)
     peer.deliver()
@@ -72,5 +73,5 @@ def test_its_open_stream_goes_on_with_the_new_kinds(old):
     records = old.run(old_database.RUN)["records"]
     assert (records["sharpness"], records["group"], records["step"]) == (1, 2, 80)
     assert query(old, "PRAGMA user_version") == [(3,)]
-    assert query(old, "SELECT attempt, sharpness, groups FROM streams ORDER BY attempt") == [
-        (1, 0, 0), (2, 1, 2)]
+    assert query(old, "SELECT attempt, sharpness, groups, probes, group_probes FROM streams "
+                      "ORDER BY attempt") == [(1, 0, 0, 20, 0), (2, 1, 2, 21, 1)]

@@ -85,3 +85,19 @@ def test_traj_rate_of_no_run_fails(trajd):
     done = traj("rate", "nobody", "5", url=url_of(trajd))
     assert done.returncode == 1
     assert "no run 'nobody'" in done.stderr
+
+
+def test_traj_rate_of_a_run_that_has_ended_says_so(trajd, peer):
+    assert ask(trajd, "r", 3) == 204
+    peer.record(wire.EVENT, event=1, severity=0, exit_code=0)
+    peer.deliver()
+    peer.ask(peer.send_bye)
+    assert trajd.run("r")["state"] == "finished"
+    done = traj("rate", "r", "5", url=url_of(trajd))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "run r has ended: no trainer is there that would probe" in done.stderr
+    assert trajd.run("r")["probe_every"] == 3
+    assert traj("rate", "r", "0", url=url_of(trajd)).returncode == 0
+    again = Peer(trajd.ingest, "r", attempt=2)
+    again.ask(again.send_hello)
+    assert traj("rate", "r", "5", url=url_of(trajd)).returncode == 0

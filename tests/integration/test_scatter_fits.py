@@ -68,6 +68,20 @@ def test_points_are_exact(trajd, cloud):
     assert data["ceiling"] == [9 * value for value in y[10:13]]
 
 
+def test_points_have_their_floors(trajd):
+    peer = Peer(trajd.ingest, "r")
+    probe(peer, 0, (1.0, 1.0, 1.0), 2.0, noise_floor=wire.f64(0.25), rounding_floor=wire.f64(1e-3))
+    probe(peer, 1, (1.0, 1.0, 1.0), 2.0, noise_floor=wire.f64(0.0))
+    probe(peer, 2, (1.0, 1.0, 1.0), 2.0)
+    peer.deliver()
+    start = trajd.json(f"{RUN}/scatter?x=start")["data"]
+    assert start["noise_floor"] == [0.25, 0, None]
+    assert start["rounding_floor"] == [1e-3, None, None]
+    whole = trajd.json(f"{RUN}/scatter?x=simpson")["data"]  # they were of gamma 1/2
+    assert whole["noise_floor"] == [0.125, 0, None]
+    assert whole["rounding_floor"] == [5e-4, None, None]
+
+
 def test_too_many_points_are_a_density_that_loses_none(trajd, cloud):
     peer, _, norms, y = cloud
     probe(peer, 500, (1.0, 1.0, 1.0), 1e6)  # a spike of one step

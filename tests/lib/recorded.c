@@ -39,6 +39,9 @@ static void keep(struct recorded *recorded, const struct record_head *head)
     cursor_unpack(head, one->values, &record);
     one->kind = record.kind;
     one->present = record.present;
+    const size_t room = sizeof one->text - 1;
+    memcpy(one->text, record.text,
+        record.text_bytes < room ? record.text_bytes : room);
 }
 
 static void read_stream(struct recorded *recorded, struct stream *stream)

@@ -13,6 +13,7 @@ struct recorded_one {
     unsigned kind;
     uint64_t present;
     uint64_t values[WIRE_FIELDS_MAX];
+    char text[256]; /* its beginning, terminated */
 };
 
 struct recorded {

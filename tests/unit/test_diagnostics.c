@@ -122,6 +122,20 @@ static void test_folded_steps_count_as_many(void **state)
     diagnostics_done(&d);
 }
 
+static void test_a_fold_began_to_fail_at_its_first_step(void **state)
+{
+    (void)state;
+    struct diagnostics d = fresh(200);
+    struct record r = step_record(200);
+    set_bits(&r, STEP_fold_count, 50);
+    set_bits(&r, STEP_fold_first_step, 151);
+    set_bits(&r, STEP_fold_nonfinite, 3);
+    feed(&d, &r);
+    assert_true(d.faults.has_nonfinite);
+    assert_int_equal(d.faults.first_nonfinite, 151);
+    diagnostics_done(&d);
+}
+
 static void test_folded_steps_are_no_neighbours(void **state)
 {
     (void)state;
@@ -511,6 +525,7 @@ int main(void)
         cmocka_unit_test(test_the_bound_has_no_seam),
         cmocka_unit_test(test_without_L1_the_bound_is_the_descent_lemma),
         cmocka_unit_test(test_folded_steps_count_as_many),
+        cmocka_unit_test(test_a_fold_began_to_fail_at_its_first_step),
         cmocka_unit_test(test_folded_steps_are_no_neighbours),
         cmocka_unit_test(test_only_consecutive_steps_are_compared),
         cmocka_unit_test(test_a_clip_is_known_by_scale_threshold_or_flag),

@@ -195,12 +195,14 @@ static void publish_probe(struct live *live, const char *run_uid)
     values[PROBE_grad_end_sq] = bits_of(16);
     values[PROBE_delta_sq] = bits_of(0.25);
     values[PROBE_dgrad_sq] = bits_of(9);
+    values[PROBE_rounding_floor] = bits_of(0.5);
     struct wire_record record = {
         .seq = 1,
         .kind = WIRE_PROBE,
         .present = 1u << PROBE_step | 1u << PROBE_smoothness |
                    1u << PROBE_grad_sq | 1u << PROBE_grad_end_sq |
-                   1u << PROBE_delta_sq | 1u << PROBE_dgrad_sq,
+                   1u << PROBE_delta_sq | 1u << PROBE_dgrad_sq |
+                   1u << PROBE_rounding_floor,
         .values = values,
     };
     uint8_t bytes[4096];
@@ -254,7 +256,7 @@ static void test_committed_rows_reach_the_streams_of_their_run(void **state)
     live_free(live);
 }
 
-static void test_a_probe_row_has_its_regressors_and_its_ceiling(void **state)
+static void test_a_probe_row_has_its_regressors_and_its_bounds(void **state)
 {
     (void)state;
     struct live *live = start();
@@ -264,8 +266,10 @@ static void test_a_probe_row_has_its_regressors_and_its_ceiling(void **state)
     assert_true(client_reads(&client,
         "\"probe\":{\"attempt\":[1],\"step\":[7],\"start\":[2],"
         "\"trapezoid\":[3],\"simpson\":[null],\"smoothness\":[\"Infinity\"],"
-        "\"smoothness_ceiling\":[null],\"secant\":[6],"
-        "\"secant_ceiling\":[12],\"flags\":[0]}}\n\n"));
+        "\"smoothness_ceiling\":[null],\"smoothness_noise_floor\":[null],"
+        "\"smoothness_rounding_floor\":[0.5],\"secant\":[6],"
+        "\"secant_ceiling\":[12],\"secant_noise_floor\":[null],"
+        "\"secant_rounding_floor\":[0.5],\"flags\":[0]}}\n\n"));
     client_close(&client);
     live_free(live);
 }
@@ -586,7 +590,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_committed_rows_reach_the_streams_of_their_run),
-        cmocka_unit_test(test_a_probe_row_has_its_regressors_and_its_ceiling),
+        cmocka_unit_test(test_a_probe_row_has_its_regressors_and_its_bounds),
         cmocka_unit_test(test_rows_of_other_runs_and_ranks_do_not_come),
         cmocka_unit_test(test_a_frame_sent_again_shows_nothing_twice),
         cmocka_unit_test(test_more_rows_than_fit_say_more),

@@ -167,6 +167,38 @@ static void test_a_recorded_floor_limits_any_class(void **state)
     assert_true(pair.y[FIT_REGRESSOR_TRAPEZOID] == 8); /* as measured */
 }
 
+/* At gamma = 1/4 the displacement is a fourth, and a floor four times as high.
+ * The secant is 8: above twice 1, where the smoothness, 9, is below twice 5. */
+static void test_floors_of_the_whole_step_are_gamma_times_those_at_gamma(
+    void **state)
+{
+    (void)state;
+    struct record r = probe(TRAJ_ESTIMATOR_SAME_BATCH);
+    set(&r, PROBE_noise_floor, 5);
+    set(&r, PROBE_rounding_floor, 0.5);
+    set(&r, PROBE_smoothness_gamma, 0.25);
+    const struct pair pair = pair_of(&r);
+    assert_true(pair_noise_floor(&pair, FIT_REGRESSOR_START) == 5);
+    assert_true(pair_noise_floor(&pair, FIT_REGRESSOR_SIMPSON) == 1.25);
+    assert_true(pair_rounding_floor(&pair, FIT_REGRESSOR_START) == 0.5);
+    assert_true(pair_rounding_floor(&pair, FIT_REGRESSOR_TRAPEZOID) == 0.125);
+    assert_int_equal(pair_use(&pair, FIT_REGRESSOR_START), PAIR_NOISE_LIMITED);
+    assert_int_equal(pair_use(&pair, FIT_REGRESSOR_SIMPSON), PAIR_USED);
+}
+
+static void test_floors_that_nobody_knows_are_none(void **state)
+{
+    (void)state;
+    struct record r = probe(TRAJ_ESTIMATOR_SAME_BATCH);
+    const struct pair pair = pair_of(&r);
+    assert_true(isnan(pair_noise_floor(&pair, FIT_REGRESSOR_START)));
+    assert_true(isnan(pair_rounding_floor(&pair, FIT_REGRESSOR_SIMPSON)));
+    struct record different = probe(TRAJ_ESTIMATOR_DIFFERENT);
+    set(&different, PROBE_noise_sq, 2); /* sqrt(2 * 2 / 0.25) */
+    const struct pair of_two = pair_of(&different);
+    assert_true(pair_noise_floor(&of_two, FIT_REGRESSOR_SIMPSON) == 4);
+}
+
 static void test_flags_decide_what_a_pair_is_good_for(void **state)
 {
     (void)state;
@@ -224,6 +256,9 @@ int main(void)
         cmocka_unit_test(test_different_data_is_corrected_by_the_known_noise),
         cmocka_unit_test(test_below_twice_the_floor_a_pair_is_noise_limited),
         cmocka_unit_test(test_a_recorded_floor_limits_any_class),
+        cmocka_unit_test(
+            test_floors_of_the_whole_step_are_gamma_times_those_at_gamma),
+        cmocka_unit_test(test_floors_that_nobody_knows_are_none),
         cmocka_unit_test(test_flags_decide_what_a_pair_is_good_for),
         cmocka_unit_test(test_noise_that_is_nan_leaves_no_pair),
         cmocka_unit_test(test_the_census_counts_what_can_be_fitted),

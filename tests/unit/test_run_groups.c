@@ -1,5 +1,6 @@
 /* The groups of a run, from traj_open to the HELLO, and the records that name
  * one; against a scripted daemon behind a real socket. */
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -276,6 +277,74 @@ static void test_a_group_that_the_run_has_not_is_refused(void **state)
     peer_unlock(&w->peer);
 }
 
+/* The first value beyond each enum, and -1. */
+static void test_what_no_enum_has_is_refused(void **state)
+{
+    struct world *w = *state;
+    open_run(w, two, 2);
+    for (size_t i = 0; i < 2; i++) {
+        const unsigned beyond = (unsigned)i * UINT_MAX;
+        struct traj_probe probes[4];
+        struct traj_group_step groups[3];
+        struct traj_sharpness sharpness[3];
+        for (size_t k = 0; k < 4; k++) {
+            traj_probe_init(&probes[k]);
+        }
+        for (size_t k = 0; k < 3; k++) {
+            traj_group_step_init(&groups[k]);
+            traj_sharpness_init(&sharpness[k]);
+            groups[k].group = 1;
+        }
+        probes[0].estimator = (enum traj_estimator)(6 | beyond);
+        probes[1].norm = (enum traj_norm)(4 | beyond);
+        probes[2].dtype = (enum traj_dtype)(5 | beyond);
+        probes[3].combine = (enum traj_combine)(3 | beyond);
+        groups[0].norm = (enum traj_norm)(4 | beyond);
+        groups[1].combine = (enum traj_combine)(3 | beyond);
+        groups[2].stage = 64 | beyond;
+        sharpness[0].method = (enum traj_sharpness_method)(3 | beyond);
+        sharpness[1].estimator = (enum traj_estimator)(6 | beyond);
+        sharpness[2].dtype = (enum traj_dtype)(5 | beyond);
+        for (size_t k = 0; k < 4; k++) {
+            assert_int_equal(traj_log_probe(w->run, &probes[k]), TRAJ_EINVAL);
+        }
+        for (size_t k = 0; k < 3; k++) {
+            assert_int_equal(traj_log_group(w->run, &groups[k]), TRAJ_EINVAL);
+            assert_int_equal(
+                traj_log_sharpness(w->run, &sharpness[k]), TRAJ_EINVAL);
+        }
+    }
+    struct traj_sharpness odd;
+    traj_sharpness_init(&odd);
+    odd.method = (enum traj_sharpness_method)3;
+    assert_int_equal(traj_log_sharpness(w->run, &odd), TRAJ_EINVAL);
+    assert_string_equal(traj_last_error(), "sharpness: no such method: 3");
+    assert_int_equal(traj_finish(w->run, 0, 10000), TRAJ_OK);
+}
+
+static void test_the_last_of_each_enum_is_taken(void **state)
+{
+    struct world *w = *state;
+    struct traj_probe probe;
+    struct traj_group_step group;
+    struct traj_sharpness sharpness;
+    traj_probe_init(&probe);
+    traj_group_step_init(&group);
+    traj_sharpness_init(&sharpness);
+    probe.estimator = sharpness.estimator = TRAJ_ESTIMATOR_DIFFERENT;
+    probe.norm = group.norm = TRAJ_NORM_SPECTRAL;
+    probe.dtype = sharpness.dtype = TRAJ_F16;
+    probe.combine = group.combine = TRAJ_COMBINE_REPLICA;
+    group.stage = 63;
+    group.group = 2;
+    sharpness.method = TRAJ_SHARPNESS_LANCZOS;
+    open_run(w, two, 2);
+    assert_int_equal(traj_log_probe(w->run, &probe), TRAJ_OK);
+    assert_int_equal(traj_log_group(w->run, &group), TRAJ_OK);
+    assert_int_equal(traj_log_sharpness(w->run, &sharpness), TRAJ_OK);
+    assert_int_equal(traj_finish(w->run, 0, 10000), TRAJ_OK);
+}
+
 static void test_an_older_callers_records_are_understood(void **state)
 {
     struct world *w = *state;
@@ -325,6 +394,8 @@ int main(void)
         cmocka_unit_test(test_the_longest_hello_fits_and_the_daemon_takes_it),
         TEST(test_what_is_all_or_nothing_is_left_out),
         TEST(test_a_group_that_the_run_has_not_is_refused),
+        TEST(test_what_no_enum_has_is_refused),
+        TEST(test_the_last_of_each_enum_is_taken),
         TEST(test_an_older_callers_records_are_understood),
         TEST(test_a_disabled_run_takes_any_group),
     };

@@ -292,6 +292,89 @@ static void test_where_the_law_bounds_nothing_the_step_is_infinite(void **state)
     }
 }
 
+/* Laws and norms from the smallest to the largest double, and Inf. */
+static const double extremes[] = { 0, 5e-324, 1e-310, 1e-300, 1e-160, 1, 1e160,
+    1e300, DBL_MAX, HUGE_VAL };
+#define EXTREMES (sizeof extremes / sizeof extremes[0])
+#define EXTREME_POINTS (EXTREMES * EXTREMES * EXTREMES)
+
+static struct at extreme_at(size_t i)
+{
+    return (struct at){ extremes[i % EXTREMES],
+        extremes[i / EXTREMES % EXTREMES], extremes[i / EXTREMES / EXTREMES] };
+}
+
+/* Of the exponents of long double, in which no term overflows. */
+static long double exact(enum traj_rule rule, struct at p)
+{
+    const long double L0 = (long double)p.L0, L1 = (long double)p.L1,
+                      G = (long double)p.G, u = L1 * G;
+    const long double at_rest[] = { 0, 0.5L / L0, 0.1L / L0, 0.1L / L0, 1 / L0,
+        1 / L0, 0.5L / L0 };
+    const long double gamma = fminl(10 * L0, L0 / L1);
+    const long double moving[] = { 0, 0.5L / (L0 + u),
+        fminl(0.1L / L0, fminl(1, 0.1L / L1) / G),
+        fminl(1, 0.1L / L1) / (G + gamma), 1 / (L0 + 1.5L * u),
+        optimal(L0, L1, G), fminl(0.5L / L0, 1 / (3 * u)) };
+    return p.G > 0 ? moving[rule] : at_rest[rule];
+}
+
+static bool is_infinite(struct at p)
+{
+    return p.L0 > DBL_MAX || p.L1 > DBL_MAX || p.G > DBL_MAX;
+}
+
+/* Right to BOUND; what is beyond double is Inf, and what is below its normal
+ * numbers is there or 0. */
+static void test_the_rules_hold_at_the_ends_of_double(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < EXTREME_POINTS * RULES; i++) {
+        const struct at p = extreme_at(i / RULES);
+        const enum traj_rule rule = rules[i % RULES];
+        const double step = traj_rule_step(rule, p.L0, p.L1, p.G);
+        const long double expected = exact(rule, p);
+        const bool none = (p.L0 <= 0 && p.L1 <= 0) || is_infinite(p);
+        const bool over =
+            step > DBL_MAX && expected >= (1 - BOUND) * (long double)DBL_MAX;
+        const bool right =
+            fabsl((long double)step - expected) <=
+            BOUND * expected + (expected < (long double)DBL_MIN ? expected : 0);
+        assert_true(none || over || right);
+    }
+}
+
+static void test_no_law_and_no_norm_gives_nan(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < EXTREME_POINTS; i++) {
+        const struct at p = extreme_at(i);
+        for (size_t r = 0; r < RULES; r++) {
+            assert_true(traj_rule_step(rules[r], p.L0, p.L1, p.G) >= 0);
+            assert_true(traj_rule_threshold(rules[r], p.L0, p.L1) >= 0);
+        }
+        assert_true(traj_layer_radius(p.L0, p.L1, p.G) >= 0);
+    }
+}
+
+static void test_at_an_infinite_norm_only_a_law_without_L1_has_a_step(
+    void **state)
+{
+    (void)state;
+    static const double constants[RULES] = { 0.25, 0, 0, 0.5, 0.5, 0.25 };
+    for (size_t r = 0; r < RULES; r++) {
+        assert_true(traj_rule_step(rules[r], 2, 0, HUGE_VAL) == constants[r]);
+        assert_true(traj_rule_step(rules[r], 0, 2, HUGE_VAL) == 0);
+        assert_true(traj_rule_step(rules[r], 2, HUGE_VAL, 0) == 0);
+        assert_true(traj_rule_step(rules[r], 0, HUGE_VAL, 0) == 0);
+    }
+    assert_true(traj_rule_threshold(TRAJ_RULE_CLIPPED, 1, HUGE_VAL) == 0);
+    assert_true(
+        traj_rule_threshold(TRAJ_RULE_CLIPPED_L0L1, HUGE_VAL, HUGE_VAL) == 0);
+    assert_close(traj_rule_threshold(TRAJ_RULE_CLIPPED_L0L1, DBL_MAX, 1),
+        (long double)DBL_MAX / 1.5L);
+}
+
 static void test_an_infinite_norm_or_law_stops(void **state)
 {
     (void)state;
@@ -400,6 +483,10 @@ int main(void)
         cmocka_unit_test(test_a_layers_radius_is_its_formula),
         cmocka_unit_test(
             test_where_the_law_bounds_nothing_the_step_is_infinite),
+        cmocka_unit_test(test_the_rules_hold_at_the_ends_of_double),
+        cmocka_unit_test(test_no_law_and_no_norm_gives_nan),
+        cmocka_unit_test(
+            test_at_an_infinite_norm_only_a_law_without_L1_has_a_step),
         cmocka_unit_test(test_an_infinite_norm_or_law_stops),
         cmocka_unit_test(test_wrong_arguments_give_nan),
         cmocka_unit_test(

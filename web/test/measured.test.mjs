@@ -5,6 +5,7 @@ import { load } from "./load.mjs";
 const norms = await load("model/norms.ts");
 const { figures } = await load("model/diagnosis.ts");
 const { layerFigures } = await load("model/layers.ts");
+const { probesText } = await load("model/counts.ts");
 const { shownRanks, stepsText } = await load("model/ranks.ts");
 const { diamondAt, placed } = await load("charts/diamonds.ts");
 
@@ -112,8 +113,8 @@ const NOTHING = {
         recent: [],
     },
     descent: {
-        steps: { n: 0, predicted: null, realised: null },
-        probes: { n: 0, predicted: null, realised: null },
+        steps: { same_data: false, n: 0, predicted: null, realised: null },
+        probes: { same_data: true, n: 0, predicted: null, realised: null },
         laws: [],
     },
     adgd: { n: 0, lambda: null, n_ratio: 0, ratio: null, mean_ratio: null, above: null },
@@ -128,7 +129,7 @@ const NOTHING = {
         first_nonfinite_step: null,
     },
 };
-const NO_EDGE = { threshold: null, smoothness: null, sharpness: null, preconditioned: false };
+const NO_EDGE = { threshold: null, smoothness: null, sharpness: null, optimizer: "sgd" };
 const found = (rows, name) => rows.find((row) => row.name.startsWith(name));
 
 test("of a run without records every figure is not measured, none is 0", () => {
@@ -167,6 +168,12 @@ test("figures say what was measured, of how many", () => {
     assert.equal(found(rows, "steps not finite").bad, true);
     assert.deepEqual(says("descent lemma violated, probes"), ["2 (4.00 %) with L0 0.500, L1 8.00", 50]);
     assert.deepEqual(says("descent lemma violated, steps"), ["not measured", 0]);
+    data.descent.steps.n = 10;
+    Object.assign(data.descent.laws[0], { step_violations: 5, step_rate: 0.5 });
+    assert.equal(
+        found(figures(data, NO_EDGE), "descent lemma violated, steps").value,
+        "5 (50.0 %) with L0 0.500, L1 8.00: each loss of its own batch",
+    );
 });
 
 test("a noise scale without a signal says so instead of a number", () => {
@@ -183,11 +190,27 @@ test("the edge of stability is compared with what was measured, not with what it
     assert.equal(sharp({ sharpness: 60 }), "1.50 of the edge of stability, 40.0, over it");
     assert.match(sharp({ sharpness: -60 }), /^−60\.0: the largest eigenvalue in magnitude is below 0/);
     assert.equal(sharp({ sharpness: "NaN" }), "not measured");
-    assert.equal(sharp({ threshold: null, sharpness: 30 }), "not measured");
+    assert.equal(sharp({ threshold: null, sharpness: null }), "not measured");
     assert.match(found(edge({ smoothness: 20 }), "smoothness, the last").value, /^0\.500 of/);
-    const adam = edge({ sharpness: 30, preconditioned: true });
+    const adam = edge({ sharpness: 30, optimizer: "AdamW" });
     assert.match(found(adam, "stability").value, /of the preconditioned Hessian, which is not measured/);
     assert.equal(found(adam, "sharpness, the last"), undefined);
+});
+
+test("probes of single layers are no probes of the run", () => {
+    const count = (probe, group_probes) => probesText({ records: { probe }, group_probes });
+    assert.equal(count(120, 0), "120 probes");
+    assert.equal(count(1201, 1200), "1 probe (and 1,200 of single layers)");
+});
+
+test("without an edge of stability the page says what it lacks", () => {
+    const without = (optimizer) => {
+        const row = found(figures(NOTHING, { ...NO_EDGE, sharpness: 30, optimizer }), "sharpness, the last");
+        return [row.value, row.n];
+    };
+    assert.deepEqual(without(""), ["optimizer unknown: name it in traj_options.optimizer", 0]);
+    assert.deepEqual(without("rprop"), ["no edge of stability is known for the optimizer “rprop”", 0]);
+    assert.deepEqual(without("heavy_ball"), ["no edge of stability: lr or momentum is not recorded", 0]);
 });
 
 test("a layer has its newest records, and a dash is not a 0", () => {
@@ -201,12 +224,12 @@ test("a layer has its newest records, and a dash is not a 0", () => {
             param_sq: [100, 100, 100, 0],
             delta_sq: [1, 1, 4, null],
         },
-        { step: [8, 24, 30], group: [1, 1, null], smoothness: [5, 6, 7] },
+        { step: [8, 24, 30, 30], group: [1, 1, null, 2], smoothness: [5, 6, 7, 8], norm: [null, 3, null, null] },
     );
     assert.deepEqual(layers, [
-        { name: "a", gradNorm: 3, updateRatio: 0.2, smoothness: 6, step: 32 },
-        { name: "b", gradNorm: NaN, updateRatio: NaN, smoothness: NaN, step: 32 },
-        { name: "c", gradNorm: NaN, updateRatio: NaN, smoothness: NaN, step: NaN },
+        { name: "a", gradNorm: 3, updateRatio: 0.2, smoothness: 6, norm: "spectral", step: 32 },
+        { name: "b", gradNorm: NaN, updateRatio: NaN, smoothness: 8, norm: "L2", step: 32 },
+        { name: "c", gradNorm: NaN, updateRatio: NaN, smoothness: NaN, norm: "", step: NaN },
     ]);
 });
 

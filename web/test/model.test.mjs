@@ -61,8 +61,12 @@ const probes = {
     simpson: [3],
     smoothness: [4],
     smoothness_ceiling: [5],
+    smoothness_noise_floor: [0.5],
+    smoothness_rounding_floor: [0.25],
     secant: [3.5],
     secant_ceiling: [6],
+    secant_noise_floor: [0],
+    secant_rounding_floor: [null],
     flags: [0],
 };
 
@@ -155,6 +159,17 @@ test("each regressor is drawn against the smoothness of its segment", () => {
         points.append(probes, regressor);
         assert.deepEqual([points.x[0], points.y[0]], [x, y]);
     }
+});
+
+test("of its floors the higher one is drawn, and one of 0 or unknown is not", () => {
+    const points = new Points();
+    points.append(probes, "start");
+    assert.deepEqual([points.noise[0], points.rounding[0]], [0.5, 0.25]);
+    assert.ok(Math.abs(points.logFloor[0] - Math.log10(0.5)) < 1e-6);
+    const whole = new Points();
+    whole.append(probes, "simpson");
+    assert.deepEqual([whole.noise[0], whole.rounding[0]], [0, NaN]);
+    assert.deepEqual([whole.logFloor[0], whole.extentFloor[1]], [NaN, -Infinity]);
 });
 
 test("points keep their values when their columns grow", () => {

@@ -85,6 +85,7 @@ export interface components {
          *         "sharpness": 15,
          *         "group": 600
          *       },
+         *       "group_probes": 80,
          *       "lost_records": 0,
          *       "dropped_records": 0,
          *       "last_step": 1199,
@@ -105,6 +106,8 @@ export interface components {
             attempts: components["schemas"]["Whole"];
             ranks: components["schemas"]["Whole"];
             records: components["schemas"]["Records"];
+            /** @description Of records.probe those of one group; the others are of all parameters. Records stored by a trajd that did not tell them apart count as such. */
+            group_probes: components["schemas"]["Count"];
             lost_records: components["schemas"]["Count"];
             dropped_records: components["schemas"]["Count"];
             last_step: components["schemas"]["Count"] | null;
@@ -129,6 +132,8 @@ export interface components {
             attempts: components["schemas"]["Whole"];
             ranks: components["schemas"]["Whole"];
             records: components["schemas"]["Records"];
+            /** @description Of records.probe those of one group; the others are of all parameters. Records stored by a trajd that did not tell them apart count as such. */
+            group_probes: components["schemas"]["Count"];
             lost_records: components["schemas"]["Count"];
             dropped_records: components["schemas"]["Count"];
             last_step: components["schemas"]["Count"] | null;
@@ -705,6 +710,10 @@ export interface components {
             x: components["schemas"]["DoubleColumn"];
             y: components["schemas"]["DoubleColumn"];
             ceiling: components["schemas"]["DoubleColumn"];
+            /** @description What y is of sampling noise alone, as the probe estimated it; null where it did not. */
+            noise_floor: components["schemas"]["DoubleColumn"];
+            /** @description What y is of the rounding of gradients alone. */
+            rounding_floor: components["schemas"]["DoubleColumn"];
             flags: components["schemas"]["Wholes"];
         };
         /** @description Row 0 is the lowest; cell (column, row) at row * w + column. */
@@ -839,7 +848,17 @@ export interface components {
             /** @description Mean of c/||g|| over the clipped. */
             mean_scale: components["schemas"]["MaybeDouble"];
         };
-        /** @description 1812.06162: means over the steps with two or more microbatches. */
+        /** @description The gradient noise scale, from norms of gradients of parts of each step's data: microbatches, or the ranks' own gradients before the reduction (micro_grad_sq; of replicas the mean over ranks). */
+        Noise: {
+            windows: components["schemas"]["NoiseWindow"][];
+            /** @description Records that say nothing of it, by the first reason that holds: fold (several steps in one), shards, micro (the norm is of one microbatch), no_part_norm (no micro_grad_sq), no_gradient (no norm of all the data: of local norms the reduced one is missing), one_part (fewer than two gradients behind g), no_samples (no batch_samples), no_factor (what g was multiplied by is not known), nonfinite. */
+            absent: {
+                [key: string]: components["schemas"]["Whole"];
+            };
+            /** @description Why there is no scale at all, in English; null where there is one or there are no steps. */
+            reason: string | null;
+        };
+        /** @description 1812.06162: means over the steps with two or more parts. */
         NoiseWindow: {
             /** @description The last so many; null: all that were looked at. */
             steps: number | null;
@@ -853,8 +872,13 @@ export interface components {
             /** @description Of scale, steps taken as independent. */
             standard_error: components["schemas"]["MaybeDouble"];
         };
-        /** @description Sums over n moves. */
+        /** @description Sums over n moves. Where f and f' are of different data, realised holds the
+         *     difference of the data too, and the descent lemma says nothing of a single
+         *     move: its rate of violations is no test of the law.
+         *      */
         Decrease: {
+            /** @description Whether f and f' of a move are of the same data: a probe's are, those of two steps each of its own batch. */
+            same_data: boolean;
             n: components["schemas"]["Whole"];
             /** @description -<g,d> */
             predicted: components["schemas"]["MaybeDouble"];
@@ -868,7 +892,9 @@ export interface components {
             tau: number | null;
             L0: components["schemas"]["Double"];
             L1: components["schemas"]["Double"];
+            /** @description f and f' each of its own batch: no test of the law but where the batches are all data. */
             step_violations: components["schemas"]["Whole"];
+            /** @description As step_violations. */
             step_rate: components["schemas"]["MaybeDouble"];
             probe_violations: components["schemas"]["Whole"];
             probe_rate: components["schemas"]["MaybeDouble"];
@@ -891,9 +917,7 @@ export interface components {
                 autoclip: components["schemas"]["AutoClip"];
                 zclip: components["schemas"]["ZClip"];
             };
-            noise: {
-                windows: components["schemas"]["NoiseWindow"][];
-            };
+            noise: components["schemas"]["Noise"];
             spikes: components["schemas"]["Spikes"];
             descent: {
                 /** @description f' is the loss of the next step, on its own data. */
@@ -962,6 +986,7 @@ export interface components {
             n_values: components["schemas"]["Whole"];
             /** @description Steps with a loss, gradient or parameter that is NaN or infinite. */
             nonfinite: components["schemas"]["Whole"];
+            /** @description Of the first such record: the first step that is folded into it, where it is of several. */
             first_nonfinite_step: components["schemas"]["Count"] | null;
         };
         DiagnosticsReply: {
@@ -988,8 +1013,12 @@ export interface components {
             simpson: components["schemas"]["DoubleColumn"];
             smoothness: components["schemas"]["DoubleColumn"];
             smoothness_ceiling: components["schemas"]["DoubleColumn"];
+            smoothness_noise_floor: components["schemas"]["DoubleColumn"];
+            smoothness_rounding_floor: components["schemas"]["DoubleColumn"];
             secant: components["schemas"]["DoubleColumn"];
             secant_ceiling: components["schemas"]["DoubleColumn"];
+            secant_noise_floor: components["schemas"]["DoubleColumn"];
+            secant_rounding_floor: components["schemas"]["DoubleColumn"];
             flags: components["schemas"]["Wholes"];
         };
         /** @description The data of an event rows. */

@@ -17,7 +17,7 @@ export interface Look {
 }
 
 const REACH = 8;
-const CEILINGS_MOST = 4000;
+const BOUNDS_MOST = 4000;
 
 export class Dots {
     private raster: Raster = newRaster(1, 1);
@@ -75,21 +75,33 @@ export class Dots {
     }
 }
 
-/** Small, behind the points, and not to be picked. */
-export function drawCeiling(
+/** Ceilings as squares, floors as bars: small, behind the points, and not to be picked. */
+export function drawBounds(
     ctx: CanvasRenderingContext2D,
     plane: Plane,
     points: Points,
-    colour: string,
+    { ceiling, floor }: Palette,
 ): void {
     const size = Math.max(2, Math.round((points.n <= 500 ? 3 : 2) * devicePixelRatio));
-    const stride = Math.max(1, Math.ceil(points.n / CEILINGS_MOST));
+    drawMarks(ctx, plane, points, points.logCeiling, { colour: ceiling, w: size, h: size });
+    const bar = { colour: floor, w: 2 * size + 1, h: Math.max(1, Math.round(size / 2)) };
+    drawMarks(ctx, plane, points, points.logFloor, bar);
+}
+
+function drawMarks(
+    ctx: CanvasRenderingContext2D,
+    plane: Plane,
+    points: Points,
+    logs: Float32Array,
+    { colour, w, h }: { colour: string; w: number; h: number },
+): void {
+    const stride = Math.max(1, Math.ceil(points.n / BOUNDS_MOST));
     ctx.fillStyle = colour;
     for (let i = 0; i < points.n; i += stride) {
-        const at = points.logCeiling[i]!;
+        const at = logs[i]!;
         if (!Number.isNaN(at)) {
-            const left = Math.round(plane.toX(points.logX[i]!) - size / 2);
-            ctx.fillRect(left, Math.round(plane.toY(at) - size / 2), size, size);
+            const left = Math.round(plane.toX(points.logX[i]!) - w / 2);
+            ctx.fillRect(left, Math.round(plane.toY(at) - h / 2), w, h);
         }
     }
 }

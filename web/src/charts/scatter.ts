@@ -21,7 +21,7 @@ import { axis } from "./axes";
 import { type Laws, drawLaws } from "./curves";
 import { drawDensity } from "./density";
 import { type Place, diamondAt, drawDiamonds, placed } from "./diamonds";
-import { Dots, drawCeiling, drawRing } from "./dots";
+import { Dots, drawBounds, drawRing } from "./dots";
 import { Frame } from "./frame";
 import { movedTo } from "./keys";
 import { cellText, pictureText, pointText } from "./scatter_words";
@@ -45,8 +45,8 @@ const Y_SIZE = 58;
 const LABEL_ROOM = 106;
 /** Narrower than this, labels of curves stand inside the picture. */
 const NARROW = 520;
-/** Decades above the points for their ceiling: a far one must not press them together. */
-const CEILING_ROOM = 0.5;
+/** Decades beside the points for their ceiling and floors: far ones must not press them together. */
+const BOUNDS_ROOM = 0.5;
 
 export class Scatter {
     readonly frame: Frame;
@@ -77,7 +77,8 @@ export class Scatter {
     });
     private readonly first = h("span", {});
     private readonly last = h("span", {});
-    private readonly normLegend = h("span", { class: "norm-legend" });
+    private readonly boundsLegend = h("span", { class: "mark-legend" });
+    private readonly normLegend = h("span", { class: "mark-legend" });
     private readonly comparison = h("p", { class: "comparison", hidden: true });
     private readonly unfollow: () => void;
 
@@ -102,7 +103,7 @@ export class Scatter {
         this.ceilingBox.checked = this.ceiling;
         this.frame.tools.append(
             h("label", {}, "x: ", this.select),
-            h("label", { class: "check" }, this.ceilingBox, "ceiling"),
+            h("label", { class: "check" }, this.ceilingBox, "ceiling, floors"),
         );
         this.frame.above(
             h(
@@ -112,6 +113,7 @@ export class Scatter {
                 this.first,
                 this.legend,
                 this.last,
+                this.boundsLegend,
                 this.normLegend,
             ),
         );
@@ -288,8 +290,12 @@ export class Scatter {
                     .forEach((v) => widen(y, Math.log10(v)));
             }
         }
-        if (this.ceiling && this.points.extentCeiling[1] > y[1]) {
-            widen(y, Math.min(this.points.extentCeiling[1], y[1] + CEILING_ROOM));
+        const { extentCeiling, extentFloor } = this.points;
+        if (this.ceiling && extentCeiling[1] > y[1]) {
+            widen(y, Math.min(extentCeiling[1], y[1] + BOUNDS_ROOM));
+        }
+        if (this.ceiling && extentFloor[1] > y[0] - BOUNDS_ROOM) {
+            widen(y, Math.max(extentFloor[0], y[0] - BOUNDS_ROOM));
         }
         this.extentX = aired(x);
         this.extentY = aired(y);
@@ -314,7 +320,7 @@ export class Scatter {
             if (density !== null) {
                 drawDensity(ctx, plane, density, palette.shade);
             } else if (this.ceiling) {
-                drawCeiling(ctx, plane, points, palette.ceiling);
+                drawBounds(ctx, plane, points, palette);
             }
             const until = density === null ? steadyLast(first, last) : last;
             this.dots.draw(ctx, plane, points, {
@@ -415,7 +421,8 @@ export class Scatter {
             this.density === null && some
                 ? `${grouped(points.n)} points${this.sampling}`
                 : this.sampling;
-        frame.note([drawn, left, this.ceilingText()].filter(Boolean).join(" · "));
+        setText(this.boundsLegend, this.boundsMarks());
+        frame.note([drawn, left, ...this.boundsTexts()].filter(Boolean).join(" · "));
         const nothing =
             out > 0
                 ? `No probe of ${grouped(out)} has a point: each was left out.`
@@ -431,11 +438,28 @@ export class Scatter {
         frame.label(this.u.ctx.canvas, picture + marks);
     }
 
-    private ceilingText(): string {
-        const highest = this.points.extentCeiling[1];
-        return this.ceiling && highest > this.extentY[1]
-            ? `ceiling up to ${sig3(10 ** highest)}, beyond the picture`
-            : "";
+    /** What the marks beside the points mean, of those that are in the picture. */
+    private boundsMarks(): string {
+        const { extentCeiling, extentFloor } = this.points;
+        const [bottom, top] = this.extentY;
+        const marks = [
+            extentCeiling[0] <= top ? "▪ ceiling" : "",
+            extentFloor[1] >= bottom ? "▬ floor of noise or rounding" : "",
+        ];
+        return this.ceiling ? marks.filter(Boolean).join("  ") : "";
+    }
+
+    /** Of what is drawn where the picture does not reach. */
+    private boundsTexts(): string[] {
+        const { extentCeiling, extentFloor } = this.points;
+        const [bottom, top] = this.extentY;
+        const texts = [
+            extentCeiling[1] > top ? `ceiling up to ${sig3(10 ** extentCeiling[1])}, beyond the picture` : "",
+            extentFloor[1] > -Infinity && extentFloor[1] < bottom
+                ? `floors at most ${sig3(10 ** extentFloor[1])}, below the picture`
+                : "",
+        ];
+        return this.ceiling ? texts : [];
     }
 
     private colourLegend(): void {
@@ -446,20 +470,25 @@ export class Scatter {
 
     private table(): TableSource {
         const { points, norms } = this;
+        const known = (value: number): string => (Number.isFinite(value) ? sig3(value) : "–");
         const point = (i: number): string[] => [
             grouped(points.step[i]!),
             sig3(points.x[i]),
             sig3(points.y[i]),
-            Number.isFinite(points.ceiling[i]!) ? sig3(points.ceiling[i]) : "–",
+            known(points.ceiling[i]!),
+            known(points.noise[i]!),
+            known(points.rounding[i]!),
         ];
         const norm = ({ step, x, value, converged }: Norm): string[] => [
             grouped(step),
             sig3(x),
             "–",
             "–",
+            "–",
+            "–",
             sig3(value) + (converged ? "" : " (not converged)"),
         ];
-        const heads = ["step", "gradient norm", "smoothness", "ceiling"];
+        const heads = ["step", "gradient norm", "smoothness", "ceiling", "noise floor", "rounding floor"];
         if (norms.length === 0) {
             return { heads, rows: points.n, row: point };
         }

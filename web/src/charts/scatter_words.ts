@@ -12,8 +12,15 @@ export function pointText(points: Points, i: number): string {
         `gradient norm ${sig3(points.x[i])}`,
         `smoothness ${sig3(points.y[i])}`,
     ];
-    if (Number.isFinite(points.ceiling[i]!)) {
-        parts.push(`ceiling ${sig3(points.ceiling[i])}`);
+    const bounds: [string, number][] = [
+        ["ceiling", points.ceiling[i]!],
+        ["noise floor", points.noise[i]!],
+        ["rounding floor", points.rounding[i]!],
+    ];
+    for (const [name, value] of bounds) {
+        if (Number.isFinite(value)) {
+            parts.push(`${name} ${sig3(value)}`);
+        }
     }
     return parts.join(" · ");
 }

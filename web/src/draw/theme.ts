@@ -12,6 +12,7 @@ export interface Palette {
     bad: string;
     doubt: string;
     ceiling: string;
+    floor: string;
     series: Record<"loss" | "grad" | "clip" | "smoothness" | "lr" | "limit", string>;
     curve: Record<"relative" | "median" | "q95" | "envelope", string>;
 }
@@ -70,6 +71,7 @@ export class Theme {
             bad: get("bad"),
             doubt: get("doubt"),
             ceiling: get("ceiling"),
+            floor: get("floor"),
             series: {
                 loss: get("s-loss"),
                 grad: get("s-grad"),

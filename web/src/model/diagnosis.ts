@@ -19,11 +19,15 @@ export interface Edge {
     smoothness: Real | null;
     /** The signed eigenvalue of largest magnitude. */
     sharpness: Real | null;
-    /** The threshold is of the preconditioned Hessian, which is not what was measured. */
-    preconditioned: boolean;
+    /** As the trainer named it; "" where it did not. */
+    optimizer: string;
 }
 
 const NOT_MEASURED = "not measured";
+/** Those whose edge the daemon knows (openapi.yaml, edge_of_stability). */
+const EDGES = /^(sgd|heavy_ball|momentum|ema_momentum|nesterov|adamw?)$/i;
+/** Whose edge is of the preconditioned Hessian. */
+const PRECONDITIONED = /^adamw?$/i;
 
 export function figures(data: Diagnostics, edge: Edge): Figure[] {
     return [
@@ -110,9 +114,18 @@ function faults(data: Diagnostics["faults"]): Figure[] {
     ];
 }
 
-function stability({ threshold, smoothness, sharpness, preconditioned }: Edge): Figure[] {
+function whyNoEdge(optimizer: string): string {
+    if (optimizer === "") {
+        return "optimizer unknown: name it in traj_options.optimizer";
+    }
+    return EDGES.test(optimizer)
+        ? "no edge of stability: lr or momentum is not recorded"
+        : `no edge of stability is known for the optimizer “${optimizer}”`;
+}
+
+function stability({ threshold, smoothness, sharpness, optimizer }: Edge): Figure[] {
     const at = real(threshold);
-    if (at > 0 && preconditioned) {
+    if (at > 0 && PRECONDITIONED.test(optimizer)) {
         const text = `edge at ${sig3(at)}, of the preconditioned Hessian, which is not measured`;
         return [figure("stability", 1, text)];
     }
@@ -122,28 +135,33 @@ function stability({ threshold, smoothness, sharpness, preconditioned }: Edge): 
     ];
     return rows.map(([name, measured]) => {
         const v = real(measured);
+        if (!(at > 0) && !Number.isNaN(v)) {
+            return { name, n: 0, value: whyNoEdge(optimizer) };
+        }
         const over = v > at ? ", over it" : "";
         const text =
             v < 0
                 ? `${sig3(v)}: the largest eigenvalue in magnitude is below 0`
                 : `${sig3(v / at)} of the edge of stability, ${sig3(at)}${over}`;
-        return figure(name, at > 0 && !Number.isNaN(v) ? 1 : 0, text);
+        return figure(name, Number.isNaN(v) ? 0 : 1, text);
     });
 }
 
 function descent({ steps, probes, laws }: Diagnostics["descent"]): Figure[] {
     const law = laws[0];
-    const check = (of: string, n: number, broken: number, rate: Real | null): Figure => {
+    type Moves = typeof steps;
+    const check = (of: string, { n, same_data }: Moves, broken: number, rate: Real | null): Figure => {
         const share = percent(rate);
         const text =
             share === null || law === undefined
                 ? null
                 : `${grouped(broken)} (${share}) with L0 ${sig3(real(law.L0))}, L1 ${sig3(real(law.L1))}`;
-        return figure(`descent lemma violated, ${of}`, n, text);
+        const whose = same_data ? "" : ": each loss of its own batch";
+        return figure(`descent lemma violated, ${of}`, n, text === null ? null : text + whose);
     };
     return [
-        check("probes", probes.n, law?.probe_violations ?? 0, law?.probe_rate ?? null),
-        check("steps", steps.n, law?.step_violations ?? 0, law?.step_rate ?? null),
+        check("probes", probes, law?.probe_violations ?? 0, law?.probe_rate ?? null),
+        check("steps", steps, law?.step_violations ?? 0, law?.step_rate ?? null),
     ];
 }
 

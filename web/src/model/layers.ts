@@ -4,14 +4,19 @@ import { type Column, type GroupColumns, type Layer, type ProbeColumns, real } f
 
 export interface LayerFigures {
     name: string;
-    /** Of the gradient, as sent. */
+    /** Of the gradient, as sent; L2, as that of the ratio is. */
     gradNorm: number;
     /** ||d|| / ||x||. */
     updateRatio: number;
     smoothness: number;
+    /** That the smoothness is measured in; "" where it is not. */
+    norm: string;
     /** Of the newest of its records; NaN = there is none. */
     step: number;
 }
+
+/** enum traj_norm, of updates. Of gradients its dual. */
+const NORMS = ["L2", "RMS", "L∞", "spectral"];
 
 /** In the order of the layers; NaN where nothing was measured. */
 export function layerFigures(
@@ -26,11 +31,13 @@ export function layerFigures(
         const at = (column: Column | undefined): number =>
             i === undefined ? NaN : real(column?.[i]);
         const probe = probed.get(group);
+        const norm = Number(probes.norm?.[probe ?? NaN] ?? 0);
         return {
             name,
             gradNorm: Math.sqrt(at(groups.grad_sq)),
             updateRatio: Math.sqrt(at(groups.delta_sq) / at(groups.param_sq)),
             smoothness: probe === undefined ? NaN : real(probes.smoothness?.[probe]),
+            norm: probe === undefined ? "" : (NORMS[norm] ?? String(norm)),
             step: i === undefined ? NaN : Number(groups.step?.[i] ?? NaN),
         };
     });

@@ -49,7 +49,7 @@ async function edgeOf(run: RunDetail, signal: AbortSignal): Promise<Edge> {
         threshold: last(edge?.last ?? []),
         smoothness: last(smoothness?.last ?? []),
         sharpness: last(values),
-        preconditioned: /^adamw?$/i.test(String(run.hello["optimizer"])),
+        optimizer: String(run.hello["optimizer"] ?? ""),
     };
 }
 

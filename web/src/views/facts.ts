@@ -4,6 +4,7 @@ import { address, runPath } from "../api/client";
 import type { RunDetail } from "../api/types";
 import { h } from "../dom";
 import { counted, duration, grouped, moment, wallMs } from "../draw/format";
+import { probesText } from "../model/counts";
 import { completeBadge, stateBadge } from "./badge";
 
 const KINDS = [
@@ -61,7 +62,7 @@ export class Facts {
     show(run: RunDetail): void {
         const created = wallMs(run.created_wall_ns);
         const updated = wallMs(run.updated_wall_ns);
-        const { step, probe, metric, event, sharpness, group } = run.records;
+        const { step, metric, event, sharpness, group } = run.records;
         const rows: [string, (Node | string)[]][] = [
             ["state", [stateBadge(run), " ", completeBadge(run)]],
             ["id", [h("code", {}, run.id)]],
@@ -80,7 +81,7 @@ export class Facts {
             [
                 "records",
                 [
-                    `${counted(Number(step), "step")}, ${counted(Number(probe), "probe")}, ` +
+                    `${counted(Number(step), "step")}, ${probesText(run)}, ` +
                         `${counted(Number(metric), "metric")}, ${counted(Number(event), "event")}, ` +
                         `${counted(Number(sharpness), "operator norm")}, ${grouped(Number(group))} of layers`,
                 ],

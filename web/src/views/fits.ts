@@ -51,7 +51,8 @@ export class FitTable {
                 "It is no proof. Along the update the measured smoothness rises with the gradient norm even on some " +
                     "quadratics, where the true L1 is 0. Grey ticks are the ceiling (‖g‖+‖g′‖)/‖d‖, which no " +
                     "function exceeds and unrelated gradients come near: points that hug it say how long the " +
-                    "step was, and nothing about the function.",
+                    "step was, and nothing about the function. Bars below the points are their floors, the smoothness that " +
+                    "sampling noise or the rounding of gradients alone gives: a point at its floor measured nothing else.",
             ),
         ),
     );

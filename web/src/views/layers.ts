@@ -26,15 +26,16 @@ async function newestProbes(
     last: number,
     signal: AbortSignal,
 ): Promise<ProbePage["data"]> {
-    const query = { fields: "step,group,smoothness", from: Math.max(0, last - PROBE_STEPS), limit: MOST };
+    const query = { fields: "step,group,norm,smoothness", from: Math.max(0, last - PROBE_STEPS), limit: MOST };
     return (await get<ProbePage>(`${path}/probes`, query, signal)).data;
 }
 
-const HEADS = ["layer", "‖g‖ as sent", "‖d‖/‖x‖", "smoothness", "step"];
+const HEADS = ["layer", "‖g‖₂ as sent", "‖d‖₂/‖x‖₂", "smoothness", "in norm", "step"];
 
-function cells({ name, gradNorm, updateRatio, smoothness, step }: LayerFigures): string[] {
+function cells({ name, gradNorm, updateRatio, smoothness, norm, step }: LayerFigures): string[] {
     const known = (value: number, text: (value: number) => string): string =>
         Number.isNaN(value) ? "–" : text(value);
     const numbers = [gradNorm, updateRatio, smoothness].map((value) => known(value, sig3));
-    return [name, ...numbers, known(step, grouped)];
+    const shown = Number.isNaN(smoothness) ? "–" : norm;
+    return [name, ...numbers, shown, known(step, grouped)];
 }

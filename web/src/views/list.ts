@@ -13,6 +13,7 @@ import { h, isPlainClick, setText } from "../dom";
 import { ago, counted, duration, grouped, moment, sig3, wallMs } from "../draw/format";
 import { Live } from "../live/live";
 import { readEvent, withRun } from "../live/events";
+import { probesOf } from "../model/counts";
 import { curves } from "../model/verdict";
 import { LOG_DEFAULT, writeView, type ListView } from "../model/view";
 import type { App, Page } from "./app";
@@ -296,7 +297,7 @@ export class ListPage implements Page {
                 ],
             ],
             ["Steps", [grouped(Number(run.records.step))]],
-            ["Probes", [grouped(Number(run.records.probe))]],
+            ["Probes", [grouped(probesOf(run))]],
             ["L1", [lawText(law)]],
             ["Attempts", [grouped(run.attempts)]],
             [
