@@ -389,15 +389,18 @@ static enum traj_status probe(
     if (watch->options.remote_rate && watch->run != NULL) {
         watch->schedule.remote = traj_wanted_probe_every(watch->run);
     }
+    const enum schedule_kind kind = probing_norm_is_next(&watch->probing)
+                                        ? SCHEDULE_WITH_NORM
+                                        : SCHEDULE_PLAIN;
     const int64_t started_ns = mono_ns();
     const enum schedule_reason reason =
-        schedule_update(&watch->schedule, started_ns, spike);
+        schedule_update(&watch->schedule, started_ns, spike, kind);
     if (reason == SCHEDULE_NOT) {
         return TRAJ_OK;
     }
     enum traj_status status = probing_take(&watch->probing, &watch->arrays,
         watch->run, step, reason == SCHEDULE_BURST);
-    schedule_probed(&watch->schedule, mono_ns() - started_ns);
+    schedule_probed(&watch->schedule, kind, mono_ns() - started_ns);
     return status;
 }
 
