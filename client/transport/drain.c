@@ -220,7 +220,6 @@ static void note_sent(
         d->highest_sent_seq = behind->next_seq - 1;
     }
     d->sent = *behind;
-    d->none_mono_ns = now;
 }
 
 /* A frame that is not full waits a little for more. */
