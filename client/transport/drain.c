@@ -15,7 +15,9 @@
 #include "wire/encode.h"
 
 #define FRAME_RECORDS 64u
-#define FRAME_WAIT_NS (50 * 1000000LL)
+/* A tenth of a second is at once to who looks on; and each frame wakes three
+ * threads, here and at libzmq, which in a step of 10 ms can be felt. */
+#define FRAME_WAIT_NS (100 * 1000000LL)
 #define FRAME_BYTES_MAX (512u << 10) /* of records, before the encoding */
 #define STALL_MIN_NS (1500 * 1000000LL)
 #define STALL_MAX_NS (8000 * 1000000LL)
@@ -78,7 +80,7 @@ static void rewind_to_acked(struct drain *d)
 {
     d->sent = d->acked;
     d->flight_n = 0;
-    d->pending_mono_ns = 0;
+    d->none_mono_ns = 0;
 }
 
 static void greet_again(struct drain *d)
@@ -218,19 +220,13 @@ static void note_sent(
         d->highest_sent_seq = behind->next_seq - 1;
     }
     d->sent = *behind;
-    d->pending_mono_ns = 0;
 }
 
 /* A frame that is not full waits a little for more. */
-static bool is_ripe(struct drain *d, size_t n, int64_t now)
+static bool is_ripe(const struct drain *d, size_t n, int64_t now)
 {
-    if (n >= FRAME_RECORDS || d->flush || d->role == DRAIN_LEFTOVER) {
-        return true;
-    }
-    if (d->pending_mono_ns == 0) {
-        d->pending_mono_ns = now;
-    }
-    return now - d->pending_mono_ns >= FRAME_WAIT_NS;
+    return n >= FRAME_RECORDS || d->flush || d->role == DRAIN_LEFTOVER ||
+           now - d->none_mono_ns >= FRAME_WAIT_NS;
 }
 
 static bool send_frame(struct drain *d, struct out *out)
@@ -244,7 +240,11 @@ static bool send_frame(struct drain *d, struct out *out)
     while (length == 0 && max > 0) {
         behind = d->sent;
         n = gather(&behind, max, out->buffer);
-        if (n == 0 || !is_ripe(d, n, out->now)) {
+        if (n == 0) {
+            d->none_mono_ns = out->now;
+            return false;
+        }
+        if (!is_ripe(d, n, out->now)) {
             return false;
         }
         unsigned flags = base_flags(d);
@@ -402,6 +402,11 @@ void drain_on_ack(struct drain *d, const struct wire_head *head,
     default: /* of a later daemon: the committed_seq was all we can use */
         break;
     }
+}
+
+bool drain_hangs_on_an_answer(const struct drain *d)
+{
+    return d->awaiting || d->flight_n > 1 || d->flight_n >= d->window;
 }
 
 bool drain_is_acked(const struct drain *d)

@@ -77,7 +77,7 @@ struct drain {
     int64_t stall_ns;         /* patience; doubles */
     int64_t pause_until_mono_ns;
     int64_t gap_until_mono_ns; /* GAPs until then are about the last rewind */
-    int64_t pending_mono_ns;   /* since when records wait; 0 = none */
+    int64_t none_mono_ns;      /* no record waited then; what does came after */
     int64_t said_mono_ns;      /* when anything was last sent */
     struct drain_counters *counters; /* borrowed */
 };
@@ -92,6 +92,10 @@ bool drain_pump(struct drain *drain, struct drain_buffer *buffer,
 /* An ACK for this stream. */
 void drain_on_ack(struct drain *drain, const struct wire_head *head,
     const struct wire_ack *ack, int64_t now_mono_ns);
+
+/* Nothing more can be sent, or there is a backlog, until an ACK comes: it is
+ * worth being woken by one. */
+bool drain_hangs_on_an_answer(const struct drain *drain);
 
 /* Everything recorded so far is acknowledged. */
 bool drain_is_acked(const struct drain *drain);

@@ -14,8 +14,9 @@
 #include "error.h"
 #include "transport/record.h"
 
-#define POLL_MIN_MS 2L
-#define POLL_MAX_MS 10L
+#define NAP_MIN_MS 2L
+#define NAP_MAX_MS 50L
+#define NAP_STOPPING_MS 10L /* what waits is somebody's process */
 
 /* ---- in the thread ------------------------------------------------------ */
 
@@ -65,17 +66,14 @@ static void remove_done_leftovers(struct sender *s)
     atomic_store_explicit(&s->report.leftovers, left, memory_order_relaxed);
 }
 
-static bool pump_all(struct sender *s, int64_t now)
+static void pump_all(struct sender *s, int64_t now)
 {
-    bool sent = false;
     for (size_t i = 0; i < n_drains(s); i++) {
         struct drain *d = &s->drains[i];
-        if (d->spool != NULL &&
-            drain_pump(d, s->buffer, now, link_send, &s->link)) {
-            sent = true;
+        if (d->spool != NULL) {
+            (void)drain_pump(d, s->buffer, now, link_send, &s->link);
         }
     }
-    return sent;
 }
 
 static void report(struct sender *s)
@@ -84,19 +82,49 @@ static void report(struct sender *s)
         drain_oldest_wall_ns(&s->drains[0]), memory_order_relaxed);
 }
 
-/* One round. Returns whether anything moved. */
+/* One round. Returns whether the trainer is fast: back soon, then. */
 static bool work(struct sender *s, int64_t now)
 {
-    size_t committed = s->live->spool.seen_committed;
-    spool_maintain(&s->live->spool, now);
-    bool moved = committed != s->live->spool.seen_committed;
+    bool fast = spool_maintain(&s->live->spool, now);
     if (s->linked) {
         receive_acks(s, now);
-        moved = pump_all(s, now) || moved;
+        pump_all(s, now);
         remove_done_leftovers(s);
     }
     report(s);
-    return moved;
+    return fast;
+}
+
+static bool hangs_on_an_answer(struct sender *s)
+{
+    bool hangs = false;
+    for (size_t i = 0; i < n_drains(s); i++) {
+        const struct drain *d = &s->drains[i];
+        hangs = hangs || (d->spool != NULL && drain_hangs_on_an_answer(d));
+    }
+    return hangs;
+}
+
+/*
+ * A round costs the trainer's machine tens of microseconds, most of them in
+ * looking at a socket. So naps are as long as the pages ahead of the trainer
+ * last, and the socket wakes only when something waits for what it brings.
+ */
+static void nap(struct sender *s, long nap_ms)
+{
+    bool stopping = atomic_load_explicit(&s->stopping, memory_order_relaxed);
+    bool watch = s->linked && (stopping || hangs_on_an_answer(s));
+    /* Once told to stop the pipe stays readable: no use to watch it. */
+    link_wait(watch ? &s->link : NULL, stopping ? -1 : s->wake_fds[0],
+        stopping && nap_ms > NAP_STOPPING_MS ? NAP_STOPPING_MS : nap_ms);
+}
+
+static long next_nap_ms(long nap_ms, bool fast)
+{
+    if (fast) {
+        return nap_ms / 2 > NAP_MIN_MS ? nap_ms / 2 : NAP_MIN_MS;
+    }
+    return nap_ms * 2 < NAP_MAX_MS ? nap_ms * 2 : NAP_MAX_MS;
 }
 
 /* Whether there is nothing left to stay for. */
@@ -129,17 +157,11 @@ static void *run(void *context)
         atomic_store_explicit(&s->report.socket_errno, s->linked ? 0 : errno,
             memory_order_relaxed);
     }
-    long timeout_ms = POLL_MIN_MS;
+    long nap_ms = NAP_MIN_MS;
     int64_t now = times_now().mono_ns;
     while (!may_end(s, now)) {
-        bool moved = work(s, now);
-        timeout_ms = moved ? POLL_MIN_MS : timeout_ms + 1;
-        timeout_ms = timeout_ms < POLL_MAX_MS ? timeout_ms : POLL_MAX_MS;
-        bool stopping =
-            atomic_load_explicit(&s->stopping, memory_order_relaxed);
-        /* Once told to stop the pipe stays readable: no use to watch it. */
-        link_wait(s->linked ? &s->link : NULL, stopping ? -1 : s->wake_fds[0],
-            timeout_ms);
+        nap_ms = next_nap_ms(nap_ms, work(s, now));
+        nap(s, nap_ms);
         now = times_now().mono_ns;
     }
     link_close(&s->link);
@@ -216,7 +238,7 @@ enum traj_status sender_start(struct sender *sender, struct stream *live,
     }
     if (status == TRAJ_OK) {
         /* So that the first steps find their pages present. */
-        spool_maintain(&live->spool, times_now().mono_ns);
+        (void)spool_maintain(&live->spool, times_now().mono_ns);
         status = start_thread(sender);
     }
     if (status != TRAJ_OK) {

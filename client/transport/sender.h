@@ -3,8 +3,9 @@
  * brings it to the daemon, together with what earlier attempts left.
  *
  * It owns the socket, the leftovers and the drainer's side of the live spool.
- * It polls every few milliseconds: the trainer never wakes it, because waking
- * costs the trainer a hundred times what recording does.
+ * It comes by itself, every 2 to 50 ms after what the trainer records: the
+ * trainer never wakes it, because waking costs the trainer a hundred times
+ * what recording does.
  */
 #ifndef TRAJ_TRANSPORT_SENDER_H
 #define TRAJ_TRANSPORT_SENDER_H

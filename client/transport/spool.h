@@ -118,8 +118,9 @@ void spool_commit(struct spool *spool, unsigned kind, uint64_t present,
     size_t n_values, const void *text, uint32_t text_bytes);
 
 /* Drainer: make the next segment and keep pages ahead of the appender
- * present. Call every few milliseconds. */
-void spool_maintain(struct spool *spool, int64_t now_mono_ns);
+ * present. true: it may reach their end before long; call again in half the
+ * time since the last call. */
+bool spool_maintain(struct spool *spool, int64_t now_mono_ns);
 
 /* Drainer: unmap and delete all segments before keep. */
 void spool_release_before(struct spool *spool, const struct segment *keep);

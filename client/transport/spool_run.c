@@ -210,7 +210,7 @@ static void prepare_next(struct spool *spool, int64_t now_mono_ns)
     }
 }
 
-void spool_maintain(struct spool *spool, int64_t now_mono_ns)
+bool spool_maintain(struct spool *spool, int64_t now_mono_ns)
 {
     struct segment *next = NULL;
     /* Acquire: the appender has set first_seq and left the one before. */
@@ -221,4 +221,5 @@ void spool_maintain(struct spool *spool, int64_t now_mono_ns)
     }
     populate_tail(spool, now_mono_ns);
     prepare_next(spool, now_mono_ns);
+    return spool->window_bytes > WINDOW_BYTES_MIN;
 }

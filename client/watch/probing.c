@@ -288,17 +288,24 @@ static enum traj_status take_sharpness(struct probing *p,
     return traj_log_sharpness(run, &sharpness);
 }
 
+bool probing_norm_is_next(const struct probing *probing)
+{
+    return probing->meter != NULL &&
+           probing->probes % probing->options.sharpness_every == 0;
+}
+
 enum traj_status probing_take(struct probing *probing,
     const struct arrays *arrays, traj_run *run, const struct traj_step *step,
     bool burst)
 {
     struct probing *p = probing;
+    const bool with_norm = probing_norm_is_next(p);
     enum traj_status status = take_probe(p, arrays, step, burst);
     if (status != TRAJ_OK) {
         return status;
     }
     status = record_probes(p, run);
-    if (p->meter != NULL && (p->probes - 1) % p->options.sharpness_every == 0) {
+    if (with_norm) {
         enum traj_status sharp = take_sharpness(p, arrays, run, step);
         status = status != TRAJ_OK ? status : sharp;
     }

@@ -30,6 +30,9 @@ void probing_done(struct probing *probing);
 /* Is there a callback to probe with? */
 bool probing_has_callback(const struct probing *probing);
 
+/* Is it the operator norm's turn at the next probe? */
+bool probing_norm_is_next(const struct probing *probing);
+
 /* Of the update just made: the trainer's arrays hold x_{k+1}, the copies x_k
  * and g_k. Takes the operator norm too when it is its turn. What fails is not
  * recorded. run may be NULL. Calls back; see traj_gradient_fn. */

@@ -33,24 +33,25 @@ static bool affordable(
     return (double)s->probing_ns + (double)cost_ns <= s->budget * training;
 }
 
-static bool is_due(const struct schedule *s, int64_t now_ns)
+static bool is_due(
+    const struct schedule *s, int64_t now_ns, enum schedule_kind next)
 {
     const uint32_t every = s->remote != 0 ? s->remote : s->every;
     if (every != 0) {
         return (s->updates - 1) % every == 0;
     }
-    return s->probes == 0 || affordable(s, now_ns, s->expected_ns);
+    return s->probes == 0 || affordable(s, now_ns, s->expected_ns[next] / 2);
 }
 
-enum schedule_reason schedule_update(
-    struct schedule *schedule, int64_t now_ns, bool spike)
+enum schedule_reason schedule_update(struct schedule *schedule, int64_t now_ns,
+    bool spike, enum schedule_kind next)
 {
     struct schedule *s = schedule;
     s->updates++;
     if (s->every == UINT32_MAX) {
         return SCHEDULE_NOT;
     }
-    const bool due = is_due(s, now_ns);
+    const bool due = is_due(s, now_ns, next);
     /* Not on top of a debt: spikes that follow each other would run away. */
     if (spike && s->burst_left == 0 &&
         (s->every != 0 || affordable(s, now_ns, 0))) {
@@ -63,11 +64,12 @@ enum schedule_reason schedule_update(
     return due ? SCHEDULE_REGULAR : SCHEDULE_NOT;
 }
 
-void schedule_probed(struct schedule *schedule, int64_t cost_ns)
+void schedule_probed(
+    struct schedule *schedule, enum schedule_kind kind, int64_t cost_ns)
 {
     struct schedule *s = schedule;
+    int64_t *expected_ns = &s->expected_ns[kind];
+    *expected_ns = *expected_ns == 0 ? cost_ns : *expected_ns / 2 + cost_ns / 2;
     s->probing_ns += cost_ns;
-    s->expected_ns =
-        s->probes == 0 ? cost_ns : s->expected_ns / 2 + cost_ns / 2;
     s->probes++;
 }

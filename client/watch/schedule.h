@@ -1,11 +1,13 @@
 /*
  * schedule: when a watch probes. Pure: times are given, nothing is read.
  *
- * By budget: a probe is taken when what it is expected to cost fits into
- * budget times the time of training so far, probes not counted. The first step
- * is probed on credit, and a burst after a spike too; both are paid back by
- * the probes that do not come then. So over any run longer than that credit
- * the time of probes stays within the budget by one probe.
+ * By budget: a probe is taken when half of what it is expected to cost fits
+ * into budget times the time of training so far, probes not counted: so that
+ * at any time as much is as likely spent too early as too late, and over a
+ * run what is spent is the budget. The first step is probed on credit, and a
+ * burst after a spike too; both are paid back by the probes that do not come
+ * then. Beyond that credit the time of probes never exceeds the budget by more
+ * than one probe.
  */
 #ifndef TRAJ_WATCH_SCHEDULE_H
 #define TRAJ_WATCH_SCHEDULE_H
@@ -22,6 +24,13 @@ enum schedule_reason {
     SCHEDULE_BURST,
 };
 
+/* Probes of two prices; one average of both would be wrong of either. */
+enum schedule_kind {
+    SCHEDULE_PLAIN = 0,
+    SCHEDULE_WITH_NORM, /* the operator norm too */
+    SCHEDULE_KINDS,
+};
+
 struct schedule {
     double budget;   /* fraction of the time of training */
     uint32_t every;  /* steps; 0 = by budget; UINT32_MAX = never */
@@ -31,8 +40,9 @@ struct schedule {
     uint64_t updates; /* steps seen */
     uint64_t probes;
     int64_t started_ns;
-    int64_t probing_ns;  /* spent on probes */
-    int64_t expected_ns; /* of the next one: half the last, half before */
+    int64_t probing_ns; /* spent on probes */
+    /* Of the next of its kind: half the last, half before; 0 = none yet. */
+    int64_t expected_ns[SCHEDULE_KINDS];
 };
 
 void schedule_init(
@@ -41,11 +51,13 @@ void schedule_init(
 /* The first call to the watch: the time of training starts. */
 void schedule_start(struct schedule *schedule, int64_t now_ns);
 
-/* One more update was made; spike: it or its gradient stands out. */
-enum schedule_reason schedule_update(
-    struct schedule *schedule, int64_t now_ns, bool spike);
+/* One more update was made; spike: it or its gradient stands out. next: what
+ * a probe would be now. */
+enum schedule_reason schedule_update(struct schedule *schedule, int64_t now_ns,
+    bool spike, enum schedule_kind next);
 
 /* A probe took cost_ns. */
-void schedule_probed(struct schedule *schedule, int64_t cost_ns);
+void schedule_probed(
+    struct schedule *schedule, enum schedule_kind kind, int64_t cost_ns);
 
 #endif

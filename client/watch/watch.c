@@ -402,16 +402,19 @@ static enum traj_status probe(
     if (watch->options.remote_rate && watch->run != NULL) {
         watch->schedule.remote = traj_wanted_probe_every(watch->run);
     }
+    const enum schedule_kind kind = probing_norm_is_next(&watch->probing)
+                                        ? SCHEDULE_WITH_NORM
+                                        : SCHEDULE_PLAIN;
     const int64_t started_ns = ns_of_clock(CLOCK_MONOTONIC);
     const enum schedule_reason reason =
-        schedule_update(&watch->schedule, started_ns, spike);
+        schedule_update(&watch->schedule, started_ns, spike, kind);
     if (reason == SCHEDULE_NOT) {
         return TRAJ_OK;
     }
     enum traj_status status = probing_take(&watch->probing, &watch->arrays,
         watch->run, step, reason == SCHEDULE_BURST);
     schedule_probed(
-        &watch->schedule, ns_of_clock(CLOCK_MONOTONIC) - started_ns);
+        &watch->schedule, kind, ns_of_clock(CLOCK_MONOTONIC) - started_ns);
     failures_note(&watch->failures, watch->run, status, step->step);
     return status;
 }

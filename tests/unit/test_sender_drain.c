@@ -269,19 +269,49 @@ static void test_a_silent_daemon_is_greeted_again_ever_more_seldom(void **state)
     talk_close(t);
 }
 
-static void test_records_wait_50_ms_for_a_full_frame_and_no_longer(void **state)
+static void test_records_wait_100_ms_for_a_full_frame_and_no_longer(
+    void **state)
 {
     (void)state;
     struct talk *t = talk_open(0, DRAIN_LIVE);
-    (void)talk_round(t);
+    talk_rounds(t, 2); /* HELLO; nothing to send */
     spool_rig_record(&t->rig, 0, 3);
-    talk_rounds(t, 9);
+    talk_rounds(t, 19);
     assert_int_equal(only_stream(t)->n, 0);
-    talk_rounds(t, 3);
+    talk_rounds(t, 1);
     assert_int_equal(only_stream(t)->n, 3);
     spool_rig_record(&t->rig, 3, 67);
     talk_rounds(t, 1); /* 64: a full frame */
     assert_int_equal(only_stream(t)->n, 67);
+    spool_rig_record(&t->rig, 67, 68);
+    talk_rounds(t, 19);
+    assert_int_equal(only_stream(t)->n, 67);
+    talk_rounds(t, 1);
+    assert_int_equal(only_stream(t)->n, 68);
+    talk_close(t);
+}
+
+static void test_only_a_question_or_a_backlog_hangs_on_an_answer(void **state)
+{
+    (void)state;
+    struct talk *t = talk_open(0, DRAIN_LIVE);
+    assert_false(drain_hangs_on_an_answer(&t->drain));
+    t->daemon.silent = true;
+    (void)talk_round(t); /* HELLO */
+    assert_true(drain_hangs_on_an_answer(&t->drain));
+    t->daemon.silent = false;
+    talk_rounds(t, 400); /* said again */
+    assert_false(drain_hangs_on_an_answer(&t->drain));
+    t->daemon.silent = true;
+    spool_rig_record(&t->rig, 0, 100);
+    (void)talk_round(t); /* one frame, which the next round will find */
+    assert_false(drain_hangs_on_an_answer(&t->drain));
+    t->drain.window = 1;
+    assert_true(drain_hangs_on_an_answer(&t->drain));
+    t->drain.window = 64;
+    spool_rig_record(&t->rig, 100, 200);
+    (void)talk_round(t);
+    assert_true(drain_hangs_on_an_answer(&t->drain));
     talk_close(t);
 }
 
@@ -384,7 +414,8 @@ int main(void)
         cmocka_unit_test(
             test_a_silent_daemon_is_greeted_again_ever_more_seldom),
         cmocka_unit_test(
-            test_records_wait_50_ms_for_a_full_frame_and_no_longer),
+            test_records_wait_100_ms_for_a_full_frame_and_no_longer),
+        cmocka_unit_test(test_only_a_question_or_a_backlog_hangs_on_an_answer),
         cmocka_unit_test(test_an_idle_trainer_gives_a_sign_of_life_every_5_s),
         cmocka_unit_test(test_bye_follows_the_last_acknowledgement),
         cmocka_unit_test(test_a_lost_bye_is_said_again),

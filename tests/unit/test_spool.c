@@ -75,7 +75,7 @@ static void test_a_reader_sees_whole_records_while_they_are_written(
     struct cursor cursor = cursor_at_front(&rig.stream.spool, 1);
     assert_int_equal(pthread_create(&thread, NULL, write_steps, &writer), 0);
     for (uint64_t n = 0; n < writer.steps;) {
-        spool_maintain(&rig.stream.spool, times_now().mono_ns);
+        (void)spool_maintain(&rig.stream.spool, times_now().mono_ns);
         n += read_some(&cursor, 5000);
         spool_release_before(&rig.stream.spool, cursor.segment);
     }
@@ -90,12 +90,32 @@ static void test_a_segment_made_ahead_is_used_and_counts_no_wait(void **state)
     struct spool_rig rig;
     spool_rig_open(&rig, 2u << 20);
     for (uint64_t i = 0; i < 8000; i++) {
-        spool_maintain(&rig.stream.spool, (int64_t)i * 1000000000);
+        (void)spool_maintain(&rig.stream.spool, (int64_t)i * 1000000000);
         spool_rig_record(&rig, i, i + 1);
     }
     assert_int_equal(rig.stream.spool.segment_waits, 0);
     spool_rig_record(&rig, 8000, 12000);
     assert_true(rig.stream.spool.segment_waits > 0);
+    spool_rig_close(&rig);
+}
+
+static void test_who_fills_a_quarter_of_the_pages_ahead_wants_the_next_soon(
+    void **state)
+{
+    (void)state;
+    struct spool_rig rig;
+    spool_rig_open(&rig, 0);
+    struct spool *spool = &rig.stream.spool;
+    spool_rig_record(&rig, 0, 3);
+    assert_false(spool_maintain(spool, 0));
+    /* Steps come in three sizes, over and over. */
+    const size_t three = spool->offset - sizeof(struct segment_head);
+    const uint64_t quarter = (256u << 10) / 4 / three * 3;
+    spool_rig_record(&rig, 3, 3 + quarter);
+    assert_false(spool_maintain(spool, 0));
+    spool_rig_record(&rig, 3 + quarter, 6 + 2 * quarter);
+    assert_true(spool_maintain(spool, 0));
+    assert_false(spool_maintain(spool, 0));
     spool_rig_close(&rig);
 }
 
@@ -125,7 +145,7 @@ static void test_closing_gives_unused_room_back_to_the_disk(void **state)
     struct spool_rig rig;
     struct stat st;
     spool_rig_open(&rig, 0);
-    spool_maintain(&rig.stream.spool, 0);
+    (void)spool_maintain(&rig.stream.spool, 0);
     spool_rig_record(&rig, 0, 10);
     spool_rig_recover(&rig);
     int dir_fd = rig.stream.spool.dir_fd;
@@ -206,6 +226,8 @@ int main(void)
         cmocka_unit_test(
             test_a_reader_sees_whole_records_while_they_are_written),
         cmocka_unit_test(test_a_segment_made_ahead_is_used_and_counts_no_wait),
+        cmocka_unit_test(
+            test_who_fills_a_quarter_of_the_pages_ahead_wants_the_next_soon),
         cmocka_unit_test(
             test_the_limit_holds_and_urgent_records_have_one_segment_more),
         cmocka_unit_test(test_closing_gives_unused_room_back_to_the_disk),
