@@ -1,7 +1,7 @@
 /*
  * api_fits.c: the fits of a run, of all of it or of a window. Those of all of
  * it are usually remembered by the analysis thread; any other is computed
- * here, over at most ANALYSIS_PAIRS_MAX pairs.
+ * here, over at most RUN_FIT_PAIRS_MAX pairs.
  */
 #include "http/api_fits.h"
 
@@ -46,7 +46,7 @@ static enum err_code compute(struct request *req, struct fits *fits,
         return code;
     }
     struct pairs pairs;
-    pairs_init(&pairs, ANALYSIS_PAIRS_MAX);
+    pairs_init(&pairs, RUN_FIT_PAIRS_MAX);
     code = pair_scan(reader, &fits->scan, pair_scan_collect, &pairs, e);
     if (code == ERR_NONE && !run_fit_compute(&pairs, &fits->fit, ret_fit)) {
         code = err_set(e, ERR_NOMEM, "no memory for the fits");
