@@ -186,7 +186,7 @@ uninstall:
 	cd "$(ROOT)" && rm -f bin/trajd bin/traj include/traj.h share/man/man1/traj.1 share/man/man3/traj.3 \
 	  share/man/man5/trajd.conf.5 share/man/man8/trajd.8
 	cd "$(LIBROOT)" && rm -f libtraj.a libtraj.so libtraj.so.$(SOVERSION) pkgconfig/traj.pc trajd/trajd_tables.so
-	-rmdir "$(LIBROOT)/trajd"
+	rmdir "$(LIBROOT)/trajd" 2>/dev/null || true
 clean:
 	rm -rf build
 

@@ -45,8 +45,9 @@ static bool may_pragma(const char *name, const char *argument)
     return false;
 }
 
-/* The connection is read-only; this keeps it from other files too, and from
- * code of others. */
+/* What sqlite3_stmt_readonly lets by and is more than reading: other files,
+ * others' code, a transaction that stays. Not what writes, for SQLite asks for
+ * that too when it declares a virtual table, its own among them. */
 static int authorize(void *context, int action, const char *first,
     const char *second, const char *database, const char *trigger)
 {
@@ -54,17 +55,18 @@ static int authorize(void *context, int action, const char *first,
     (void)database;
     (void)trigger;
     switch (action) {
-    case SQLITE_SELECT:
-    case SQLITE_READ:
-    case SQLITE_RECURSIVE:
-        return SQLITE_OK;
+    case SQLITE_ATTACH:
+    case SQLITE_DETACH:
+    case SQLITE_TRANSACTION:
+    case SQLITE_SAVEPOINT:
+        return SQLITE_DENY;
     case SQLITE_FUNCTION:
         return sqlite3_stricmp(second, "load_extension") == 0 ? SQLITE_DENY
                                                               : SQLITE_OK;
     case SQLITE_PRAGMA:
         return may_pragma(first, second) ? SQLITE_OK : SQLITE_DENY;
     default:
-        return SQLITE_DENY;
+        return SQLITE_OK;
     }
 }
 
@@ -103,21 +105,31 @@ void query_close(struct query *query)
     db_free(query);
 }
 
+/* In SQLite's words alone: there is one statement, and it is the user's. */
+static enum err_code fail(sqlite3 *db, struct err *e)
+{
+    enum err_code code = db_fail(db, e, "query");
+    switch (sqlite3_errcode(db) & 0xff) {
+    case SQLITE_AUTH:
+        return err_set(e, ERR_INVALID, READS_ONLY);
+    case SQLITE_INTERRUPT:
+        code = ERR_BUSY;
+        break;
+    case SQLITE_ERROR:
+        code = ERR_INVALID;
+        break;
+    default:
+        break;
+    }
+    return err_set(e, code, "%s", sqlite3_errmsg(db));
+}
+
 static enum err_code prepare(struct query *query, const char *sql,
     sqlite3_stmt **ret_stmt, const char **ret_rest, struct err *e)
 {
     sqlite3 *db = query->reader->db;
     int rc = sqlite3_prepare_v2(db, sql, -1, ret_stmt, ret_rest);
-    if (rc == SQLITE_OK) {
-        return ERR_NONE;
-    }
-    if ((rc & 0xff) == SQLITE_AUTH) {
-        return err_set(e, ERR_INVALID, READS_ONLY);
-    }
-    if ((rc & 0xff) == SQLITE_ERROR) {
-        return err_set(e, ERR_INVALID, "%s", sqlite3_errmsg(db));
-    }
-    return db_fail(db, e, "query");
+    return rc == SQLITE_OK ? ERR_NONE : fail(db, e);
 }
 
 /* Blanks and comments make no statement. */
@@ -159,23 +171,10 @@ enum err_code query_prepare(struct query *query, const char *sql,
     return code;
 }
 
-/* Without a prefix: there is one statement, and the user's. */
-static enum err_code step_failed(sqlite3 *db, struct err *e)
-{
-    enum err_code code = db_fail(db, e, "query");
-    if ((sqlite3_errcode(db) & 0xff) == SQLITE_INTERRUPT) {
-        code = ERR_BUSY;
-    } else if ((sqlite3_errcode(db) & 0xff) == SQLITE_ERROR) {
-        code = ERR_INVALID;
-    }
-    return err_set(e, code, "%s", sqlite3_errmsg(db));
-}
-
 enum err_code query_step(struct query *query, bool *ret_row, struct err *e)
 {
     int rc = sqlite3_step(query->stmt);
     *ret_row = rc == SQLITE_ROW;
-    return rc == SQLITE_ROW || rc == SQLITE_DONE
-               ? ERR_NONE
-               : step_failed(query->reader->db, e);
+    return rc == SQLITE_ROW || rc == SQLITE_DONE ? ERR_NONE
+                                                 : fail(query->reader->db, e);
 }
