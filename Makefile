@@ -8,6 +8,7 @@ LIBDIR ?= $(PREFIX)/lib
 CC ?= cc
 PYTHON ?= /usr/bin/python3
 VARIANT ?=
+, := ,
 B := build$(addprefix /,$(VARIANT))
 O := $(B)/obj
 
@@ -30,18 +31,20 @@ DAEMON_LIBS := -lzmq -lsqlite3 -lcjson -lmicrohttpd -lzstd -lm
 # ---- what is built from what
 LIB_SRC := $(wildcard client/*.c client/watch/*.c client/math/*.c client/wire/*.c client/transport/*.c)
 CLI_SRC := $(wildcard client/cli/*.c)
-DAEMON_SRC := $(filter-out daemon/main.c,$(wildcard daemon/*.c daemon/*/*.c))
+DAEMON_SRC := $(filter-out daemon/main.c daemon/sql/extension.c,$(wildcard daemon/*.c daemon/*/*.c))
+READ_SRC := $(filter-out daemon/sql/extension.c,$(wildcard daemon/base/*.c daemon/pure/*.c daemon/store/*.c daemon/sql/*.c))
 TESTLIB_SRC := $(wildcard tests/lib/*.c)
 UNIT := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c)) $(patsubst tests/fault/%.c,%,$(wildcard tests/fault/test_*.c))
 FUZZ := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 BENCH := $(patsubst tests/bench/%.c,%,$(wildcard tests/bench/bench_*.c))
 EXAMPLES := $(patsubst client/examples/%.c,%,$(wildcard client/examples/*.c))
 obj = $(patsubst %.c,$(O)/%.o,$(1))
+ext_obj = $(patsubst %.c,$(O)/extension/%.o,$(1))
 WEB_SRC := $(wildcard web/src/*.ts web/src/*/*.ts web/*.html web/*.css web/src/*.css web/*.mjs web/package-lock.json)
 MIGRATIONS := $(sort $(wildcard schema/store/*.sql))
 
 .PHONY: all test demo bench bench-store soak lint install uninstall clean deps unit asan tsan fuzz format web
-all: check-deps $(B)/trajd $(B)/traj $(B)/libtraj.so $(B)/libtraj.a $(EXAMPLES:%=$(B)/examples/%)
+all: check-deps $(B)/trajd $(B)/traj $(B)/trajd_tables.so $(B)/libtraj.so $(B)/libtraj.a $(EXAMPLES:%=$(B)/examples/%)
 
 # Says what is missing, installs nothing.
 .PHONY: check-deps
@@ -72,14 +75,27 @@ $(O)/traj_internal.a: $(call obj,$(LIB_SRC))
 	rm -f $@ && $(AR) rcs $@ $^
 $(O)/trajd_internal.a: $(call obj,$(DAEMON_SRC)) $(O)/gen/assets.o $(O)/gen/migrations.o
 	rm -f $@ && $(AR) rcs $@ $^
+# What reads a database: the daemon's objects without its threads and its HTTP.
+$(O)/trajd_read.a: $(call obj,$(READ_SRC)) $(O)/gen/migrations.o
+	rm -f $@ && $(AR) rcs $@ $^
 $(O)/testlib.a: $(call obj,$(TESTLIB_SRC))
 	@mkdir -p $(@D)
 	rm -f $@ && $(AR) rcs $@ $^
 
 $(B)/trajd: $(O)/daemon/main.o $(O)/trajd_internal.a $(O)/traj_internal.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
-$(B)/traj: $(call obj,$(CLI_SRC)) $(O)/traj_internal.a
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcurl -lcjson $(LIB_LIBS)
+$(B)/traj: $(call obj,$(CLI_SRC)) $(O)/trajd_read.a $(O)/traj_internal.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcurl -lcjson -lsqlite3 -lzstd $(LIB_LIBS)
+
+# The tables for other programs' SQLite: what calls SQLite once more, with the
+# host's functions in place of the library's (daemon/sql/extension_api.h).
+$(O)/extension/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CPPFLAGS) -include sql/extension_api.h $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+$(O)/extension/tables.a: $(call ext_obj,$(wildcard daemon/store/*.c) $(filter-out daemon/sql/extension.c,$(wildcard daemon/sql/*.c)))
+	rm -f $@ && $(AR) rcs $@ $^
+$(B)/trajd_tables.so: $(call ext_obj,daemon/sql/extension.c) $(O)/extension/tables.a $(O)/trajd_read.a $(O)/traj_internal.a
+	$(CC) -shared $(if $(SAN),,-Wl$(,)-z$(,)defs) $(ALL_LDFLAGS) -o $@ $^ -lzstd -lm
 $(B)/examples/lstm: $(call obj,$(wildcard client/examples/lstm/*.c) client/examples/common/rng.c)
 $(B)/examples/analytic: $(call obj,$(wildcard client/examples/analytic/*.c client/examples/common/*.c))
 $(B)/examples/mlp: $(call obj,$(wildcard client/examples/mlp/*.c client/examples/common/*.c))
@@ -171,6 +187,8 @@ install: all
 	install -m 755 $(B)/libtraj.so.$(SOVERSION) "$(LIBROOT)"
 	ln -sf libtraj.so.$(SOVERSION) "$(LIBROOT)/libtraj.so"
 	sed -e 's|@PREFIX@|$(PREFIX)|;s|@LIBDIR@|$(LIBDIR)|;s|@VERSION@|$(VERSION)|' client/traj.pc.in > "$(LIBROOT)/pkgconfig/traj.pc"
+	install -d "$(LIBROOT)/trajd"
+	install -m 755 $(B)/trajd_tables.so "$(LIBROOT)/trajd"
 	install -m 644 client/traj.1 "$(ROOT)/share/man/man1"
 	install -m 644 client/traj.3 "$(ROOT)/share/man/man3"
 	install -m 644 daemon/trajd.conf.5 "$(ROOT)/share/man/man5"
@@ -178,7 +196,8 @@ install: all
 uninstall:
 	cd "$(ROOT)" && rm -f bin/trajd bin/traj include/traj.h share/man/man1/traj.1 share/man/man3/traj.3 \
 	  share/man/man5/trajd.conf.5 share/man/man8/trajd.8
-	cd "$(LIBROOT)" && rm -f libtraj.a libtraj.so libtraj.so.$(SOVERSION) pkgconfig/traj.pc
+	cd "$(LIBROOT)" && rm -f libtraj.a libtraj.so libtraj.so.$(SOVERSION) pkgconfig/traj.pc trajd/trajd_tables.so
+	rmdir "$(LIBROOT)/trajd" 2>/dev/null || true
 clean:
 	rm -rf build
 

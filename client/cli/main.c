@@ -18,6 +18,7 @@ static const struct command commands[] = {
     { "ls", cmd_ls, "list the runs of a daemon" },
     { "show", cmd_show, "show one run and the laws that fit it" },
     { "export", cmd_export, "write a run's records as CSV or NDJSON" },
+    { "query", cmd_query, "ask the database in SQL" },
     { "fit", cmd_fit, "estimate L0 and L1 from two columns of a CSV file" },
     { "rate", cmd_rate, "ask a run's trainers for another probe interval" },
     { "sync", cmd_sync, "send to the daemon what spools still hold" },

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <time.h>
 
+#define ELLIPSIS "\xe2\x80\xa6"
+
 static void print_number(FILE *out, double value)
 {
     char text[40];
@@ -75,7 +77,7 @@ static bool goes_on(char byte)
     return ((unsigned char)byte & 0xc0) == 0x80;
 }
 
-static size_t count_characters(const char *text)
+size_t print_width(const char *text)
 {
     size_t n = 0;
     for (; *text != '\0'; text++) {
@@ -103,12 +105,21 @@ void print_text(FILE *out, const char *text)
     print_some(out, text, SIZE_MAX);
 }
 
+void print_cut(FILE *out, const char *text, size_t max)
+{
+    bool cut = print_width(text) > max;
+    print_some(out, text, cut ? max - 1 : max);
+    if (cut) {
+        fputs(ELLIPSIS, out);
+    }
+}
+
 void print_column(FILE *out, const char *text, size_t width, bool cut)
 {
-    size_t n = count_characters(text);
+    size_t n = print_width(text);
     if (cut && n >= width) {
         print_some(out, text, width - 2);
-        fputs("\xe2\x80\xa6", out); /* an ellipsis */
+        fputs(ELLIPSIS, out);
         n = width - 1;
     } else {
         print_text(out, text);

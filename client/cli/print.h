@@ -4,6 +4,7 @@
 
 #include <cjson/cJSON.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -14,6 +15,11 @@ void print_json(FILE *out, const cJSON *item);
 /* Foreign text, in UTF-8, without the control bytes that a terminal would
  * obey. */
 void print_text(FILE *out, const char *text);
+
+/* Its characters; and at most max of them, the last an ellipsis if it has
+ * more. */
+size_t print_width(const char *text);
+void print_cut(FILE *out, const char *text, size_t max);
 
 /* The same as a column of a table: padded to `width` characters, the last a
  * blank; what does not fit is cut, if `cut`, or runs over, one blank behind. */

@@ -1,7 +1,7 @@
 /*
  * api_fits.c: the fits of a run, of all of it or of a window. Those of all of
  * it are usually remembered by the analysis thread; any other is computed
- * here, over at most ANALYSIS_PAIRS_MAX pairs.
+ * here, over at most RUN_FIT_PAIRS_MAX pairs.
  */
 #include "http/api_fits.h"
 
@@ -42,7 +42,7 @@ static enum err_code compute_from(struct reader *reader, struct fits *fits,
     const struct run_row *run, struct run_fit *ret_fit, struct err *e)
 {
     struct pairs pairs;
-    pairs_init(&pairs, ANALYSIS_PAIRS_MAX);
+    pairs_init(&pairs, RUN_FIT_PAIRS_MAX);
     enum err_code code = pair_choice_of_run(&fits->choice, reader, run, e);
     if (code == ERR_NONE) {
         code = pair_scan_all(

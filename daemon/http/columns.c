@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "http/json.h"
+#include "pure/gammas.h"
 #include "wire/fields.h"
 
 static const struct wire_field *field_of(enum wire_kind kind, unsigned field)
@@ -33,20 +34,6 @@ static void i64_json(struct buf *out, const char *name, int64_t value)
     buf_text(out, quote);
     buf_i64(out, value);
     buf_text(out, quote);
-}
-
-/* Blobs are little-endian doubles, four a point (schema/wire.md). */
-static void gammas_json(struct buf *out, struct str blob)
-{
-    size_t points = blob.n / 32;
-    buf_char(out, '[');
-    for (size_t i = 0; i < points * 4; i++) {
-        double value = 0;
-        memcpy(&value, blob.p + 8 * i, sizeof value);
-        buf_text(out, i == 0 ? "[" : i % 4 == 0 ? "],[" : ",");
-        buf_json_double(out, value);
-    }
-    buf_text(out, points == 0 ? "]" : "]]");
 }
 
 void value_json(struct buf *out, enum wire_kind kind, unsigned field,

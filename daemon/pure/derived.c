@@ -357,6 +357,11 @@ static const struct {
         P(loss) | P(loss_end) | P(grad_delta), P(estimator) },
 };
 
+const char *metric_derived_name(size_t i)
+{
+    return i < sizeof derived / sizeof derived[0] ? derived[i].name : NULL;
+}
+
 /* A probe of a group of parameters is not one of the run. */
 static bool is_of_group(const struct metric *metric, const struct row *row)
 {

@@ -38,6 +38,9 @@ struct metric {
 /* false: there is no such metric. */
 bool metric_find(struct str name, struct metric *ret_metric);
 
+/* The name of the i-th derived metric, from 0; NULL behind the last. */
+const char *metric_derived_name(size_t i);
+
 /*
  * The metric of record i; false: not measured. columns: as of scan.h, of at
  * least the fields needs | wants; present: of all records; texts: of METRIC

@@ -12,6 +12,9 @@
 #include "math/fit.h"
 #include "pure/pairs.h"
 
+/* Pairs of one run that are fitted; of more, every second, fourth, ... */
+#define RUN_FIT_PAIRS_MAX 65536
+
 /* What is asked. */
 struct run_fit_query {
     int regressor; /* enum fit_regressor, or PAIR_REGRESSOR_AUTO */

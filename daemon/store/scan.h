@@ -42,6 +42,7 @@ struct scan_query {
     uint32_t after_attempt;
     uint32_t after_rank;
     uint64_t after_seq;
+    uint64_t above_seq; /* of every stream only records above it; 0 = all */
 };
 
 /* Up to SCAN_BATCH_MAX records of one stream. Valid until the next call. */

@@ -121,7 +121,11 @@ static void keep_wanted(struct scan_plan *plan, const struct scan_query *query)
         if (!is_wanted(&s, query)) {
             continue;
         }
-        s.after_seq = compare_to_cursor(&s, query) == 0 ? query->after_seq : 0;
+        s.after_seq = query->above_seq;
+        if (compare_to_cursor(&s, query) == 0 &&
+            query->after_seq > s.after_seq) {
+            s.after_seq = query->after_seq;
+        }
         plan->streams[kept++] = s;
     }
     plan->n = kept;

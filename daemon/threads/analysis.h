@@ -21,7 +21,6 @@
 #include "threads/live.h"
 
 #define ANALYSIS_RUNS_MAX 256 /* remembered; the longest unchanged one goes */
-#define ANALYSIS_PAIRS_MAX 65536 /* fitted of one run; beyond, thinned */
 
 struct analysis;
 

@@ -15,7 +15,7 @@ struct analysis_run *analysis_run_new(const char *uid)
         return NULL;
     }
     memcpy(run->uid, uid, strnlen(uid, RUN_UID_MAX));
-    pairs_init(&run->follow.pairs, ANALYSIS_PAIRS_MAX);
+    pairs_init(&run->follow.pairs, RUN_FIT_PAIRS_MAX);
     return run;
 }
 

@@ -1,5 +1,6 @@
 -- Version 3: the pyramid over the chunks, what each sender repeated or sent
--- late, forks, and chunks that retention has thinned.
+-- late, PROBE records of groups counted apart, forks, and chunks that retention
+-- has thinned.
 
 -- The run continues another's history: the records of `fork_of` at steps
 -- before fork_step come before its own. NULL: no fork.
@@ -11,6 +12,9 @@ ALTER TABLE run ADD COLUMN fork_step INTEGER;
 ALTER TABLE stream_progress
     ADD COLUMN repeated_records INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE stream_progress ADD COLUMN late_records INTEGER NOT NULL DEFAULT 0;
+-- Of the PROBE records those of a group. What was stored before has 0 of them:
+-- which they are is in chunks and frames only.
+ALTER TABLE stream_progress ADD COLUMN group_probes INTEGER NOT NULL DEFAULT 0;
 -- Chunks up to this seq may have an empty body: only what their summary and
 -- the pyramid hold is left of them.
 ALTER TABLE stream_progress ADD COLUMN thinned_seq INTEGER NOT NULL DEFAULT 0;
@@ -39,7 +43,8 @@ DROP VIEW streams;
 CREATE VIEW streams AS
 SELECT r.uid AS run, s.attempt, s.rank, s.created_wall_ns, p.committed_seq,
     p.lost_records, p.dropped_records, p.repeated_records, p.late_records,
-    p.steps, p.probes, p.metrics, p.events, p.sharpness, p.groups,
+    p.steps, p.probes, p.group_probes, p.metrics, p.events, p.sharpness,
+    p.groups,
     p.first_step, p.last_step, p.heard_wall_ns, p.closed, p.finished,
     p.exit_code, s.hello
 FROM stream AS s
