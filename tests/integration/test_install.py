@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 from pathlib import Path
 
@@ -153,6 +154,15 @@ def test_installed_programs_run_and_agree_on_the_version(installed):
     version = "".join(flags(installed, "--modversion"))
     for program in ("trajd", "traj"):
         assert version in run(f"{installed}{PREFIX}/bin/{program}", "--version")
+
+
+def test_the_tables_are_installed_for_other_programs(installed):
+    db = sqlite3.connect(":memory:")
+    db.enable_load_extension(True)
+    db.load_extension(str(library(installed, "trajd/trajd_tables")))
+    modules = {name for name, in db.execute("SELECT name FROM pragma_module_list")}
+    assert {"steps", "probes", "metrics", "events", "sharpness", "groups", "fits"} <= modules
+    db.close()
 
 
 def test_all_manual_pages_are_installed(installed):
