@@ -24,6 +24,9 @@ enum err_code reader_open(
         code = err_set(e, ERR_INVALID,
             "the database is of version %zu; start trajd on it once", version);
     }
+    if (code == ERR_NONE) {
+        code = db_prepare(reader->db, "COMMIT;", &reader->end, e);
+    }
     if (code != ERR_NONE) {
         (void)err_prefix(e, "%s", path);
         reader_close(reader);
@@ -38,8 +41,19 @@ void reader_close(struct reader *reader)
     if (reader == NULL) {
         return;
     }
+    (void)sqlite3_finalize(reader->end);
     db_close(reader->db);
     db_free(reader);
+}
+
+/* Nothing was written: to end is all that can happen. Prepared, for it must
+ * not need memory: a snapshot that stays keeps the log from being reset. */
+static void end_snapshot(struct reader *reader)
+{
+    if (!sqlite3_get_autocommit(reader->db)) {
+        (void)sqlite3_step(reader->end);
+        (void)sqlite3_reset(reader->end);
+    }
 }
 
 enum err_code reader_begin(struct reader *reader, struct err *e)
@@ -49,9 +63,7 @@ enum err_code reader_begin(struct reader *reader, struct err *e)
         enum err_code code = db_exec(reader->db,
             "BEGIN; SELECT 1 FROM sqlite_schema LIMIT 1;", "read", e);
         if (code != ERR_NONE) {
-            if (!sqlite3_get_autocommit(reader->db)) {
-                (void)sqlite3_exec(reader->db, "ROLLBACK;", NULL, NULL, NULL);
-            }
+            end_snapshot(reader);
             return code;
         }
     }
@@ -63,8 +75,7 @@ void reader_end(struct reader *reader)
 {
     assert(reader->depth > 0);
     reader->depth--;
-    if (reader->depth == 0 && !sqlite3_get_autocommit(reader->db)) {
-        /* Nothing was written: to end is all that can happen. */
-        (void)sqlite3_exec(reader->db, "COMMIT;", NULL, NULL, NULL);
+    if (reader->depth == 0) {
+        end_snapshot(reader);
     }
 }

@@ -8,6 +8,7 @@
 
 struct reader {
     sqlite3 *db;
+    sqlite3_stmt *end; /* COMMIT; NULL where db is borrowed */
     unsigned depth; /* of reader_begin; the transaction is the outermost's */
 };
 
