@@ -37,6 +37,9 @@ void progress_read(sqlite3_stmt *stmt, int at, struct progress *ret_progress)
         .exit_code = sqlite3_column_int64(stmt, at + 17),
         .log_records = db_u64(stmt, at + 18),
         .log_bytes = db_u64(stmt, at + 19),
+        .thinned_seq = db_u64(stmt, at + 22),
+        .thinned_records = db_u64(stmt, at + 23),
+        .chunk_bytes = db_u64(stmt, at + 24),
     };
 }
 

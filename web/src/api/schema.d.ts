@@ -87,6 +87,7 @@ export interface components {
          *       },
          *       "lost_records": 0,
          *       "dropped_records": 0,
+         *       "thinned_records": 0,
          *       "last_step": 1199,
          *       "created_wall_ns": "1795354903178477730",
          *       "updated_wall_ns": "1795354903544179501",
@@ -106,6 +107,7 @@ export interface components {
             records: components["schemas"]["Records"];
             lost_records: components["schemas"]["Count"];
             dropped_records: components["schemas"]["Count"];
+            thinned_records: components["schemas"]["Count"];
             last_step: components["schemas"]["Count"] | null;
             created_wall_ns: components["schemas"]["Nanoseconds"];
             updated_wall_ns: components["schemas"]["Nanoseconds"];
@@ -129,6 +131,7 @@ export interface components {
             records: components["schemas"]["Records"];
             lost_records: components["schemas"]["Count"];
             dropped_records: components["schemas"]["Count"];
+            thinned_records: components["schemas"]["Count"];
             last_step: components["schemas"]["Count"] | null;
             created_wall_ns: components["schemas"]["Nanoseconds"];
             updated_wall_ns: components["schemas"]["Nanoseconds"];
@@ -556,6 +559,7 @@ export interface components {
         Trailer: {
             trailer: {
                 rows: components["schemas"]["Count"];
+                thinned: components["schemas"]["Count"];
                 crc32c: string;
             };
         };
