@@ -30,15 +30,17 @@ absent() {
 [ -n "$sources" ] || say 'no sources: this is no git checkout'
 
 # Who may include whom (design: base < pure < store < threads < http < daemon;
+# care stands on the store alone, and main.c on it;
 # the two halves of libtraj do not know each other, only watch.c knows both).
 forbid() { # forbid FILES PATTERN WHY
     absent "$3" "^#include \"($2)" "$1"
 }
-forbid 'daemon/base' '(pure|store|threads|http|daemon)' 'base includes a higher layer'
-forbid 'daemon/pure' '(store|threads|http|daemon)' 'pure includes a higher layer'
-forbid 'daemon/store' '(threads|http|daemon)' 'store includes a higher layer'
-forbid 'daemon/threads' '(http|daemon)' 'threads includes a higher layer'
-forbid 'daemon/http' 'daemon' 'http includes a higher layer'
+forbid 'daemon/base' '(pure|store|care|threads|http|daemon)' 'base includes a higher layer'
+forbid 'daemon/pure' '(store|care|threads|http|daemon)' 'pure includes a higher layer'
+forbid 'daemon/store' '(care|threads|http|daemon)' 'store includes a higher layer'
+forbid 'daemon/care' '(threads|http|daemon)' 'care includes another layer'
+forbid 'daemon/threads' '(care|http|daemon)' 'threads includes a higher layer'
+forbid 'daemon/http' '(care|daemon)' 'http includes a higher layer'
 forbid 'daemon' 'transport/' 'trajd includes the client transport'
 forbid 'client/math' '(transport|wire)' 'the mathematics knows the transport'
 forbid 'client/transport' 'math' 'the transport knows the mathematics'
