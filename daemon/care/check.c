@@ -241,6 +241,9 @@ static enum err_code check_stream(
         findings_add(&c->findings, FINDING_COUNT, &row->query.name, 0, 0,
             "the stream's counts are not there: lists leave its run out");
     } else if (t->unread == 0) {
+        if (row->progress.committed_seq > t->last_seq) {
+            tally_add_gap(&tally, t->last_seq + 1, row->progress.committed_seq);
+        }
         check_records(c, row, t);
         check_steps(c, row, t);
         check_seqs(c, row, t);
