@@ -10,9 +10,6 @@
 #define _XOPEN_SOURCE 700 /* realpath */
 #include "daemon.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +20,7 @@
 #include "http/http.h"
 #include "http/run_json.h"
 #include "pure/run_state.h"
+#include "store/lock.h"
 #include "threads/analysis.h"
 #include "threads/ingest.h"
 #include "threads/jobs.h"
@@ -45,34 +43,6 @@ struct daemon {
 static const char *value(const struct daemon *daemon, enum setting setting)
 {
     return daemon->config->values[setting];
-}
-
-/* ---- one trajd per database ---------------------------------------------- */
-
-/* A lock of its own file: closing any descriptor of the database itself would
- * drop SQLite's locks. The file stays, since removing it would let two
- * processes lock two files of one name. */
-static enum err_code lock_database(struct daemon *daemon, struct err *e)
-{
-    char path[CONFIG_VALUE_MAX + sizeof ".lock"];
-    struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-    (void)snprintf(path, sizeof path, "%s.lock", value(daemon, SETTING_DB));
-
-    daemon->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (daemon->lock_fd < 0) {
-        return err_set(e, ERR_IO, "%s: %s", path, strerror(errno));
-    }
-    if (fcntl(daemon->lock_fd, F_SETLK, &whole) == 0) {
-        return ERR_NONE;
-    }
-    int error = errno;
-    struct flock other = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-    if ((error == EACCES || error == EAGAIN) &&
-        fcntl(daemon->lock_fd, F_GETLK, &other) == 0) {
-        return err_set(e, ERR_BUSY, "%s: in use by another trajd (pid %ld)",
-            value(daemon, SETTING_DB), (long)other.l_pid);
-    }
-    return err_set(e, ERR_IO, "%s: %s", path, strerror(error));
 }
 
 /* ---- what HTTP may ask for ------------------------------------------------
@@ -116,6 +86,10 @@ static enum err_code start_writer(struct daemon *daemon, struct err *e)
         .jobs = daemon->jobs,
         .live = daemon->live,
         .window = daemon->config->window,
+        .retention = { .keep_days = daemon->config->keep_days,
+            .thin_days = daemon->config->thin_days,
+            .keep_bytes = daemon->config->keep_bytes,
+            .run_bytes = daemon->config->run_bytes },
     };
     return writer_start(&options, &daemon->writer, e);
 }
@@ -174,7 +148,8 @@ static enum err_code make_zmq(struct daemon *daemon, struct err *e)
 
 static enum err_code start_all(struct daemon *daemon, struct err *e)
 {
-    enum err_code code = lock_database(daemon, e);
+    enum err_code code =
+        lock_take(value(daemon, SETTING_DB), &daemon->lock_fd, e);
     code = code != ERR_NONE ? code : make_zmq(daemon, e);
     code = code != ERR_NONE ? code : jobs_new(&daemon->jobs, e);
     code = code != ERR_NONE ? code : live_new(&daemon->live, e);
@@ -254,8 +229,6 @@ void daemon_stop(struct daemon *daemon)
     if (daemon->zmq != NULL) {
         (void)zmq_ctx_term(daemon->zmq); /* all sockets are closed */
     }
-    if (daemon->lock_fd >= 0) {
-        (void)close(daemon->lock_fd); /* the lock goes with it */
-    }
+    lock_give(daemon->lock_fd);
     free(daemon);
 }

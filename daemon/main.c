@@ -1,4 +1,5 @@
-/* main.c: flags, signals, and the daemon between them; the main thread. */
+/* main.c: flags, signals, and the daemon between them, or a command; the main
+ * thread. */
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -8,6 +9,7 @@
 
 #include "base/config.h"
 #include "base/log.h"
+#include "care/command.h"
 #include "daemon.h"
 
 #define EXIT_USAGE 2
@@ -63,6 +65,9 @@ int main(int argc, char **argv)
     const char *const *arguments = (const char *const *)argv;
     const char *const *environment = (const char *const *)environ;
 
+    if (command_is_named(argc, arguments)) {
+        return (int)command_run(argc, arguments, environment);
+    }
     if (config_load(&config, argc, arguments, environment, &e) != ERR_NONE) {
         (void)fprintf(stderr, "trajd: %s\nSee trajd --help.\n", e.text);
         return EXIT_USAGE;

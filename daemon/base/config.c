@@ -317,7 +317,8 @@ static void help_line(
 
 void config_help(FILE *out)
 {
-    (void)fputs("usage: trajd [option...]\n\n"
+    (void)fputs("usage: trajd [option...]\n"
+                "       trajd check|repair|compact|backup|prune --help\n\n"
                 "Receives measurements of training runs, stores and fits them, "
                 "and serves a\ndashboard and an API about them.\n",
         out);

@@ -29,6 +29,10 @@ enum setting {
     SETTING_INGEST,
     SETTING_WINDOW,
     SETTING_LOST_AFTER,
+    SETTING_KEEP_DAYS,
+    SETTING_KEEP_BYTES,
+    SETTING_THIN_DAYS,
+    SETTING_RUN_BYTES,
     SETTING_LOG_LEVEL,
     SETTINGS,
 };
@@ -51,6 +55,10 @@ struct config {
     bool normal_sync;
     uint32_t window;
     uint32_t lost_after_s;
+    uint32_t keep_days; /* these four: 0 = for ever, or any size */
+    uint64_t keep_bytes;
+    uint32_t thin_days;
+    uint64_t run_bytes;
     enum log_level log_level;
 };
 

@@ -31,6 +31,10 @@
     X(COMMITS, "store_commits_total", "transactions committed")                \
     X(COMMIT_ERRORS, "store_commit_errors_total", "transactions rolled back")  \
     X(CHUNKS_SEALED, "store_chunks_sealed_total", "chunks sealed")             \
+    X(CHUNKS_THINNED, "retention_chunks_thinned_total", "chunks thinned")      \
+    X(ROWS_THINNED, "retention_rows_thinned_total", "records thinned")         \
+    X(RUNS_EXPIRED, "retention_runs_deleted_total",                            \
+        "runs deleted by the retention policy")                                \
     X(HTTP_REQUESTS, "http_requests_total", "HTTP requests answered")          \
     X(HTTP_ERRORS, "http_errors_total", "HTTP requests answered 4xx or 5xx")   \
     X(SSE_EVENTS, "sse_events_total", "events written to streams")             \

@@ -130,6 +130,50 @@ static enum err_code read_lost_after(
     return read_range(value, 1, 86400, &config->lost_after_s, e);
 }
 
+static enum err_code read_keep_days(
+    struct config *config, struct str value, struct err *e)
+{
+    return read_range(value, 0, 36500, &config->keep_days, e);
+}
+
+static enum err_code read_thin_days(
+    struct config *config, struct str value, struct err *e)
+{
+    return read_range(value, 0, 36500, &config->thin_days, e);
+}
+
+/* A number of bytes; K, M, G and T are powers of 1024. */
+static enum err_code read_bytes(struct str value, uint64_t *ret, struct err *e)
+{
+    static const char units[] = "KMGT";
+    uint64_t number = 0;
+    unsigned shift = 0;
+    const char *unit =
+        value.n == 0 ? NULL : strchr(units, value.p[value.n - 1]);
+    if (unit != NULL && *unit != '\0') {
+        shift = 10 * (unsigned)(unit - units + 1);
+        value.n--;
+    }
+    if (!str_to_u64(value, (uint64_t)INT64_MAX >> shift, &number)) {
+        return err_set(
+            e, ERR_INVALID, "is not a number of bytes, as 500M or 20G");
+    }
+    *ret = number << shift;
+    return ERR_NONE;
+}
+
+static enum err_code read_keep_bytes(
+    struct config *config, struct str value, struct err *e)
+{
+    return read_bytes(value, &config->keep_bytes, e);
+}
+
+static enum err_code read_run_bytes(
+    struct config *config, struct str value, struct err *e)
+{
+    return read_bytes(value, &config->run_bytes, e);
+}
+
 static enum err_code read_log_level(
     struct config *config, struct str value, struct err *e)
 {
@@ -171,6 +215,19 @@ const struct setting_info settings[SETTINGS] = {
     [SETTING_LOST_AFTER] = { "runs", "lost_after", "--lost-after",
         "TRAJD_LOST_AFTER", "SECONDS", "30",
         "silence after which a run counts as lost", read_lost_after },
+    [SETTING_KEEP_DAYS] = { "retention", "keep_days", "--keep-days",
+        "TRAJD_KEEP_DAYS", "DAYS", "0",
+        "delete runs that ended so long ago; 0: never", read_keep_days },
+    [SETTING_KEEP_BYTES] = { "retention", "keep_bytes", "--keep-bytes",
+        "TRAJD_KEEP_BYTES", "BYTES", "0",
+        "thin, then delete the oldest when the file has more; 0: any size",
+        read_keep_bytes },
+    [SETTING_THIN_DAYS] = { "retention", "thin_days", "--thin-days",
+        "TRAJD_THIN_DAYS", "DAYS", "0",
+        "thin runs that ended so long ago; 0: never", read_thin_days },
+    [SETTING_RUN_BYTES] = { "retention", "run_bytes", "--run-bytes",
+        "TRAJD_RUN_BYTES", "BYTES", "0",
+        "thin the start of a run that has more; 0: any size", read_run_bytes },
     [SETTING_LOG_LEVEL] = { "log", "level", "--log-level", "TRAJD_LOG_LEVEL",
         "LEVEL", "info", "debug, info, warn or error", read_log_level },
 };

@@ -66,6 +66,8 @@ static void end(struct export_stream *x)
     if (x->format == RECORD_NDJSON) {
         buf_text(&x->block, "{\"trailer\":{\"rows\":");
         buf_u64(&x->block, x->rows);
+        buf_text(&x->block, ",\"thinned\":");
+        buf_u64(&x->block, scan_thinned(x->scan));
         buf_printf(&x->block, ",\"crc32c\":\"%08x\"}}\n", x->crc);
     }
 }

@@ -61,6 +61,7 @@ static bool add_numbers(cJSON *object, const struct run_row *run)
            json_add_u64(object, "group_probes", run->group_probes) &&
            json_add_u64(object, "lost_records", run->lost_records) &&
            json_add_u64(object, "dropped_records", run->dropped_records) &&
+           json_add_u64(object, "thinned_records", run->thinned_records) &&
            (run->has_last_step
                    ? json_add_u64(object, "last_step", run->last_step)
                    : json_add_null(object, "last_step")) &&

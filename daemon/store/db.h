@@ -50,6 +50,11 @@ CHECK_RESULT enum err_code db_run(
 CHECK_RESULT enum err_code db_step(
     sqlite3_stmt *stmt, bool *ret_row, const char *what, struct err *e);
 
+/* The number in the first row of a statement without parameters; *ret stays as
+ * it was if there is no row. */
+CHECK_RESULT enum err_code db_number(
+    sqlite3 *db, const char *sql, int64_t *ret, struct err *e);
+
 /* Binding fails only for want of memory or by a wrong index; either way the
  * statement then holds a NULL or an old value, so it must not run: bind
  * everything, then look at the sum. */

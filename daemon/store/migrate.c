@@ -5,33 +5,16 @@
 
 #include "store/db.h"
 
-static enum err_code read_number(
-    sqlite3 *db, const char *sql, int64_t *ret, struct err *e)
-{
-    sqlite3_stmt *stmt = NULL;
-    enum err_code code = db_prepare(db, sql, &stmt, e);
-    if (code != ERR_NONE) {
-        return code;
-    }
-    bool row = false;
-    code = db_step(stmt, &row, "read version", e);
-    if (code == ERR_NONE && row) {
-        *ret = sqlite3_column_int64(stmt, 0);
-    }
-    (void)sqlite3_finalize(stmt); /* the step has told */
-    return code;
-}
-
 static enum err_code read_identity(sqlite3 *db, int64_t *ret_application,
     int64_t *ret_version, int64_t *ret_objects, struct err *e)
 {
     enum err_code code =
-        read_number(db, "PRAGMA application_id;", ret_application, e);
+        db_number(db, "PRAGMA application_id;", ret_application, e);
     if (code == ERR_NONE) {
-        code = read_number(db, "PRAGMA user_version;", ret_version, e);
+        code = db_number(db, "PRAGMA user_version;", ret_version, e);
     }
     if (code == ERR_NONE) {
-        code = read_number(
+        code = db_number(
             db, "SELECT count(*) FROM sqlite_schema;", ret_objects, e);
     }
     return code;
@@ -70,13 +53,13 @@ static enum err_code apply(
         return code;
     }
     int64_t version = 0;
-    code = read_number(db, "PRAGMA user_version;", &version, e);
+    code = db_number(db, "PRAGMA user_version;", &version, e);
     bool raced = code == ERR_NONE && version >= to; /* by another process */
     if (code == ERR_NONE && !raced) {
         code = db_exec(db, migration->sql, "migrate", e);
     }
     if (code == ERR_NONE) {
-        code = read_number(db, "PRAGMA user_version;", &version, e);
+        code = db_number(db, "PRAGMA user_version;", &version, e);
     }
     if (code == ERR_NONE && version < to) {
         code = err_set(e, ERR_STORE, "migrate: did not set user_version");

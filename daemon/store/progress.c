@@ -24,7 +24,7 @@ void progress_read(sqlite3_stmt *stmt, int at, struct progress *ret_progress)
             [WIRE_EVENT] = db_u64(stmt, at + 7),
             [WIRE_SHARPNESS] = db_u64(stmt, at + 20),
             [WIRE_GROUP] = db_u64(stmt, at + 21) },
-        .group_probes = db_u64(stmt, at + 22),
+        .group_probes = db_u64(stmt, at + 25),
         .has_step = sqlite3_column_type(stmt, at + 8) != SQLITE_NULL,
         .first_step = db_u64(stmt, at + 8),
         .last_step = db_u64(stmt, at + 9),
@@ -38,6 +38,9 @@ void progress_read(sqlite3_stmt *stmt, int at, struct progress *ret_progress)
         .exit_code = sqlite3_column_int64(stmt, at + 17),
         .log_records = db_u64(stmt, at + 18),
         .log_bytes = db_u64(stmt, at + 19),
+        .thinned_seq = db_u64(stmt, at + 22),
+        .thinned_records = db_u64(stmt, at + 23),
+        .chunk_bytes = db_u64(stmt, at + 24),
     };
 }
 

@@ -34,6 +34,10 @@ struct progress {
     int64_t exit_code;
     uint64_t log_records;
     uint64_t log_bytes;
+    /* Read only: store_seal and store_thin write them. */
+    uint64_t thinned_seq;
+    uint64_t thinned_records;
+    uint64_t chunk_bytes;
 };
 
 /* The columns of stream_progress in the order of progress_read, for SELECT. */
@@ -42,7 +46,8 @@ struct progress {
     "p.probes, p.metrics, p.events, p.first_step, p.last_step, "               \
     "p.heard_wall_ns, p.stepped_wall_ns, p.step_clock_ns, "                    \
     "p.step_interval_ns, p.closed, p.writer_gone, p.finished, p.exit_code, "   \
-    "p.log_records, p.log_bytes, p.sharpness, p.groups, p.group_probes"
+    "p.log_records, p.log_bytes, p.sharpness, p.groups, p.thinned_seq, "       \
+    "p.thinned_records, p.chunk_bytes, p.group_probes"
 
 /* From the current row of a SELECT; the first of the columns is at `at`. */
 void progress_read(sqlite3_stmt *stmt, int at, struct progress *ret_progress);

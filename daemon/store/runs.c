@@ -120,6 +120,8 @@ static void fold_counts(struct run_row *row, const struct progress *p)
     row->group_probes += p->group_probes;
     row->lost_records += p->lost_records;
     row->dropped_records += p->dropped_records;
+    row->thinned_records += p->thinned_records;
+    row->bytes += p->chunk_bytes + p->log_bytes;
 }
 
 /* Sums up the streams of the row's run; *ret_speaker is the newest attempt's

@@ -32,6 +32,8 @@ struct run_row {
     uint64_t group_probes;    /* of the PROBE records */
     uint64_t lost_records;    /* gaps declared by senders */
     uint64_t dropped_records; /* DROPPED events */
+    uint64_t thinned_records; /* of records: only their summaries are left */
+    uint64_t bytes;           /* of its chunks and its log */
     uint64_t last_step;
     bool has_last_step;
     uint64_t revision;      /* rises with every commit that touches it */

@@ -30,7 +30,7 @@ static const char sql_log[] =
     "WHERE stream = ?1 AND last_seq > ?2 ORDER BY last_seq;";
 
 static const char sql_chunks[] =
-    "SELECT id, least_step, most_step FROM chunk "
+    "SELECT id, least_step, most_step, records, last_seq FROM chunk "
     "WHERE stream = ?1 AND kind = ?2 AND last_seq > ?3 ORDER BY last_seq;";
 
 enum phase { PHASE_START, PHASE_CHUNKS, PHASE_LOG, PHASE_END };
@@ -49,6 +49,7 @@ struct scan {
     size_t at;
     uint32_t *indices; /* of the records a filter keeps */
     size_t indices_capacity;
+    uint64_t thinned;
     struct str texts[SCAN_BATCH_MAX];
 };
 
@@ -187,6 +188,11 @@ static enum err_code read_chunk(
     }
     int64_t id = sqlite3_column_int64(scan->chunks, 0);
     code = open_body(scan, id, e);
+    if (code == ERR_NONE && sqlite3_blob_bytes(scan->body) == 0 &&
+        db_u64(scan->chunks, 4) <= stream->thinned_seq) {
+        scan->thinned += db_u64(scan->chunks, 3);
+        return ERR_NONE;
+    }
     if (code == ERR_NONE) {
         struct chunk_source source = { .context = scan,
             .size = (size_t)sqlite3_blob_bytes(scan->body),
@@ -383,6 +389,11 @@ static void hand_out(struct scan *scan, struct scan_batch *batch)
         batch->texts = scan->texts;
     }
     scan->at += n;
+}
+
+uint64_t scan_thinned(const struct scan *scan)
+{
+    return scan->thinned;
 }
 
 enum err_code scan_next(

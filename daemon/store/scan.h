@@ -69,6 +69,10 @@ CHECK_RESULT enum err_code scan_next(
     struct scan *scan, struct scan_batch *ret_batch, struct err *e);
 void scan_close(struct scan *scan);
 
+/* Records of chunks that retention has emptied, which the scan has passed by:
+ * of all that may be in its range. */
+uint64_t scan_thinned(const struct scan *scan);
+
 /* The bits of a column as a number; any WIRE_F64 column. */
 static inline double scan_f64(const uint64_t *column, size_t i)
 {

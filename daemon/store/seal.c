@@ -25,6 +25,7 @@ struct sealing {
     uint64_t last_seq; /* of the rows taken */
     uint64_t records;
     uint64_t bytes;
+    uint64_t chunk_bytes; /* of the bodies made of them */
     struct records kinds[WIRE_KINDS];
 };
 
@@ -132,7 +133,17 @@ static enum err_code add_chunk(
     code = rc == SQLITE_OK ? db_run(stmt, "seal", e)
                            : db_fail(s->store->db, e, "seal");
     (void)sqlite3_clear_bindings(stmt); /* both were borrowed for the call */
+    s->chunk_bytes += body.n;
     return code;
+}
+
+static enum err_code count_bytes(struct sealing *s, struct err *e)
+{
+    sqlite3_stmt *stmt = s->store->stmts[STMT_ADD_CHUNK_BYTES];
+    int rc = sqlite3_bind_int64(stmt, 1, s->stream->progress.stream);
+    rc |= db_bind_u64(stmt, 2, s->chunk_bytes);
+    return rc == SQLITE_OK ? db_run(stmt, "seal", e)
+                           : db_fail(s->store->db, e, "seal");
 }
 
 static enum err_code drop_rows(struct sealing *s, struct err *e)
@@ -161,6 +172,7 @@ static enum err_code seal(struct sealing *s, struct err *e)
             code = add_chunk(s, &s->kinds[kind], e);
         }
     }
+    code = code == ERR_NONE ? count_bytes(s, e) : code;
     return code == ERR_NONE ? drop_rows(s, e) : code;
 }
 

@@ -97,6 +97,23 @@ CHECK_RESULT enum err_code store_bye(struct store *store,
 CHECK_RESULT enum err_code store_seal(struct store *store,
     struct stream_id stream, bool everything, bool *ret_sealed, struct err *e);
 
+/* What store_thin has taken away. */
+struct store_thinned {
+    uint64_t looked_at; /* chunks; some may have to keep their body */
+    uint64_t chunks;
+    uint64_t records;
+    uint64_t bytes;
+};
+
+/*
+ * Empty the oldest chunks of the run's STEP, METRIC and GROUP records until
+ * `bytes` are gone, or the few megabytes that one transaction may take; their
+ * summaries and the pyramid stay. looked_at = 0: there are none left. In the
+ * caller's transaction.
+ */
+CHECK_RESULT enum err_code store_thin(struct store *store, struct run_id run,
+    uint64_t bytes, struct store_thinned *ret_thinned, struct err *e);
+
 enum store_checkpoint {
     STORE_CHECKPOINT_PASSIVE, /* what can be done without waiting for readers */
     STORE_CHECKPOINT_TRUNCATE, /* all of it, and an empty log: at the end */

@@ -1,7 +1,7 @@
 /*
  * store_impl: struct store, for the files that implement store.h: store.c
  * (open, transactions), hellos.c (who a stream is), append.c (its records),
- * seal.c (chunks).
+ * seal.c (chunks), thin.c (chunks without a body).
  *
  * Invariants, in a transaction:
  * 1. `touched` has each stream at most once; what is there is newer than the
@@ -18,6 +18,10 @@
 #include "store/chunk.h"
 #include "store/progress.h"
 #include "store/store.h"
+
+/* STEP, METRIC and GROUP: charts show them from summaries and the pyramid. A
+ * law is fitted to PROBEs, and EVENTs and SHARPNESS are few: these stay. */
+#define STORE_THINNED_KINDS "(1, 3, 6)"
 
 /* X(id, SQL): prepared once at open. */
 #define STORE_STATEMENTS(X)                                                    \
@@ -69,6 +73,26 @@
         "INSERT INTO chunk (stream, kind, first_seq, last_seq, least_step, "   \
         "most_step, records, summary, body) "                                  \
         "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9);")                        \
+    X(ADD_CHUNK_BYTES,                                                         \
+        "UPDATE stream_progress SET chunk_bytes = chunk_bytes + ?2 "           \
+        "WHERE stream = ?1;")                                                  \
+    X(FIND_THINNABLE,                                                          \
+        "SELECT s.id, p.thinned_seq FROM stream AS s "                         \
+        "JOIN stream_progress AS p ON p.stream = s.id "                        \
+        "WHERE s.run = ?1 AND EXISTS (SELECT 1 FROM chunk AS c "               \
+        "WHERE c.stream = s.id AND c.kind IN " STORE_THINNED_KINDS             \
+        " AND c.last_seq > p.thinned_seq) "                                    \
+        "ORDER BY s.attempt, p.thinned_seq, s.rank LIMIT 1;")                  \
+    X(READ_THINNABLE,                                                          \
+        "SELECT c.id, c.last_seq, c.records, length(c.body), c.summary "       \
+        "FROM (SELECT id, last_seq FROM chunk WHERE stream = ?1 "              \
+        "AND kind IN " STORE_THINNED_KINDS                                     \
+        " AND last_seq > ?2 ORDER BY last_seq LIMIT 64) AS o "                 \
+        "JOIN chunk AS c ON c.id = o.id ORDER BY o.last_seq;")                 \
+    X(THIN_CHUNK, "UPDATE chunk SET body = x'' WHERE id = ?1;")                \
+    X(THIN_STREAM, "UPDATE stream_progress SET thinned_seq = ?2, "             \
+                   "thinned_records = thinned_records + ?3, "                  \
+                   "chunk_bytes = chunk_bytes - ?4 WHERE stream = ?1;")        \
     X(DELETE_RUN, "DELETE FROM run WHERE id = ?1;")
 
 #define STORE_STATEMENT_ENUM(id, sql) STMT_##id,

@@ -28,10 +28,12 @@
 #include "threads/batch.h"
 #include "threads/ingest.h"
 #include "threads/probe_rates.h"
+#include "threads/retain.h"
 #include "threads/stream_cache.h"
 #include "wire/encode.h"
 
 #define IDLE_MS 1000
+#define RETAIN_MS 10 /* between two steps of it, while nothing comes */
 #define LIVE_STREAM_NS (15 * NS_PER_S) /* heard lately: three heartbeats */
 #define ACKS_HWM 4096
 #define SEAL_RECORDS 2048u
@@ -51,6 +53,7 @@ struct writer {
     struct batch batch;
     struct stream_cache cache;
     struct probe_rates rates; /* any thread's */
+    struct retain retain;
 };
 
 /* ---- after a commit ------------------------------------------------------ */
@@ -284,6 +287,17 @@ static enum err_code find_run(struct writer *w, const char *run_uid,
     return code;
 }
 
+/* The run is deleted. */
+static void forget_run(struct writer *w, const char *run_uid)
+{
+    stream_cache_clear(&w->cache);
+    probe_rates_forget(&w->rates, run_uid);
+    w->dirty = true;
+    if (w->options.live != NULL) {
+        live_touch(w->options.live, run_uid);
+    }
+}
+
 static enum err_code delete_run(
     struct writer *w, const char *run_uid, struct err *e)
 {
@@ -303,12 +317,7 @@ static enum err_code delete_run(
         store_rollback(w->store);
         return code;
     }
-    stream_cache_clear(&w->cache);
-    probe_rates_forget(&w->rates, run_uid);
-    w->dirty = true;
-    if (w->options.live != NULL) {
-        live_touch(w->options.live, run_uid);
-    }
+    forget_run(w, run_uid);
     return ERR_NONE;
 }
 
@@ -375,6 +384,25 @@ static void checkpoint(struct writer *w, enum store_checkpoint mode)
     }
 }
 
+static void retain(struct writer *w, bool idle)
+{
+    struct err e = { 0 };
+    char text[sizeof e.text];
+    char deleted[RUN_UID_MAX + 1];
+    bool had_work = retain_has_work(&w->retain);
+    enum err_code code = retain_step(&w->retain, w->store, idle, deleted, &e);
+    w->dirty = w->dirty || had_work;
+    if (code != ERR_NONE) {
+        counter_add(COUNTER_COMMIT_ERRORS, 1);
+        log_limited(LOG_ERROR, "writer",
+            "event=retention_failed error=%s kept=all again=in_a_minute",
+            log_quoted(text, sizeof text, e.text));
+    }
+    if (deleted[0] != '\0') {
+        forget_run(w, deleted);
+    }
+}
+
 static enum err_code open_acks(struct writer *w, struct err *e)
 {
     int hwm = ACKS_HWM;
@@ -391,6 +419,7 @@ static enum err_code open_acks(struct writer *w, struct err *e)
 
 static void close_all(struct writer *w)
 {
+    retain_done(&w->retain);
     store_close(w->store);
     if (w->acks != NULL) {
         (void)zmq_close(w->acks); /* cannot fail on a socket */
@@ -411,12 +440,14 @@ static void work_until_over(struct writer *w)
     struct job *jobs[BATCH_MAX];
     int64_t gauges_at = 0;
     while (!jobs_are_over(w->options.jobs)) {
-        size_t n = jobs_take(w->options.jobs, jobs, BATCH_MAX, IDLE_MS);
+        int wait_ms = retain_has_work(&w->retain) ? RETAIN_MS : IDLE_MS;
+        size_t n = jobs_take(w->options.jobs, jobs, BATCH_MAX, wait_ms);
         if (n > 0) {
             work_on(w, jobs, n);
         } else if (w->dirty) {
             checkpoint(w, STORE_CHECKPOINT_PASSIVE);
         }
+        retain(w, n == 0);
         if (clock_mono_ns() - gauges_at >= NS_PER_S) {
             update_gauges(w);
             gauges_at = clock_mono_ns();
@@ -458,6 +489,7 @@ enum err_code writer_start(const struct writer_options *options,
     w->drained = (struct promise)PROMISE_INIT;
     w->may_close = (struct promise)PROMISE_INIT;
     w->rates = (struct probe_rates)PROBE_RATES_INIT;
+    retain_init(&w->retain, &options->retention, options->store.path);
     if (pthread_create(&w->thread, NULL, writer_thread, w) != 0) {
         free(w);
         return err_set(e, ERR_NOMEM, "no thread for the writer");

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "store/retention.h"
 #include "store/store.h"
 #include "threads/jobs.h"
 #include "threads/live.h"
@@ -27,6 +28,7 @@ struct writer_options {
     struct jobs *jobs; /* these three: the same */
     struct live *live; /* NULL: nobody watches */
     uint32_t window;   /* frames that a sender may have unacknowledged */
+    struct retention_policy retention;
 };
 
 /* Opens the store in its thread; returns when that is done, or why not. */

@@ -18,6 +18,14 @@ ALTER TABLE stream_progress ADD COLUMN group_probes INTEGER NOT NULL DEFAULT 0;
 -- Chunks up to this seq may have an empty body: only what their summary and
 -- the pyramid hold is left of them.
 ALTER TABLE stream_progress ADD COLUMN thinned_seq INTEGER NOT NULL DEFAULT 0;
+-- The records of those that have one, which are counted with the others too.
+ALTER TABLE stream_progress
+    ADD COLUMN thinned_records INTEGER NOT NULL DEFAULT 0;
+-- Bytes of the bodies of its chunks: what a run costs.
+ALTER TABLE stream_progress ADD COLUMN chunk_bytes INTEGER NOT NULL DEFAULT 0;
+UPDATE stream_progress SET chunk_bytes = coalesce((
+    SELECT sum(length(body)) FROM chunk
+    WHERE chunk.stream = stream_progress.stream), 0);
 
 -- Summaries of chunks, merged: a row of level k is of 16^k chunks of one kind
 -- of one stream that follow each other (level 0 is chunk.summary). Written in

@@ -61,6 +61,7 @@ export function madeUpRun(
             group_probes: 0,
             lost_records: 0,
             dropped_records: 0,
+            thinned_records: 0,
             created_wall_ns: `${Date.now() - 60_000}000000`,
             updated_wall_ns: `${Date.now()}000000`,
             revision: 1,

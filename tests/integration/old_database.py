@@ -1,7 +1,7 @@
-"""What is in tests/vectors/database-1.db.gz: a database of version 1, made by
-the trajd of that time from what this file sends.
+"""What is in tests/vectors/database-VERSION.db.gz: a database of that version,
+made by the trajd of that time from what this file sends.
 
-    old_database.py INGEST_ENDPOINT
+    old_database.py INGEST_ENDPOINT VERSION
 
 Attempt 1 has ended and is sealed in chunks; attempt 2 is open and lies in the
 log. Then trajd was stopped, and its one file compressed.
@@ -13,8 +13,12 @@ from peer import Peer
 
 RUN = "old"
 UIDS = {1: bytes([1]) * 16, 2: bytes([2]) * 16}
-# Fields that the kinds had then.
-FIELDS = {wire.STEP: 46, wire.PROBE: 36, wire.METRIC: 4, wire.EVENT: 7}
+# The kinds there were, and how many fields they had.
+FIELDS = {1: {wire.STEP: 46, wire.PROBE: 36, wire.METRIC: 4, wire.EVENT: 7}}
+FIELDS[2] = {**FIELDS[1], wire.SHARPNESS: 23, wire.GROUP: 20}
+# Of one record after the other.
+KINDS = {1: (wire.STEP, wire.PROBE, wire.STEP, wire.METRIC, wire.EVENT)}
+KINDS[2] = (*KINDS[1], wire.SHARPNESS, wire.GROUP)
 HELLO = {"project": "before", "name": "an old run", "tags": ["old"], "config": {"lr": 0.5},
          "groups": [{"name": "embed", "size": 1000}]}
 
@@ -35,13 +39,13 @@ def _value(of, seed):
     return _bits(seed)
 
 
-def records(attempt):
+def records(attempt, version):
     """[(kind, fields)]; a third of the fields is there, other ones each time."""
     out = []
     for seq in range(1, 101):
-        kind = (wire.STEP, wire.PROBE, wire.STEP, wire.METRIC, wire.EVENT)[seq % 5]
+        kind = KINDS[version][seq % len(KINDS[version])]
         fields = {"step": seq}
-        for i, (name, of) in enumerate(wire.FIELDS[kind][1:FIELDS[kind]]):
+        for i, (name, of) in enumerate(wire.FIELDS[kind][1:FIELDS[version][kind]]):
             seed = (attempt * 1000 + seq) * 64 + i
             if seed % 3 == 0 or of == "TEXT":
                 fields[name] = _value(of, seed)
@@ -51,17 +55,17 @@ def records(attempt):
     return out
 
 
-def peer(endpoint, attempt):
+def peer(endpoint, attempt, version):
     """The sender of that attempt, with all its records."""
     sender = Peer(endpoint, RUN, attempt=attempt, uid=UIDS[attempt], **HELLO)
-    for kind, fields in records(attempt):
+    for kind, fields in records(attempt, version):
         sender.record(kind, **fields)
     return sender
 
 
-def main(endpoint):
+def main(endpoint, version):
     for attempt in (1, 2):
-        sender = peer(endpoint, attempt)
+        sender = peer(endpoint, attempt, version)
         sender.deliver()
         if attempt == 1:
             sender.send_bye()
@@ -70,4 +74,4 @@ def main(endpoint):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], int(sys.argv[2]))

@@ -1,18 +1,28 @@
-"""A database of version 1 (old_database.py says what is in it) is brought to
-this version when trajd opens it: nothing of it changes, and it goes on."""
+"""A database of an earlier version (old_database.py says what is in it) is
+brought to this version when trajd opens it: nothing of it changes, and it goes
+on. Each of them is brought here by every migration that came after it."""
 import gzip
-import sqlite3
+from collections import Counter
 
 import pytest
 
 import old_database
 import wire
+from care import assert_whole, done, findings, query
 from trajd import Trajd, comparable, export_rows
+
+NOW = 3  # the version that it is brought to
+STEPS = {1: 40, 2: 29}  # of 100 records
+
+
+@pytest.fixture(params=old_database.KINDS, ids=lambda version: f"version-{version}")
+def version(request):
+    return request.param
 
 
 @pytest.fixture
-def old(tmp_path):
-    packed = (wire.ROOT / "tests/vectors/database-1.db.gz").read_bytes()
+def old(tmp_path, version):
+    packed = (wire.ROOT / f"tests/vectors/database-{version}.db.gz").read_bytes()
     (tmp_path / "trajd.db").write_bytes(gzip.decompress(packed))
     trajd = Trajd(tmp_path)
     yield trajd
@@ -27,31 +37,35 @@ def rows_of(trajd):
     return {a: [row[2:] for row in rows if row[0] == a] for a in (1, 2)}
 
 
-def expected(attempt):
-    return [(kind, comparable(kind, fields)) for kind, fields in old_database.records(attempt)]
+def expected(attempt, version):
+    return [(kind, comparable(kind, fields))
+            for kind, fields in old_database.records(attempt, version)]
 
 
-def query(trajd, sql):
-    db = sqlite3.connect(trajd.db)
-    try:
-        return db.execute(sql).fetchall()
-    finally:
-        db.close()
+def counts(version):
+    """{kind: records of one attempt}."""
+    return Counter(kind for kind, _ in old_database.records(1, version))
 
 
-def test_the_file_is_of_version_1_with_chunks_and_a_log(old):
-    assert query(old, "PRAGMA user_version") == [(1,)]
-    assert query(old, "SELECT kind, records FROM chunk ORDER BY kind") == [
-        (1, 40), (2, 20), (3, 20), (4, 20)]
-    assert query(old, "SELECT sum(last_seq - first_seq + 1) FROM log") == [(100,)]
+def test_the_file_is_of_its_version_with_chunks_and_a_log(old, version):
+    assert query(old.db, "PRAGMA user_version") == [(version,)]
+    assert query(old.db, "SELECT kind, records FROM chunk ORDER BY kind") == sorted(
+        counts(version).items())
+    assert query(old.db, "SELECT sum(last_seq - first_seq + 1) FROM log") == [(100,)]
 
 
-def test_every_record_of_it_reads_back_exactly(old):
+def test_check_says_that_it_is_old_and_looks_at_its_structure(old, version):
+    found, checked = findings(old.db)
+    assert (found, checked["old_version"], checked["records"]) == ([], version, 0)
+
+
+def test_every_record_of_it_reads_back_exactly(old, version):
     old.start()
-    assert rows_of(old) == {1: expected(1), 2: expected(2)}
+    assert rows_of(old) == {1: expected(1, version), 2: expected(2, version)}
     run = old.run(old_database.RUN)
-    assert run["records"] == {"step": 80, "probe": 40, "metric": 40, "event": 40,
-                              "sharpness": 0, "group": 0}
+    assert run["records"] == {name: 2 * counts(version)[kind]
+                              for kind, name in wire.KIND_NAMES.items()}
+    assert run["records"]["step"] == 2 * STEPS[version]
     assert (run["name"], run["config"], run["tags"]) == ("an old run", {"lr": 0.5}, ["old"])
     assert (run["attempts"], run["lost_records"], run["dropped_records"]) == (2, 0, 0)
     layers = old.json(f"/api/v1/runs/{old_database.RUN}/layers")["data"]
@@ -59,9 +73,19 @@ def test_every_record_of_it_reads_back_exactly(old):
         (1, "embed", 1000)]
 
 
-def test_its_open_stream_goes_on_with_the_new_kinds(old):
+def test_it_is_whole_when_it_has_been_brought_here(old):
     old.start()
-    peer = old_database.peer(old.ingest, 2)
+    assert_whole(old.db)
+    assert query(old.db, "PRAGMA user_version") == [(NOW,)]
+    assert old.stop() == 0
+    assert_whole(old.db)
+    assert query(old.db, "SELECT sum(chunk_bytes) FROM stream_progress") == query(
+        old.db, "SELECT sum(length(body)) FROM chunk")
+
+
+def test_its_open_stream_goes_on_with_the_new_kinds(old, version):
+    old.start()
+    peer = old_database.peer(old.ingest, 2, version)
     new = [(wire.SHARPNESS, {"step": 101, "wall_ns": 1, "value": wire.f64(-3.5)}),
            (wire.GROUP, {"step": 101, "wall_ns": 2, "group": 1, "grad_sq": wire.f64(0.1)}),
            (wire.GROUP, {"step": 102, "wall_ns": 3, "group": 1, "grad_nan": 7}),
@@ -69,9 +93,27 @@ def test_its_open_stream_goes_on_with_the_new_kinds(old):
     for kind, fields in new:
         peer.record(kind, **fields)
     peer.deliver()
-    assert rows_of(old)[2] == expected(2) + new
-    records = old.run(old_database.RUN)["records"]
-    assert (records["sharpness"], records["group"], records["step"]) == (1, 2, 80)
-    assert query(old, "PRAGMA user_version") == [(3,)]
-    assert query(old, "SELECT attempt, sharpness, groups, probes, group_probes FROM streams "
-                      "ORDER BY attempt") == [(1, 0, 0, 20, 0), (2, 1, 2, 21, 1)]
+    assert rows_of(old)[2] == expected(2, version) + new
+    before = counts(version)
+    assert query(old.db, "SELECT attempt, sharpness, groups, steps FROM streams "
+                         "ORDER BY attempt") == [
+        (1, before[wire.SHARPNESS], before[wire.GROUP], before[wire.STEP]),
+        (2, before[wire.SHARPNESS] + 1, before[wire.GROUP] + 2, before[wire.STEP])]
+    assert query(old.db, "SELECT attempt, group_probes FROM streams ORDER BY attempt") == [
+        (1, 0), (2, 1)]
+    assert_whole(old.db)
+
+
+@pytest.mark.parametrize("name", ["compact", "repair"])
+def test_a_command_brings_it_here_too(old, version, name):
+    done(name, old.db)
+    assert_whole(old.db)
+    old.start()
+    assert rows_of(old) == {1: expected(1, version), 2: expected(2, version)}
+
+
+def test_a_backup_of_it_stays_old(old, version, tmp_path):
+    copy = tmp_path / "copy.db"
+    done("backup", old.db, copy)
+    assert query(copy, "PRAGMA user_version") == [(version,)]
+    assert findings(copy)[0] == []

@@ -30,18 +30,20 @@ absent() {
 [ -n "$sources" ] || say 'no sources: this is no git checkout'
 
 # Who may include whom (design: base < pure < store < threads < http < daemon;
-# sql stands on the store beside the threads, and traj query on sql;
+# sql and care stand on the store beside the threads: traj query is on sql,
+# main.c on care;
 # the two halves of libtraj do not know each other, only watch.c knows both).
 forbid() { # forbid FILES PATTERN WHY
     absent "$3" "^#include \"($2)" "$1"
 }
-forbid 'daemon/base' '(pure|store|sql|threads|http|daemon)' 'base includes a higher layer'
-forbid 'daemon/pure' '(store|sql|threads|http|daemon)' 'pure includes a higher layer'
-forbid 'daemon/store' '(sql|threads|http|daemon)' 'store includes a higher layer'
-forbid 'daemon/sql' '(threads|http|daemon)' 'sql includes a higher layer'
-forbid 'daemon/threads' '(sql|http|daemon)' 'threads includes a higher layer'
-forbid 'daemon/http' '(sql|daemon)' 'http includes a higher layer'
-forbid 'client' '(pure|store|threads|http)/' 'a client includes the inside of trajd'
+forbid 'daemon/base' '(pure|store|sql|care|threads|http|daemon)' 'base includes a higher layer'
+forbid 'daemon/pure' '(store|sql|care|threads|http|daemon)' 'pure includes a higher layer'
+forbid 'daemon/store' '(sql|care|threads|http|daemon)' 'store includes a higher layer'
+forbid 'daemon/sql' '(care|threads|http|daemon)' 'sql includes another layer'
+forbid 'daemon/care' '(sql|threads|http|daemon)' 'care includes another layer'
+forbid 'daemon/threads' '(sql|care|http|daemon)' 'threads includes a higher layer'
+forbid 'daemon/http' '(sql|care|daemon)' 'http includes a higher layer'
+forbid 'client' '(pure|store|care|threads|http)/' 'a client includes the inside of trajd'
 forbid 'daemon' 'transport/' 'trajd includes the client transport'
 forbid 'client/math' '(transport|wire)' 'the mathematics knows the transport'
 forbid 'client/transport' 'math' 'the transport knows the mathematics'

@@ -54,6 +54,35 @@ static void test_defaults_are_right_and_meant(void **state)
     assert_int_equal(config.window, 64);
     assert_int_equal(config.lost_after_s, 30);
     assert_int_equal(config.log_level, LOG_INFO);
+    assert_int_equal(config.keep_days, 0);
+    assert_int_equal(config.thin_days, 0);
+    assert_int_equal(config.keep_bytes, 0);
+    assert_int_equal(config.run_bytes, 0);
+}
+
+static void test_bytes_have_units_of_1024(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *value;
+        uint64_t bytes;
+    } cases[] = {
+        { "0", 0 },
+        { "1023", 1023 },
+        { "1K", UINT64_C(1) << 10 },
+        { "500M", UINT64_C(500) << 20 },
+        { "20G", UINT64_C(20) << 30 },
+        { "8388607T", UINT64_C(8388607) << 40 },
+        { "9223372036854775807", INT64_MAX },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char flags[80];
+        (void)snprintf(flags, sizeof flags, "--keep-bytes %s --run-bytes=%s",
+            cases[i].value, cases[i].value);
+        assert_int_equal(load(flags, NULL), ERR_NONE);
+        assert_int_equal(config.keep_bytes, cases[i].bytes);
+        assert_int_equal(config.run_bytes, cases[i].bytes);
+    }
 }
 
 static void test_flag_before_variable_before_file(void **state)
@@ -150,6 +179,12 @@ static void test_a_wrong_flag_is_named_with_its_value(void **state)
         { "--window 4097", "not a number from 1 to 4096" },
         { "--window 5x", "not a number from 1 to 4096" },
         { "--lost-after 99999999999999999999", "not a number" },
+        { "--keep-days 36501", "not a number from 0 to 36500" },
+        { "--thin-days -1", "not a number from 0 to 36500" },
+        { "--keep-bytes 8388608T", "not a number of bytes" },
+        { "--keep-bytes 5g", "not a number of bytes" },
+        { "--run-bytes=G", "not a number of bytes" },
+        { "--run-bytes=", "not a number of bytes" },
         { "--log-level loud", "none of debug, info, warn, error" },
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -233,6 +268,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults_are_right_and_meant),
+        cmocka_unit_test(test_bytes_have_units_of_1024),
         cmocka_unit_test(test_flag_before_variable_before_file),
         cmocka_unit_test(test_a_flag_takes_its_value_in_either_form),
         cmocka_unit_test(test_actions_are_told_apart),

@@ -88,6 +88,7 @@ export interface components {
          *       "group_probes": 80,
          *       "lost_records": 0,
          *       "dropped_records": 0,
+         *       "thinned_records": 0,
          *       "last_step": 1199,
          *       "created_wall_ns": "1795354903178477730",
          *       "updated_wall_ns": "1795354903544179501",
@@ -110,6 +111,7 @@ export interface components {
             group_probes: components["schemas"]["Count"];
             lost_records: components["schemas"]["Count"];
             dropped_records: components["schemas"]["Count"];
+            thinned_records: components["schemas"]["Count"];
             last_step: components["schemas"]["Count"] | null;
             created_wall_ns: components["schemas"]["Nanoseconds"];
             updated_wall_ns: components["schemas"]["Nanoseconds"];
@@ -136,6 +138,7 @@ export interface components {
             group_probes: components["schemas"]["Count"];
             lost_records: components["schemas"]["Count"];
             dropped_records: components["schemas"]["Count"];
+            thinned_records: components["schemas"]["Count"];
             last_step: components["schemas"]["Count"] | null;
             created_wall_ns: components["schemas"]["Nanoseconds"];
             updated_wall_ns: components["schemas"]["Nanoseconds"];
@@ -585,6 +588,7 @@ export interface components {
         Trailer: {
             trailer: {
                 rows: components["schemas"]["Count"];
+                thinned: components["schemas"]["Count"];
                 crc32c: string;
             };
         };

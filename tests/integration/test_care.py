@@ -1,0 +1,413 @@
+"""check, repair, compact and backup of a real trajd's database."""
+import os
+import resource
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+
+import care
+import wire
+from care import assert_whole, done, findings, query
+from peer import Peer
+from trajd import BUILD, Trajd, comparable, export_rows
+
+NOW = 1_700_000_000_000_000_000
+
+
+def steps(peer, n):
+    """With a probe among ten records, and an event at the end."""
+    for i in range(n):
+        if i % 10 == 9:
+            peer.record(wire.PROBE, step=i, estimator=3, smoothness=wire.f64(1 + i),
+                        grad_sq=wire.f64(4.0))
+        else:
+            peer.record(wire.STEP, step=i, wall_ns=NOW + i, loss=wire.f64(1 / (i + 1)))
+    peer.record(wire.EVENT, step=n, event=0, text="größe", severity=1)
+
+
+def expected(peer, kind):
+    attempt, rank = peer.hello["attempt"], peer.hello["rank"]
+    return [(attempt, rank, r.seq, comparable(kind, r.fields))
+            for r in peer.records if r.kind == kind]
+
+
+def killed_at_file_size(size, *arguments):
+    return subprocess.run(
+        [BUILD / "trajd", *arguments], capture_output=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)))
+
+
+@pytest.fixture
+def stopped(trajd):
+    """(trajd, [peer]): two finished runs of 6,001 records, and one of 501 that
+    goes on; trajd has ended."""
+    peers = []
+    for name, n in (("a", 6000), ("b", 6000), ("c", 500)):
+        peer = Peer(trajd.ingest, name)
+        steps(peer, n)
+        peer.deliver(frame=512)
+        peers.append(peer)
+    for peer in peers[:2]:
+        peer.finish()
+    assert trajd.stop() == 0
+    yield trajd, peers
+    for peer in peers:
+        peer.close()
+
+
+def assert_all_there(trajd, peers):
+    trajd.start()
+    for peer in peers:
+        for kind in (wire.STEP, wire.PROBE, wire.EVENT):
+            assert export_rows(trajd, peer.hello["run_id"], kind) == expected(peer, kind)
+    assert trajd.stop() == 0
+
+
+# ---- check -------------------------------------------------------------------
+
+
+def test_check_looks_at_all_of_a_database(stopped):
+    trajd, peers = stopped
+    found, checked = findings(trajd.db)
+    assert found == []
+    assert (checked["runs"], checked["streams"]) == (3, 3)
+    assert checked["records"] == sum(len(peer.records) for peer in peers)
+    assert "3 runs, 3 streams" in done("check", trajd.db)
+
+
+def test_check_works_while_trajd_writes(trajd):
+    peer = Peer(trajd.ingest, "r")
+    steps(peer, 20000)
+    peer.deliver(frame=1024, between=lambda _: assert_whole(trajd.db)
+                 if peer.sent in (4096, 16384) else None)
+    assert_whole(trajd.db)
+    peer.close()
+
+
+@pytest.mark.parametrize("sql, finding, about", [
+    ("UPDATE chunk SET body = CAST(substr(body, 1, length(body) - 1) || x'ff' AS BLOB) "
+     "WHERE id = 2",
+     "chunk", {"run": "a", "attempt": 1, "rank": 0}),
+    ("UPDATE chunk SET body = x'' WHERE id = 2", "chunk", {"run": "a"}),
+    ("UPDATE chunk SET records = records + 1 WHERE id = 1", "chunk", {"run": "a"}),
+    ("UPDATE chunk SET most_step = most_step + 1 WHERE id = 1", "chunk", {"run": "a"}),
+    ("UPDATE chunk SET first_seq = 2 WHERE id = 1", "chunk", {"run": "a"}),
+    ("UPDATE chunk SET summary = zeroblob(length(summary)) WHERE id = 1", "summary",
+     {"run": "a", "first_seq": 1}),
+    ("INSERT INTO chunk SELECT NULL, stream, kind, first_seq, last_seq, least_step, most_step, "
+     "records, summary, body FROM chunk WHERE id = 1", "overlap", {"run": "a", "first_seq": 1}),
+    ("DELETE FROM chunk WHERE id = 1", "gap", {"run": "a", "first_seq": 1}),
+    ("INSERT INTO chunk SELECT NULL, stream, 9, first_seq, last_seq, least_step, most_step, "
+     "records, summary, body FROM chunk WHERE id = 1", "chunk", {"run": "a"}),
+    ("UPDATE log SET frame = CAST(substr(frame, 1, 60) || x'7f7f' || substr(frame, 63) AS BLOB)", "log",
+     {"run": "c", "attempt": 1, "rank": 0}),
+    ("UPDATE log SET last_seq = last_seq + 1", "log", {"run": "c"}),
+    ("DELETE FROM log", "gap", None),
+    ("UPDATE stream_progress SET steps = steps + 1 WHERE stream = 2", "count", {"run": "b"}),
+    ("UPDATE stream_progress SET committed_seq = committed_seq + 1 WHERE stream = 2", "count",
+     {"run": "b"}),
+    ("UPDATE stream_progress SET lost_records = 1 WHERE stream = 2", "count", {"run": "b"}),
+    ("UPDATE stream_progress SET log_bytes = 1 WHERE stream = 2", "count", {"run": "b"}),
+    ("UPDATE stream_progress SET chunk_bytes = 1 WHERE stream = 2", "count", {"run": "b"}),
+    ("UPDATE stream_progress SET finished = 0 WHERE stream = 2", "count", {"run": "b"}),
+    ("UPDATE stream_progress SET last_step = 1 WHERE stream = 2", "count", {"run": "b"}),
+    ("DELETE FROM stream_progress WHERE stream = 2", "count", {"run": "b"}),
+    ("DELETE FROM run_progress WHERE run = 2", "run", {"run": "b"}),
+    ("UPDATE run SET name = 'another' WHERE id = 2", "run", {"run": "b"}),
+    ("UPDATE run SET config = '{\"lr\":2}' WHERE id = 2", "run", {"run": "b"}),
+    ("UPDATE run SET tags = '[' WHERE id = 2", "run", {"run": "b"}),
+    ("INSERT INTO run_tag VALUES ('x', 1, 2)", "run", {"run": "b"}),
+    ("UPDATE stream SET hello = '{' WHERE id = 2", "run", {"run": "b", "attempt": 1}),
+    ("UPDATE stream SET rank = 5 WHERE id = 2", "run", {"run": "b", "rank": 5}),
+    ("PRAGMA foreign_keys = OFF; DELETE FROM stream WHERE id = 3", "reference", {"run": None}),
+], ids=lambda value: value[:60] if isinstance(value, str) else "")
+def test_check_says_what_is_wrong_and_where(stopped, sql, finding, about):
+    trajd, _ = stopped
+    for statement in sql.split("; "):
+        query(trajd.db, statement)
+    found, _ = findings(trajd.db)
+    kinds = {f["finding"] for f in found}
+    assert finding in kinds, found
+    first = next(f for f in found if f["finding"] == finding)
+    assert {k: first[k] for k in about or {}} == (about or {})
+    assert first["text"]
+
+
+def test_repair_makes_all_of_it_from_the_records_and_the_hellos(stopped):
+    trajd, peers = stopped
+    query(trajd.db, "UPDATE stream_progress SET steps = steps + 1, lost_records = 7")
+    query(trajd.db, "UPDATE stream SET hello = '{', rank = -5 WHERE id = 2")
+    query(trajd.db, "UPDATE run SET tags = '[' WHERE id = 1")
+    query(trajd.db, "DELETE FROM run_progress")
+    query(trajd.db, "UPDATE chunk SET kind = 9, records = 1, first_seq = 5")
+    query(trajd.db, "INSERT INTO chunk SELECT NULL, stream, kind, first_seq, last_seq, least_step, "
+                    "most_step, records, summary, body FROM chunk WHERE id = 1")
+    query(trajd.db, "INSERT INTO log SELECT NULL, stream, first_seq, last_seq, frame FROM log "
+                    "ORDER BY id DESC LIMIT 1")
+    done("repair", trajd.db)
+    assert_whole(trajd.db)
+    assert query(trajd.db, "SELECT uid FROM run ORDER BY uid") == [("a",), ("b",), ("c",)]
+    assert_all_there(trajd, peers)
+
+
+def test_a_quick_check_leaves_the_values_out(stopped):
+    trajd, _ = stopped
+    body = query(trajd.db, "SELECT body FROM chunk WHERE id = 1")[0][0]
+    query(trajd.db, "UPDATE chunk SET summary = x'' WHERE id = 1")
+    assert findings(trajd.db, "--quick")[0] == []
+    assert [f["finding"] for f in findings(trajd.db)[0]] == ["summary"]
+    assert body[:4] == b"CHK1"
+    query(trajd.db, "UPDATE chunk SET body = zeroblob(length(body)) WHERE id = 1")
+    assert [f["finding"] for f in findings(trajd.db, "--quick")[0]] == ["chunk"]
+
+
+def test_check_of_what_is_no_database_exits_with_2(tmp_path):
+    other = tmp_path / "other.db"
+    query(other, "CREATE TABLE t (a)")
+    text = tmp_path / "text.db"
+    text.write_text("this is no database at all\n" * 300)
+    for path, why in ((tmp_path / "none.db", "No such file"), (other, "not a database of trajd"),
+                      (text, "not a SQLite database")):
+        result = care.command("check", path)
+        assert (result.returncode, result.stdout) == (2, "")
+        assert why in result.stderr
+        assert not (tmp_path / "none.db").exists()
+
+
+@pytest.mark.parametrize("arguments", [
+    ["check", "--nothing"], ["backup"], ["check", "--force"], ["repair", "x"], ["prune", "--json"]])
+def test_wrong_arguments_exit_with_2_and_say_how(arguments, tmp_path):
+    query(tmp_path / "trajd.db", "CREATE TABLE t (a)")
+    result = subprocess.run([BUILD / "trajd", *arguments], cwd=tmp_path, capture_output=True,
+                            text=True)
+    assert result.returncode == 2
+    assert f"usage: trajd {arguments[0]} " in result.stderr
+
+
+# ---- what needs the database for itself --------------------------------------
+
+
+@pytest.mark.parametrize("name", ["repair", "compact", "prune"])
+def test_a_running_trajd_keeps_its_database(trajd, name):
+    result = care.command(name, trajd.db)
+    assert result.returncode == 1
+    assert f"in use by another trajd (pid {trajd.process.pid})" in result.stderr
+
+
+@pytest.mark.parametrize("name", ["repair", "compact"])
+def test_a_file_that_another_process_reads_is_not_replaced(stopped, name):
+    trajd, _ = stopped
+    reads = "import sqlite3, sys; db = sqlite3.connect(sys.argv[1]); " \
+            "print(*db.execute('SELECT count(*) FROM run').fetchone(), flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", reads, trajd.db], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE, text=True) as reader:
+        assert reader.stdout.readline() == "3\n"
+        result = care.command(name, trajd.db)
+        reader.communicate("\n")
+    assert result.returncode == 1
+    assert f"open in another process (pid {reader.pid})" in result.stderr
+    assert_whole(trajd.db)
+
+
+# ---- repair ------------------------------------------------------------------
+
+
+def test_repair_counts_what_is_lost_and_says_where(stopped):
+    trajd, peers = stopped
+    (lost, first, last), = query(
+        trajd.db, "SELECT records, first_seq, last_seq FROM chunk WHERE id = 1")
+    query(trajd.db, "UPDATE chunk SET body = zeroblob(length(body)) WHERE id = 1")
+    damaged = trajd.db.read_bytes()
+    said = done("repair", trajd.db)
+    assert f"run=\"a\" attempt=1 rank=0: {lost} records lost" in said
+    assert f"of seq {first}-{last}: {lost} are not there" in said
+    assert_whole(trajd.db)
+    kept, = trajd.folder.glob("trajd.db.damaged-*Z")
+    assert kept.read_bytes() == damaged
+    trajd.start()
+    run = trajd.run("a")
+    assert run["lost_records"] == lost
+    assert run["records"]["step"] == len(expected(peers[0], wire.STEP)) - lost
+    rows = export_rows(trajd, "a", wire.STEP)
+    assert rows == [row for row in expected(peers[0], wire.STEP) if row[2] > last]
+    for kind in (wire.STEP, wire.PROBE, wire.EVENT):
+        assert export_rows(trajd, "b", kind) == expected(peers[1], kind)
+
+
+def test_a_count_that_does_not_add_up_is_not_believed(stopped):
+    trajd, peers = stopped
+    query(trajd.db, "UPDATE stream_progress SET committed_seq = committed_seq + (1 << 50)")
+    said = done("repair", trajd.db)
+    assert f"how far it went is lost; records up to seq {len(peers[0].records)} are there" in said
+    assert query(trajd.db, "SELECT sum(lost_records) FROM stream_progress") == [(0,)]
+    assert_all_there(trajd, peers)
+
+
+def test_a_stream_goes_on_behind_a_repair(stopped):
+    trajd, peers = stopped
+    done("repair", trajd.db)
+    trajd.start()
+    peer = peers[2]
+    peer.endpoint = trajd.ingest
+    peer.connect()
+    steps(peer, 100)
+    peer.deliver()
+    assert export_rows(trajd, "c", wire.STEP) == expected(peer, wire.STEP)
+    assert trajd.run("c")["lost_records"] == 0
+
+
+def test_repair_takes_in_what_a_killed_trajd_left_in_its_log(trajd):
+    peer = Peer(trajd.ingest, "r")
+    steps(peer, 3000)
+    peer.deliver(frame=512)
+    trajd.kill()
+    wal = trajd.folder / "trajd.db-wal"
+    assert wal.stat().st_size > 0
+    with open(wal, "ab") as torn:
+        torn.write(b"\x55" * 3000)
+    done("repair", trajd.db)
+    assert not wal.exists()
+    assert (trajd.folder / next(trajd.folder.glob("*.damaged-*Z")).name).exists()
+    assert list(trajd.folder.glob("trajd.db.damaged-*Z-wal"))
+    assert_all_there(trajd, [peer])
+    peer.close()
+
+
+def test_repair_does_not_look_at_tables_of_others(stopped):
+    trajd, peers = stopped
+    query(trajd.db, "CREATE TABLE mine AS SELECT * FROM chunk")
+    query(trajd.db, "UPDATE mine SET stream = 99")
+    done("repair", trajd.db)
+    assert query(trajd.db, "SELECT count(*) FROM run") == [(3,)]
+    assert_all_there(trajd, peers)
+
+
+# ---- compact -----------------------------------------------------------------
+
+
+def test_compact_seals_and_gives_back_what_is_unused(stopped):
+    trajd, peers = stopped
+    query(trajd.db, "CREATE TABLE big AS SELECT randomblob(3000000) AS b")
+    query(trajd.db, "DROP TABLE big")
+    before = trajd.db.stat().st_size
+    mode = trajd.db.stat().st_mode
+    said = done("compact", trajd.db)
+    after = trajd.db.stat().st_size
+    assert f"{before} bytes before, {after} now" in said
+    assert after < before - 2_500_000
+    assert trajd.db.stat().st_mode == mode
+    assert query(trajd.db, "SELECT count(*) FROM log") == [(0,)]
+    assert query(trajd.db, "PRAGMA freelist_count") == [(0,)]
+    assert_whole(trajd.db)
+    assert_all_there(trajd, peers)
+
+
+def test_compact_of_a_damaged_database_leaves_it_alone(stopped):
+    trajd, _ = stopped
+    query(trajd.db, "UPDATE chunk SET body = zeroblob(length(body)) WHERE id = 1")
+    result = care.command("compact", trajd.db)
+    assert result.returncode == 1
+    assert "the copy is not whole, and was not used" in result.stderr
+    assert list(trajd.folder.glob("*-tmp*")) == []
+    assert [f["finding"] for f in findings(trajd.db)[0]] == ["chunk"]
+
+
+def test_an_interrupted_compact_leaves_the_database(stopped):
+    """Killed by the kernel where a file of its would grow beyond a size."""
+    trajd, peers = stopped
+    whole = trajd.db.read_bytes()
+    for size in (4096, len(whole) // 8, len(whole) // 4, len(whole) // 2):
+        trajd.db.write_bytes(whole)
+        result = killed_at_file_size(size, "compact", "--db", trajd.db)
+        assert result.returncode == -signal.SIGXFSZ
+        assert_whole(trajd.db)
+    assert_all_there(trajd, peers)
+    done("compact", trajd.db)
+    assert list(trajd.folder.glob("*-tmp*")) == []
+
+
+def test_there_must_be_room_for_the_copy(stopped):
+    """A file of more than is free: a hole of a petabyte at its end."""
+    trajd, _ = stopped
+    os.truncate(trajd.db, 1 << 42)
+    result = care.command("compact", trajd.db)
+    assert result.returncode == 1
+    assert "bytes for a copy" in result.stderr
+
+
+# ---- backup ------------------------------------------------------------------
+
+
+def test_a_backup_under_load_has_all_that_was_acknowledged_before_it(trajd, tmp_path):
+    peer = Peer(trajd.ingest, "r")
+    steps(peer, 60000)
+    backups = []
+
+    def back_up():
+        for i in range(4):
+            before = peer.committed
+            to = tmp_path / f"backup-{i}.db"
+            done("backup", trajd.db, to)
+            backups.append((before, to))
+
+    worker = threading.Thread(target=back_up)
+
+    def start(_):
+        if peer.sent == 4096:
+            worker.start()
+
+    peer.deliver(frame=256, between=start)
+    worker.join()
+    assert len(backups) == 4
+    for before, path in backups:
+        assert_whole(path)
+        (there,), = query(path, "SELECT committed_seq FROM stream_progress")
+        assert before <= there <= len(peer.records)
+    first = Trajd(tmp_path)
+    first.db = backups[0][1]
+    first.start()
+    (there,), = query(first.db, "SELECT committed_seq FROM stream_progress")
+    assert export_rows(first, "r", wire.STEP) == [
+        row for row in expected(peer, wire.STEP) if row[2] <= there]
+    first.end()
+    peer.close()
+
+
+def test_a_backup_is_not_written_over_but_by_force(stopped, tmp_path):
+    trajd, _ = stopped
+    to = tmp_path / "copy.db"
+    to.write_text("precious")
+    result = care.command("backup", trajd.db, to)
+    assert (result.returncode, to.read_text()) == (1, "precious")
+    done("backup", trajd.db, to, "--force")
+    assert_whole(to)
+    for same in (trajd.db, tmp_path / "link.db"):
+        if not same.exists():
+            os.link(trajd.db, same)
+        result = care.command("backup", trajd.db, same, "--force")
+        assert (result.returncode, "is the database" in result.stderr) == (1, True)
+
+
+def test_a_backup_of_a_damaged_database_is_none(stopped, tmp_path):
+    trajd, _ = stopped
+    query(trajd.db, "UPDATE chunk SET body = zeroblob(length(body)) WHERE id = 1")
+    to = tmp_path / "copy.db"
+    result = care.command("backup", trajd.db, to)
+    assert result.returncode == 1
+    assert "not whole, see trajd check" in result.stderr
+    assert list(tmp_path.glob("copy.db*")) == []
+
+
+def test_a_killed_backup_leaves_no_destination_and_the_next_one_works(stopped, tmp_path):
+    trajd, _ = stopped
+    to = tmp_path / "copy.db"
+    result = killed_at_file_size(trajd.db.stat().st_size // 2, "backup", "--db", trajd.db, to)
+    assert result.returncode == -signal.SIGXFSZ
+    assert not to.exists()
+    assert (tmp_path / "copy.db.backup-tmp").exists()
+    done("backup", trajd.db, to)
+    assert_whole(to)
+    assert not (tmp_path / "copy.db.backup-tmp").exists()
