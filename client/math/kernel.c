@@ -36,7 +36,7 @@ static const struct kernel_level *level_of(unsigned number)
     const bool there[KERNEL_LEVELS] = { true,
         has_f16c() && __builtin_cpu_supports("fma") &&
             __builtin_cpu_supports("avx2"),
-        __builtin_cpu_supports("avx512f") };
+        has_f16c() && __builtin_cpu_supports("avx512f") };
     return number < KERNEL_LEVELS && there[number] ? levels[number] : NULL;
 }
 #else
@@ -187,27 +187,13 @@ static double fold(const kernel_lane v)
            ((half[1] + half[5]) + (half[3] + half[7]));
 }
 
-static double fold_peak(const kernel_lane v)
-{
-    double half[8];
-    for (size_t k = 0; k < 8; k++) {
-        half[k] = v[k] > v[k + 8] ? v[k] : v[k + 8];
-    }
-    for (size_t k = 4; k > 0; k /= 2) {
-        for (size_t i = 0; i < k; i++) {
-            half[i] = half[i] > half[i + k] ? half[i] : half[i + k];
-        }
-    }
-    return half[0];
-}
-
 static void fold_all(
     unsigned shape, const struct kernel_lanes *s, struct kernel_sums *ret)
 {
     *ret = (struct kernel_sums){ .gg = 0 };
     if (shape & KERNEL_G) {
         ret->gg = fold(s->gg);
-        ret->peak = fold_peak(s->peak);
+        ret->peak = s->peak;
     }
     if (shape & KERNEL_X) {
         ret->xx = fold(s->xx);

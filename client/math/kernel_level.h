@@ -13,7 +13,8 @@
 
 typedef double kernel_lane[KERNEL_WIDTH];
 struct kernel_lanes {
-    kernel_lane gg, xx, dd, ee, gd, ed, gg0, peak;
+    kernel_lane gg, xx, dd, ee, gd, ed, gg0;
+    double peak;
 };
 
 /* Adds n elements, a multiple of KERNEL_WIDTH, to the lanes; to zeros if fresh.
