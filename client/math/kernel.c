@@ -173,7 +173,9 @@ static void sum_by_stages(
                 at[k] = fill(b, k, i, m, padded, &stage[k]);
             }
         }
-        b->run(at[0], at[1], at[2], at[3], padded, i == 0, lanes);
+        const struct kernel_operands operands = { at[0], at[1], at[2], at[3],
+            .kept_x = NULL };
+        b->run(&operands, padded, i == 0, lanes);
     }
 }
 
@@ -224,9 +226,45 @@ unsigned kernel_shape(unsigned arrays)
     return arrays;
 }
 
+/* Elements first .. n - 1, which no loop has copied. */
+static void keep_rest(const struct block *b, const struct kernel_keep *keep,
+    size_t first, size_t n)
+{
+    void *const kept[] = { keep->x, keep->g };
+    for (unsigned k = 0; k < 2; k++) {
+        const size_t bytes = kernel_element_bytes(b->dtype[k]);
+        if ((b->shape & (1u << k)) && first < n) {
+            memcpy((char *)kept[k] + first * bytes,
+                (const char *)b->array[k] + first * bytes, (n - first) * bytes);
+        }
+    }
+}
+
+/* The elements of whole rows, where they are. Returns how many of them were
+ * kept as well. */
+static size_t sum_rows(const struct block *b, const struct kernel_keep *keep,
+    size_t n, struct kernel_lanes *lanes)
+{
+    const enum traj_dtype dtype = b->dtype[0];
+    const kernel_lanes_fn keeping =
+        keep != NULL ? level()->keeping[dtype][b->shape] : NULL;
+    const struct kernel_operands operands = { .x = b->array[0],
+        .g = b->array[1],
+        .x0 = b->array[2],
+        .g0 = b->array[3],
+        .kept_x = keeping != NULL ? keep->x : NULL,
+        .kept_g = keeping != NULL ? keep->g : NULL };
+    if (keeping != NULL) {
+        keeping(&operands, n, true, lanes);
+        return n;
+    }
+    level()->lanes[dtype][b->shape](&operands, n, true, lanes);
+    return 0;
+}
+
 void kernel_sum(enum traj_dtype dtype, enum traj_dtype grad_dtype,
     unsigned shape, const void *const array[static KERNEL_ARRAYS], size_t n,
-    struct kernel_sums *ret)
+    const struct kernel_keep *keep, struct kernel_sums *ret)
 {
     if (!(shape & KERNEL_BOTH_X)) {
         dtype = grad_dtype;
@@ -241,15 +279,18 @@ void kernel_sum(enum traj_dtype dtype, enum traj_dtype grad_dtype,
         .run = level()->lanes[wide ? TRAJ_F64 : TRAJ_F32][shape] };
     const size_t whole = dtype == grad_dtype ? n - n % KERNEL_WIDTH : 0;
     struct kernel_lanes lanes;
+    size_t kept = 0;
     if (whole > 0) {
-        level()->lanes[dtype][shape](
-            array[0], array[1], array[2], array[3], whole, true, &lanes);
+        kept = sum_rows(&b, keep, whole, &lanes);
     }
     if (whole < n) {
         sum_by_stages(&b, whole, n, &lanes);
     }
     if (n == 0) {
         memset(&lanes, 0, sizeof lanes);
+    }
+    if (keep != NULL) {
+        keep_rest(&b, keep, kept, n);
     }
     fold_all(shape, &lanes, ret);
 }

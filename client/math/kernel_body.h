@@ -33,7 +33,9 @@
 
 struct arrays {
     const void *x, *g, *x0, *g0;
-    enum traj_dtype dtype; /* a constant */
+    void *kept_x, *kept_g;
+    enum traj_dtype dtype; /* a constant, as the next is */
+    bool keeping;
 };
 
 /* The sums of one vector of lanes. The peak of types narrower than double is
@@ -285,17 +287,46 @@ ISA_INLINE void prefetch_all(unsigned shape, const struct arrays *a, size_t i)
     }
 }
 
+/* Two columns as they are, whatever they are. */
+ISA_INLINE void copy_pair(
+    enum traj_dtype dtype, const void *from, void *to, size_t i)
+{
+    const char *source = (const char *)from + i * bytes_of(dtype);
+    char *target = (char *)to + i * bytes_of(dtype);
+    if (dtype == TRAJ_F64) {
+        vector v[2];
+        memcpy(v, source, sizeof v);
+        memcpy(target, v, sizeof v);
+    } else if (dtype == TRAJ_F32) {
+        floats f;
+        memcpy(&f, source, sizeof f);
+        memcpy(target, &f, sizeof f);
+    } else {
+        memcpy(target, source, FLOATS * sizeof(uint16_t));
+    }
+}
+
+/* A pair of columns. What is kept may be x0 or g0, so it comes last. */
+ISA_INLINE void add_pair(
+    unsigned shape, struct column s[static 2], const struct arrays *a, size_t i)
+{
+    add_at(shape, &s[0], a, i, false);
+    add_at(shape, &s[1], a, i, true);
+    if (a->keeping) {
+        copy_pair(a->dtype, a->x, a->kept_x, i);
+        copy_pair(a->dtype, a->g, a->kept_g, i);
+    }
+}
+
 ISA_INLINE void add_all(
     unsigned shape, struct column s[static 4], const struct arrays *a, size_t i)
 {
     if (a->dtype != TRAJ_F64) {
         prefetch_all(shape, a, i);
     }
-    add_at(shape, &s[0], a, i, false);
-    add_at(shape, &s[1], a, i, true);
+    add_pair(shape, &s[0], a, i);
     if (columns_of(shape) > 2) {
-        add_at(shape, &s[2], a, i + FLOATS, false);
-        add_at(shape, &s[3], a, i + FLOATS, true);
+        add_pair(shape, &s[2], a, i + FLOATS);
     }
 }
 
@@ -352,19 +383,29 @@ ISA_INLINE void sum(unsigned shape, const struct arrays *a, size_t n,
     X(xgg, KERNEL_X | KERNEL_BOTH_G)                                           \
     X(all, KERNEL_BOTH_X | KERNEL_BOTH_G)
 
-#define DEFINE(name, shape, type, of_dtype)                                    \
-    static void type##_##name(const void *x, const void *g, const void *x0,    \
-        const void *g0, size_t n, bool fresh, struct kernel_lanes *lanes)      \
+/* Those before an update, whose x and g are to be kept: the first one, and all
+ * that follow. */
+#define KEEPING_SHAPES(X)                                                      \
+    X(xg_kept, KERNEL_X | KERNEL_G)                                            \
+    X(all_kept, KERNEL_BOTH_X | KERNEL_BOTH_G)
+
+#define DEFINE(name, shape, type, of_dtype, keep)                              \
+    static void type##_##name(const struct kernel_operands *o, size_t n,       \
+        bool fresh, struct kernel_lanes *lanes)                                \
     {                                                                          \
-        const struct arrays a = { x, g, x0, g0, .dtype = of_dtype };           \
+        const struct arrays a = { o->x, o->g, o->x0, o->g0, o->kept_x,         \
+            o->kept_g, .dtype = of_dtype, .keeping = keep };                   \
         sum(shape, &a, n, fresh, lanes);                                       \
     }
-#define DEFINE_ALL(name, shape)                                                \
-    DEFINE(name, shape, f32, TRAJ_F32)                                         \
-    DEFINE(name, shape, f64, TRAJ_F64)                                         \
-    DEFINE(name, shape, bf16, TRAJ_BF16)                                       \
-    DEFINE(name, shape, f16, TRAJ_F16)
-SHAPES(DEFINE_ALL)
+#define DEFINE_TYPES(name, shape, keep)                                        \
+    DEFINE(name, shape, f32, TRAJ_F32, keep)                                   \
+    DEFINE(name, shape, f64, TRAJ_F64, keep)                                   \
+    DEFINE(name, shape, bf16, TRAJ_BF16, keep)                                 \
+    DEFINE(name, shape, f16, TRAJ_F16, keep)
+#define DEFINE_SUMS(name, shape) DEFINE_TYPES(name, shape, false)
+#define DEFINE_KEEPING(name, shape) DEFINE_TYPES(name, shape, true)
+SHAPES(DEFINE_SUMS)
+KEEPING_SHAPES(DEFINE_KEEPING)
 
 #define ROW 16u /* of a fixed length gcc makes vectors */
 
@@ -411,6 +452,10 @@ const struct kernel_level KERNEL_LEVEL = {
         [TRAJ_F64] = { SHAPES(F64_ENTRY) },
         [TRAJ_BF16] = { SHAPES(BF16_ENTRY) },
         [TRAJ_F16] = { SHAPES(F16_ENTRY) } },
+    .keeping = { [TRAJ_F32] = { KEEPING_SHAPES(F32_ENTRY) },
+        [TRAJ_F64] = { KEEPING_SHAPES(F64_ENTRY) },
+        [TRAJ_BF16] = { KEEPING_SHAPES(BF16_ENTRY) },
+        [TRAJ_F16] = { KEEPING_SHAPES(F16_ENTRY) } },
     .from_bf16 = from_bf16,
     .from_f16 = from_f16,
     .from_float = from_float,

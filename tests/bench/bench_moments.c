@@ -44,6 +44,7 @@ struct job {
     float *scratch; /* for BLAS */
     const struct blas *blas;
     struct traj_segment segment[SEGMENTS]; /* the same arrays, cut */
+    traj_watch *watch;                     /* of x and g */
 };
 
 static volatile uint64_t sink;
@@ -434,6 +435,51 @@ static void measure_segments(enum traj_dtype dtype, size_t n)
     free_all(array);
 }
 
+/* ---- a step under a watch ------------------------------------------------ */
+
+static void two_passes(const struct job *job)
+{
+    our_pass(job);
+    our_pass(job);
+}
+
+/* Two passes, and copies of the parameters and the gradient. */
+static void watched_step(const struct job *job)
+{
+    struct traj_step step;
+    traj_step_init(&step);
+    if (traj_before_update(job->watch, &step) != TRAJ_OK ||
+        traj_after_update(job->watch, &step) != TRAJ_OK) {
+        abort();
+    }
+    sink_double = step.grad_sq;
+}
+
+static void measure_watch(size_t n)
+{
+    void *array[4];
+    fill_all(TRAJ_F32, n, array);
+    struct job job = job_of(&sets[SETS - 1], TRAJ_F32, n, array);
+    struct traj_watch_options options = TRAJ_WATCH_INIT;
+    options.dtype = TRAJ_F32;
+    options.n = n;
+    options.param = array[0];
+    options.grad = array[1];
+    if (traj_watch_open(NULL, &options, &job.watch) != TRAJ_OK) {
+        abort();
+    }
+    const struct timing t = compare(&job, two_passes, watched_step);
+    printf("%9zu %12.0f %12.0f %12.0f %12.0f %7.2f\n", n, t.best_base_ns,
+        t.base_ns, t.best_ns, t.ns, 1 / t.faster);
+    printf("{\"bench\":\"moments\",\"watch\":\"f32\",\"n\":%zu,"
+           "\"best_passes_ns\":%.0f,\"passes_ns\":%.0f,\"best_step_ns\":%.0f,"
+           "\"step_ns\":%.0f,\"of_passes\":%.3f}\n",
+        n, t.best_base_ns, t.base_ns, t.best_ns, t.ns, 1 / t.faster);
+    fflush(stdout);
+    traj_watch_close(job.watch);
+    free_all(array);
+}
+
 /* A BLAS of the machine, if it has one: the product needs none. */
 static struct blas find_blas(void)
 {
@@ -488,5 +534,10 @@ int main(void)
     for (size_t k = 0; k < sizeof dtypes / sizeof dtypes[0]; k++) {
         measure_segments(dtypes[k], 1u << 24);
     }
+    printf("\nfloat32 parameters; ns of two passes of moments, and of a step "
+           "that a watch measures\n%9s %12s %12s %12s %12s %7s\n",
+        "n", "passes", "median", "step", "median", "ratio");
+    measure_watch(75852);
+    measure_watch(10000000);
     return 0;
 }

@@ -78,7 +78,7 @@ static struct kernel_sums sums_of(enum traj_dtype dtype, unsigned shape,
     const void *const array[KERNEL_ARRAYS] = { arrays[0], arrays[1], arrays[2],
         arrays[3] };
     struct kernel_sums s;
-    kernel_sum(dtype, dtype, shape, array, n, &s);
+    kernel_sum(dtype, dtype, shape, array, n, NULL, &s);
     return s;
 }
 
@@ -148,6 +148,120 @@ static void test_every_type_is_summed_as_its_doubles_would_be(void **state)
     }
 }
 
+/* ---- copies made on the way ---------------------------------------------- */
+
+#define GUARD 64u /* bytes around a copy that must stay as they are */
+static char kept[2][KERNEL_BLOCK * 8 + 2 * GUARD];
+
+/* Where a copy may go: an array of its own, or the older one it replaces. */
+enum place { APART, IN_PLACE };
+
+static void check_kept(enum traj_dtype dtype,
+    const double original[KERNEL_BLOCK], const char *copy, size_t n)
+{
+    const size_t bytes = n * kernel_element_bytes(dtype);
+    assert_memory_equal(copy, original, bytes);
+    for (size_t i = 0; i < GUARD; i++) {
+        assert_int_equal(copy[bytes + i], 0x55);
+        assert_int_equal(copy[-1 - (ptrdiff_t)i], 0x55);
+    }
+}
+
+/* Sums shape over the first n elements of `data` with copies of x and g. */
+static struct kernel_sums sums_and_copies(enum traj_dtype dtype, unsigned shape,
+    double data[KERNEL_ARRAYS][KERNEL_BLOCK], size_t n, enum place place)
+{
+    const size_t bytes = n * kernel_element_bytes(dtype);
+    memset(kept, 0x55, sizeof kept);
+    char *const x = kept[0] + GUARD;
+    char *const g = kept[1] + GUARD;
+    const void *array[KERNEL_ARRAYS] = { data[0], data[1], data[2], data[3] };
+    if (place == IN_PLACE) {
+        memcpy(x, data[2], bytes);
+        memcpy(g, data[3], bytes);
+        array[2] = x;
+        array[3] = g;
+    }
+    const struct kernel_keep keep = { .x = x, .g = g };
+    struct kernel_sums s;
+    kernel_sum(dtype, dtype, shape, array, n, &keep, &s);
+    return s;
+}
+
+/* Those that keep for a watch; the last is none of theirs. */
+static const unsigned keeping[] = { KERNEL_X | KERNEL_G,
+    KERNEL_BOTH_X | KERNEL_BOTH_G, KERNEL_BOTH_X | KERNEL_G };
+#define KEEPING 3u
+
+static void test_keeping_copies_changes_no_sum(void **state)
+{
+    (void)state;
+    for (size_t t = 0; t < DTYPES; t++) {
+        fill(dtypes[t]);
+        for (size_t k = 0; k < KEEPING * LENGTHS * 2 * KERNEL_LEVELS; k++) {
+            const enum place place = k % 2 == 0 ? APART : IN_PLACE;
+            const unsigned shape = keeping[k / 2 % KEEPING];
+            const size_t n = lengths[k / 2 / KEEPING % LENGTHS];
+            (void)kernel_use_level((unsigned)(k / 2 / KEEPING / LENGTHS));
+            const struct kernel_sums plain =
+                sums_of(dtypes[t], shape, narrow, n);
+            const struct kernel_sums s =
+                sums_and_copies(dtypes[t], shape, narrow, n, place);
+            assert_memory_equal(&s, &plain, sizeof s);
+            check_kept(dtypes[t], narrow[0], kept[0] + GUARD, n);
+            check_kept(dtypes[t], narrow[1], kept[1] + GUARD, n);
+        }
+    }
+}
+
+/* Any bits: NaNs of every kind, subnormals, infinities. */
+static void test_copies_are_made_bit_for_bit(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < KERNEL_ARRAYS; k++) {
+        for (size_t i = 0; i < sizeof narrow[k] / 2; i++) {
+            const uint16_t bits = (uint16_t)random_bits();
+            const uint16_t nan = (uint16_t)(bits | 0x7f80u);
+            memcpy((char *)narrow[k] + 2 * i,
+                random_bits() % 2 == 0 ? &nan : &bits, sizeof bits);
+        }
+    }
+    for (size_t k = 0; k < DTYPES * KEEPING * KERNEL_LEVELS; k++) {
+        const enum traj_dtype dtype = dtypes[k % DTYPES];
+        (void)kernel_use_level((unsigned)(k / DTYPES / KEEPING));
+        (void)sums_and_copies(
+            dtype, keeping[k / DTYPES % KEEPING], narrow, 4095, IN_PLACE);
+        check_kept(dtype, narrow[0], kept[0] + GUARD, 4095);
+        check_kept(dtype, narrow[1], kept[1] + GUARD, 4095);
+    }
+}
+
+static void test_what_a_shape_has_not_is_not_kept(void **state)
+{
+    (void)state;
+    fill(TRAJ_F32);
+    (void)sums_and_copies(TRAJ_F32, KERNEL_G, narrow, 100, APART);
+    check_kept(TRAJ_F32, narrow[0], kept[0] + GUARD, 0);
+    check_kept(TRAJ_F32, narrow[1], kept[1] + GUARD, 100);
+}
+
+static void test_arrays_of_two_types_are_kept_in_their_own(void **state)
+{
+    (void)state;
+    fill(TRAJ_BF16);
+    memset(kept, 0x55, sizeof kept);
+    const struct kernel_keep keep = { .x = kept[0] + GUARD,
+        .g = kept[1] + GUARD };
+    const void *const array[KERNEL_ARRAYS] = { wide[0], narrow[1] };
+    struct kernel_sums s;
+    kernel_sum(
+        TRAJ_F64, TRAJ_BF16, KERNEL_X | KERNEL_G, array, 1000, &keep, &s);
+    check_kept(TRAJ_F64, wide[0], kept[0] + GUARD, 1000);
+    check_kept(TRAJ_BF16, narrow[1], kept[1] + GUARD, 1000);
+}
+
+/* ---- all there are of 16 bits -------------------------------------------- */
+
 static void test_every_half_is_widened_to_what_it_is(void **state)
 {
     (void)state;
@@ -181,7 +295,7 @@ static void check_peaks(enum traj_dtype dtype)
         g[(place + 16) % 32] = dtype == TRAJ_F16 ? 0x3c00 : 0x3f80;
         const void *const array[KERNEL_ARRAYS] = { NULL, g };
         struct kernel_sums s;
-        kernel_sum(dtype, dtype, KERNEL_G, array, 32, &s);
+        kernel_sum(dtype, dtype, KERNEL_G, array, 32, NULL, &s);
         const double size =
             fabs((double)(dtype == TRAJ_F16 ? half_from_f16(g[place])
                                             : half_from_bf16(g[place])));
@@ -204,6 +318,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_type_is_summed_as_its_doubles_would_be),
+        cmocka_unit_test(test_keeping_copies_changes_no_sum),
+        cmocka_unit_test(test_copies_are_made_bit_for_bit),
+        cmocka_unit_test(test_what_a_shape_has_not_is_not_kept),
+        cmocka_unit_test(test_arrays_of_two_types_are_kept_in_their_own),
         cmocka_unit_test(test_every_half_is_widened_to_what_it_is),
         cmocka_unit_test(test_every_half_is_the_peak_that_it_is),
     };
