@@ -36,7 +36,7 @@ static const struct kernel_level *level_of(unsigned number)
     const bool there[KERNEL_LEVELS] = { true,
         has_f16c() && __builtin_cpu_supports("fma") &&
             __builtin_cpu_supports("avx2"),
-        __builtin_cpu_supports("avx512f") };
+        has_f16c() && __builtin_cpu_supports("avx512f") };
     return number < KERNEL_LEVELS && there[number] ? levels[number] : NULL;
 }
 #else
@@ -173,7 +173,9 @@ static void sum_by_stages(
                 at[k] = fill(b, k, i, m, padded, &stage[k]);
             }
         }
-        b->run(at[0], at[1], at[2], at[3], padded, i == 0, lanes);
+        const struct kernel_operands operands = { at[0], at[1], at[2], at[3],
+            .kept_x = NULL };
+        b->run(&operands, padded, i == 0, lanes);
     }
 }
 
@@ -187,27 +189,13 @@ static double fold(const kernel_lane v)
            ((half[1] + half[5]) + (half[3] + half[7]));
 }
 
-static double fold_peak(const kernel_lane v)
-{
-    double half[8];
-    for (size_t k = 0; k < 8; k++) {
-        half[k] = v[k] > v[k + 8] ? v[k] : v[k + 8];
-    }
-    for (size_t k = 4; k > 0; k /= 2) {
-        for (size_t i = 0; i < k; i++) {
-            half[i] = half[i] > half[i + k] ? half[i] : half[i + k];
-        }
-    }
-    return half[0];
-}
-
 static void fold_all(
     unsigned shape, const struct kernel_lanes *s, struct kernel_sums *ret)
 {
     *ret = (struct kernel_sums){ .gg = 0 };
     if (shape & KERNEL_G) {
         ret->gg = fold(s->gg);
-        ret->peak = fold_peak(s->peak);
+        ret->peak = s->peak;
     }
     if (shape & KERNEL_X) {
         ret->xx = fold(s->xx);
@@ -238,9 +226,45 @@ unsigned kernel_shape(unsigned arrays)
     return arrays;
 }
 
+/* Elements first .. n - 1, which no loop has copied. */
+static void keep_rest(const struct block *b, const struct kernel_keep *keep,
+    size_t first, size_t n)
+{
+    void *const kept[] = { keep->x, keep->g };
+    for (unsigned k = 0; k < 2; k++) {
+        const size_t bytes = kernel_element_bytes(b->dtype[k]);
+        if ((b->shape & (1u << k)) && first < n) {
+            memcpy((char *)kept[k] + first * bytes,
+                (const char *)b->array[k] + first * bytes, (n - first) * bytes);
+        }
+    }
+}
+
+/* The elements of whole rows, where they are. Returns how many of them were
+ * kept as well. */
+static size_t sum_rows(const struct block *b, const struct kernel_keep *keep,
+    size_t n, struct kernel_lanes *lanes)
+{
+    const enum traj_dtype dtype = b->dtype[0];
+    const kernel_lanes_fn keeping =
+        keep != NULL ? level()->keeping[dtype][b->shape] : NULL;
+    const struct kernel_operands operands = { .x = b->array[0],
+        .g = b->array[1],
+        .x0 = b->array[2],
+        .g0 = b->array[3],
+        .kept_x = keeping != NULL ? keep->x : NULL,
+        .kept_g = keeping != NULL ? keep->g : NULL };
+    if (keeping != NULL) {
+        keeping(&operands, n, true, lanes);
+        return n;
+    }
+    level()->lanes[dtype][b->shape](&operands, n, true, lanes);
+    return 0;
+}
+
 void kernel_sum(enum traj_dtype dtype, enum traj_dtype grad_dtype,
     unsigned shape, const void *const array[static KERNEL_ARRAYS], size_t n,
-    struct kernel_sums *ret)
+    const struct kernel_keep *keep, struct kernel_sums *ret)
 {
     if (!(shape & KERNEL_BOTH_X)) {
         dtype = grad_dtype;
@@ -255,15 +279,18 @@ void kernel_sum(enum traj_dtype dtype, enum traj_dtype grad_dtype,
         .run = level()->lanes[wide ? TRAJ_F64 : TRAJ_F32][shape] };
     const size_t whole = dtype == grad_dtype ? n - n % KERNEL_WIDTH : 0;
     struct kernel_lanes lanes;
+    size_t kept = 0;
     if (whole > 0) {
-        level()->lanes[dtype][shape](
-            array[0], array[1], array[2], array[3], whole, true, &lanes);
+        kept = sum_rows(&b, keep, whole, &lanes);
     }
     if (whole < n) {
         sum_by_stages(&b, whole, n, &lanes);
     }
     if (n == 0) {
         memset(&lanes, 0, sizeof lanes);
+    }
+    if (keep != NULL) {
+        keep_rest(&b, keep, kept, n);
     }
     fold_all(shape, &lanes, ret);
 }

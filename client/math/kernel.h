@@ -59,10 +59,17 @@ static inline bool kernel_has_gd(unsigned shape)
  * bits on every processor, a NaN's own bits excepted, and the same for values
  * that were given in a wider type. x and x0 are of dtype, g and g0 of
  * grad_dtype. shape is a kernel_shape and not 0; n at most KERNEL_BLOCK.
+ *
+ * With keep, x and g are copied there in the same pass, bit for bit whatever
+ * they hold; one that the shape has not is not. What is kept may be x0 and g0
+ * themselves, and overlaps nothing else.
  */
+struct kernel_keep {
+    void *x, *g;
+};
 void kernel_sum(enum traj_dtype dtype, enum traj_dtype grad_dtype,
     unsigned shape, const void *const array[static KERNEL_ARRAYS], size_t n,
-    struct kernel_sums *ret);
+    const struct kernel_keep *keep, struct kernel_sums *ret);
 
 /* Widens n values to double; exact. */
 void kernel_widen(

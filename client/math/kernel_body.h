@@ -5,12 +5,16 @@
  *   KERNEL_VECTOR          doubles in a vector: 2, 4 or 8,
  *   KERNEL_REGISTERS       vectors that the processor holds: 16 or 32,
  *   KERNEL_FROM_FLOAT(p)   a vector from the floats at p, aligned or not,
- *   KERNEL_BF16(p), KERNEL_F16(p)
- *                          twice as many floats from what is at p,
- *   KERNEL_LOW(f), KERNEL_HIGH(f)
- *                          vectors from the halves of those,
+ *   KERNEL_FROM_F16(p, odd) a vector from the first of two vectors of binary16
+ *                          at p, or (odd, a constant) the second,
+ *   KERNEL_FROM_BF16(p, odd) a vector from those at p that have even places
+ *                          among two vectors of bfloat16, or (odd) odd ones,
+ *   KERNEL_F16(p)          two vectors of binary16 as floats,
+ *   KERNEL_HALVES(p)       two vectors of 16 bits as they are,
  *   KERNEL_MAX(a, b)       a > b ? a : b, element by element,
- *   KERNEL_MAX_FLOATS(a, b) the same of floats,
+ *   KERNEL_MAX_FLOATS(a, b), KERNEL_MAX_HALVES(a, b)
+ *                          the same of floats and of int16_t,
+ *   KERNEL_MINUS(a, b)     a - b, by whichever unit has less to do,
  *   KERNEL_FMA(a, b, c)    a * b + c, rounded once or twice.
  *
  * One body, inlined into one function per element type and set of arrays with
@@ -25,100 +29,22 @@
 #include "math/half.h"
 #include "math/isa.h"
 #include "math/kernel_level.h"
-
-typedef double vector __attribute__((vector_size(KERNEL_VECTOR * 8)));
-typedef int64_t bits_vector __attribute__((vector_size(KERNEL_VECTOR * 8)));
-typedef float floats __attribute__((vector_size(KERNEL_VECTOR * 8)));
-typedef int32_t bits_floats __attribute__((vector_size(KERNEL_VECTOR * 8)));
-#define FLOATS (2u * KERNEL_VECTOR)
+#include "math/kernel_load.h"
 
 struct arrays {
     const void *x, *g, *x0, *g0;
-    enum traj_dtype dtype; /* a constant */
+    void *kept_x, *kept_g;
+    enum traj_dtype dtype; /* a constant, as the next is */
+    bool keeping;
 };
 
 /* The sums of one vector of lanes. The peak of types narrower than double is
- * kept in floats, by even columns for the odd ones beside them. */
+ * kept as they are, by even columns for the odd ones beside them. */
 struct column {
     vector gg, xx, dd, ee, gd, ed, gg0, peak;
     floats peak_floats;
+    halves peak_halves;
 };
-
-ISA_INLINE uint16_t half_at(const void *values, size_t i)
-{
-    uint16_t bits;
-    memcpy(&bits, (const char *)values + i * sizeof bits, sizeof bits);
-    return bits;
-}
-
-#if KERNEL_VECTOR == 2
-ISA_INLINE floats four_from_f16(const void *p)
-{
-    return (floats){ half_from_f16(half_at(p, 0)), half_from_f16(half_at(p, 1)),
-        half_from_f16(half_at(p, 2)), half_from_f16(half_at(p, 3)) };
-}
-#endif
-
-#ifdef KERNEL_PLAIN /* where the base level has no intrinsics */
-ISA_INLINE floats four_from_bf16(const void *p)
-{
-    return (floats){ half_from_bf16(half_at(p, 0)),
-        half_from_bf16(half_at(p, 1)), half_from_bf16(half_at(p, 2)),
-        half_from_bf16(half_at(p, 3)) };
-}
-
-ISA_INLINE vector two_from_float(const void *p)
-{
-    float v[2];
-    memcpy(v, p, sizeof v);
-    return (vector){ (double)v[0], (double)v[1] };
-}
-
-ISA_INLINE vector larger(vector a, vector b)
-{
-    const bits_vector mask = a > b;
-    return (vector)(((bits_vector)a & mask) | ((bits_vector)b & ~mask));
-}
-
-ISA_INLINE floats larger_floats(floats a, floats b)
-{
-    const bits_floats mask = a > b;
-    return (floats)(((bits_floats)a & mask) | ((bits_floats)b & ~mask));
-}
-#endif
-
-/* The floats of two columns, the first of which begins at element i. */
-ISA_INLINE floats load_floats(
-    enum traj_dtype dtype, const void *array, size_t i)
-{
-    const char *p = array;
-    if (dtype == TRAJ_BF16) {
-        return KERNEL_BF16(p + i * sizeof(uint16_t));
-    }
-    if (dtype == TRAJ_F16) {
-        return KERNEL_F16(p + i * sizeof(uint16_t));
-    }
-    floats f;
-    memcpy(&f, p + i * sizeof(float), sizeof f);
-    return f;
-}
-
-/* The column at element i. What two columns of 16 bits have in common is
- * written twice and computed once. */
-ISA_INLINE vector load(
-    enum traj_dtype dtype, const void *array, size_t i, bool odd)
-{
-    if (dtype == TRAJ_F32) {
-        return KERNEL_FROM_FLOAT((const char *)array + i * sizeof(float));
-    }
-    if (dtype == TRAJ_F64) {
-        vector v;
-        memcpy(&v, (const char *)array + i * sizeof(double), sizeof v);
-        return v;
-    }
-    const floats f = load_floats(dtype, array, odd ? i - KERNEL_VECTOR : i);
-    return odd ? KERNEL_HIGH(f) : KERNEL_LOW(f);
-}
 
 /* sum + a b. A product of floats is exact in double: it does not matter whether
  * the processor rounds it. */
@@ -130,11 +56,15 @@ ISA_INLINE vector add_product(bool fused, vector sum, vector a, vector b)
 ISA_INLINE void add(enum traj_dtype dtype, unsigned shape, struct column *s,
     vector x, vector g, vector x0, vector g0)
 {
-    /* A chain of single float additions waits less than a fused one. */
-    const bool fused =
-        dtype == TRAJ_F32 ? (shape & (shape - 1)) != 0 : dtype != TRAJ_F64;
-    const vector d = x - x0;
-    const vector e = g - g0;
+    /* A chain of single additions waits less than a fused one, where more than
+     * one array or the conversions to short vectors do not hide that. */
+    const bool single =
+        (shape & (shape - 1)) == 0 && (dtype == TRAJ_F32 || KERNEL_VECTOR == 8);
+    const bool fused = dtype != TRAJ_F64 && !single;
+    /* The conversions are done where the additions are. */
+    const bool busy = dtype != TRAJ_F64;
+    const vector d = busy ? KERNEL_MINUS(x, x0) : x - x0;
+    const vector e = busy ? KERNEL_MINUS(g, g0) : g - g0;
     if (shape & KERNEL_G) {
         s->gg = add_product(fused, s->gg, g, g);
     }
@@ -156,6 +86,13 @@ ISA_INLINE void add(enum traj_dtype dtype, unsigned shape, struct column *s,
     }
 }
 
+/* What is added to the magnitude of 16 bits, so that as signed numbers all up
+ * to infinity are in order and NaNs are negative. */
+ISA_INLINE uint16_t above_infinity(enum traj_dtype dtype)
+{
+    return dtype == TRAJ_BF16 ? 0x7fff - 0x7f80 : 0x7fff - 0x7c00;
+}
+
 /* A comparison with NaN is false, so NaN never becomes the peak. */
 ISA_INLINE void raise_peak(
     struct column *s, const struct arrays *a, size_t i, bool odd)
@@ -164,10 +101,16 @@ ISA_INLINE void raise_peak(
         const vector g = load(a->dtype, a->g, i, odd);
         const vector size = (vector)((bits_vector)g & INT64_MAX);
         s->peak = KERNEL_MAX(size, s->peak);
-    } else if (!odd) {
-        const floats g = load_floats(a->dtype, a->g, i);
+    } else if (a->dtype == TRAJ_F32 && !odd) {
+        floats g;
+        memcpy(&g, (const char *)a->g + i * sizeof(float), sizeof g);
         const floats size = (floats)((bits_floats)g & INT32_MAX);
         s->peak_floats = KERNEL_MAX_FLOATS(size, s->peak_floats);
+    } else if (!odd) {
+        const halves g =
+            KERNEL_HALVES((const char *)a->g + i * sizeof(uint16_t));
+        const halves size = (g & INT16_MAX) + above_infinity(a->dtype);
+        s->peak_halves = KERNEL_MAX_HALVES(size, s->peak_halves);
     }
 }
 
@@ -185,34 +128,70 @@ ISA_INLINE void add_at(unsigned shape, struct column *s, const struct arrays *a,
     }
 }
 
-ISA_INLINE void move_lane(bool take, vector *v, double *lane)
+ISA_INLINE vector lanes_of(bool zipped, const double *lane, bool odd)
 {
-    memcpy(take ? (void *)v : lane, take ? (void *)lane : v, sizeof *v);
+    vector v = { 0 };
+    if (!zipped) {
+        memcpy(&v, lane + (odd ? KERNEL_VECTOR : 0), sizeof v);
+        return v;
+    }
+#pragma GCC unroll 8
+    for (size_t k = 0; k < KERNEL_VECTOR; k++) {
+        v[k] = lane[2 * k + odd];
+    }
+    return v;
 }
 
-/* A column's lanes, of which the first is given, from memory (take) or to it.
- */
-ISA_INLINE void move(unsigned shape, bool take, struct column *s, size_t first,
-    struct kernel_lanes *lanes)
+ISA_INLINE void put_lanes(
+    bool zipped, vector first, vector second, double *lane)
 {
+    if (!zipped) {
+        memcpy(lane, &first, sizeof first);
+        memcpy(lane + KERNEL_VECTOR, &second, sizeof second);
+        return;
+    }
+#pragma GCC unroll 8
+    for (size_t k = 0; k < KERNEL_VECTOR; k++) {
+        lane[2 * k] = first[k];
+        lane[2 * k + 1] = second[k];
+    }
+}
+
+/* Two columns of lanes from memory (take) or to it. */
+ISA_INLINE void move_lanes(
+    bool zipped, bool take, vector *first, vector *second, double *lane)
+{
+    if (take) {
+        *first = lanes_of(zipped, lane, false);
+        *second = lanes_of(zipped, lane, true);
+    } else {
+        put_lanes(zipped, *first, *second, lane);
+    }
+}
+
+/* The lanes of two columns, of which the first is given. */
+ISA_INLINE void move(enum traj_dtype dtype, unsigned shape, bool take,
+    struct column s[static 2], size_t first, struct kernel_lanes *lanes)
+{
+    const bool zipped = dtype == TRAJ_BF16;
     if (shape & KERNEL_G) {
-        move_lane(take, &s->gg, &lanes->gg[first]);
+        move_lanes(zipped, take, &s[0].gg, &s[1].gg, &lanes->gg[first]);
     }
     if (shape & KERNEL_X) {
-        move_lane(take, &s->xx, &lanes->xx[first]);
+        move_lanes(zipped, take, &s[0].xx, &s[1].xx, &lanes->xx[first]);
     }
     if (kernel_has(shape, KERNEL_BOTH_X)) {
-        move_lane(take, &s->dd, &lanes->dd[first]);
+        move_lanes(zipped, take, &s[0].dd, &s[1].dd, &lanes->dd[first]);
     }
     if (kernel_has_gd(shape)) {
-        move_lane(take, &s->gd, &lanes->gd[first]);
+        move_lanes(zipped, take, &s[0].gd, &s[1].gd, &lanes->gd[first]);
     }
     if (kernel_has(shape, KERNEL_BOTH_G)) {
-        move_lane(take, &s->ee, &lanes->ee[first]);
-        move_lane(take, &s->gg0, &lanes->gg0[first]);
+        move_lanes(zipped, take, &s[0].ee, &s[1].ee, &lanes->ee[first]);
+        move_lanes(zipped, take, &s[0].gg0, &s[1].gg0, &lanes->gg0[first]);
     }
     if (kernel_has(shape, KERNEL_BOTH_X | KERNEL_BOTH_G)) {
-        move_lane(take, &s->ed, &lanes->ed[first]);
+        move_lanes(zipped, take, &s[0].ed, &s[1].ed, &lanes->ed[first]);
     }
 }
 
@@ -228,35 +207,57 @@ ISA_INLINE unsigned columns_of(unsigned shape)
     return KERNEL_VECTOR < 8 && 4 * sums <= KERNEL_REGISTERS - 4 ? 4 : 2;
 }
 
-ISA_INLINE void move_all(unsigned shape, bool take, struct column s[static 4],
-    size_t first, struct kernel_lanes *lanes)
+ISA_INLINE void move_all(enum traj_dtype dtype, unsigned shape, bool take,
+    struct column s[static 4], size_t first, struct kernel_lanes *lanes)
 {
-    move(shape, take, &s[0], first, lanes);
-    move(shape, take, &s[1], first + KERNEL_VECTOR, lanes);
+    move(dtype, shape, take, &s[0], first, lanes);
     if (columns_of(shape) > 2) {
-        move(shape, take, &s[2], first + 2u * KERNEL_VECTOR, lanes);
-        move(shape, take, &s[3], first + 3u * KERNEL_VECTOR, lanes);
+        move(dtype, shape, take, &s[2], first + FLOATS, lanes);
     }
 }
 
-ISA_INLINE void put_peak(vector peak, bool fresh, double *lane)
+ISA_INLINE double largest_of(vector v)
 {
-    vector before = { 0 };
-    if (!fresh) {
-        memcpy(&before, lane, sizeof before);
+    double largest = v[0];
+    for (size_t k = 1; k < KERNEL_VECTOR; k++) {
+        largest = v[k] > largest ? v[k] : largest;
     }
-    peak = KERNEL_MAX(peak, before);
-    memcpy(lane, &peak, sizeof peak);
+    return largest;
 }
 
-/* The peak of an even column and the odd one beside it. */
-ISA_INLINE void put_peaks(enum traj_dtype dtype,
-    const struct column s[static 2], bool fresh, double *lane)
+/* Of two columns. */
+ISA_INLINE double peak_of(
+    enum traj_dtype dtype, const struct column s[static 2])
 {
-    const bool wide = dtype == TRAJ_F64;
-    put_peak(wide ? s[0].peak : KERNEL_LOW(s[0].peak_floats), fresh, lane);
-    put_peak(wide ? s[1].peak : KERNEL_HIGH(s[0].peak_floats), fresh,
-        lane + KERNEL_VECTOR);
+    if (dtype == TRAJ_F64) {
+        return largest_of(KERNEL_MAX(s[0].peak, s[1].peak));
+    }
+    if (dtype == TRAJ_F32) {
+        float peak[FLOATS];
+        memcpy(peak, &s[0].peak_floats, sizeof peak);
+        return largest_of(KERNEL_MAX(
+            KERNEL_FROM_FLOAT(peak), KERNEL_FROM_FLOAT(peak + KERNEL_VECTOR)));
+    }
+    const halves peak = s[0].peak_halves; /* else the loop keeps s in memory */
+    uint16_t largest = above_infinity(dtype);
+    for (size_t k = 0; k < FLOATS; k++) {
+        largest = peak[k] > largest ? peak[k] : largest;
+    }
+    largest = (uint16_t)(largest - above_infinity(dtype));
+    return (double)(dtype == TRAJ_BF16 ? half_from_bf16(largest)
+                                       : half_from_f16(largest));
+}
+
+ISA_INLINE void put_peak(double peak, double *ret)
+{
+    *ret = peak > *ret ? peak : *ret;
+}
+
+ISA_INLINE size_t bytes_of(enum traj_dtype dtype)
+{
+    return dtype == TRAJ_F64   ? sizeof(double)
+           : dtype == TRAJ_F32 ? sizeof(float)
+                               : sizeof(uint16_t);
 }
 
 /* Bytes ahead of the sums. The processor's own prefetch stops at every page,
@@ -271,8 +272,7 @@ ISA_INLINE void prefetch(const void *array, size_t at)
 
 ISA_INLINE void prefetch_all(unsigned shape, const struct arrays *a, size_t i)
 {
-    const size_t at =
-        i * (a->dtype == TRAJ_F32 ? sizeof(float) : sizeof(uint16_t));
+    const size_t at = i * bytes_of(a->dtype);
     if (shape & KERNEL_X) {
         prefetch(a->x, at);
     }
@@ -287,23 +287,52 @@ ISA_INLINE void prefetch_all(unsigned shape, const struct arrays *a, size_t i)
     }
 }
 
+/* Two columns as they are, whatever they are. */
+ISA_INLINE void copy_pair(
+    enum traj_dtype dtype, const void *from, void *to, size_t i)
+{
+    const char *source = (const char *)from + i * bytes_of(dtype);
+    char *target = (char *)to + i * bytes_of(dtype);
+    if (dtype == TRAJ_F64) {
+        vector v[2];
+        memcpy(v, source, sizeof v);
+        memcpy(target, v, sizeof v);
+    } else if (dtype == TRAJ_F32) {
+        floats f;
+        memcpy(&f, source, sizeof f);
+        memcpy(target, &f, sizeof f);
+    } else {
+        memcpy(target, source, FLOATS * sizeof(uint16_t));
+    }
+}
+
+/* A pair of columns. What is kept may be x0 or g0, so it comes last. */
+ISA_INLINE void add_pair(
+    unsigned shape, struct column s[static 2], const struct arrays *a, size_t i)
+{
+    add_at(shape, &s[0], a, i, false);
+    add_at(shape, &s[1], a, i, true);
+    if (a->keeping) {
+        copy_pair(a->dtype, a->x, a->kept_x, i);
+        copy_pair(a->dtype, a->g, a->kept_g, i);
+    }
+}
+
 ISA_INLINE void add_all(
     unsigned shape, struct column s[static 4], const struct arrays *a, size_t i)
 {
     if (a->dtype != TRAJ_F64) {
         prefetch_all(shape, a, i);
     }
-    add_at(shape, &s[0], a, i, false);
-    add_at(shape, &s[1], a, i + KERNEL_VECTOR, true);
+    add_pair(shape, &s[0], a, i);
     if (columns_of(shape) > 2) {
-        add_at(shape, &s[2], a, i + 2u * KERNEL_VECTOR, false);
-        add_at(shape, &s[3], a, i + 3u * KERNEL_VECTOR, true);
+        add_pair(shape, &s[2], a, i + FLOATS);
     }
 }
 
-/* Elements that are walked once per group of columns: four arrays of them are
- * in the nearest cache the second time. */
-#define CHUNK 512u
+/* Bytes of an array that are walked once per group of columns: those of four
+ * arrays are in the nearest cache the second time. */
+#define CHUNK 4096u
 
 ISA_INLINE void sum_chunk(unsigned shape, const struct arrays *a, size_t from,
     size_t to, bool fresh, struct kernel_lanes *lanes)
@@ -312,18 +341,18 @@ ISA_INLINE void sum_chunk(unsigned shape, const struct arrays *a, size_t from,
     for (size_t first = 0; first < KERNEL_WIDTH; first += step) {
         struct column s[4] = { { .gg = { 0 } } };
         if (!fresh) {
-            move_all(shape, true, s, first, lanes);
+            move_all(a->dtype, shape, true, s, first, lanes);
         }
+#pragma GCC unroll 2
         for (size_t i = from + first; i < to; i += KERNEL_WIDTH) {
             add_all(shape, s, a, i);
         }
-        move_all(shape, false, s, first, lanes);
+        move_all(a->dtype, shape, false, s, first, lanes);
         if (shape & KERNEL_G) {
-            put_peaks(a->dtype, &s[0], fresh, &lanes->peak[first]);
+            put_peak(peak_of(a->dtype, &s[0]), &lanes->peak);
         }
         if ((shape & KERNEL_G) && columns_of(shape) > 2) {
-            put_peaks(a->dtype, &s[2], fresh,
-                &lanes->peak[first + 2u * KERNEL_VECTOR]);
+            put_peak(peak_of(a->dtype, &s[2]), &lanes->peak);
         }
     }
 }
@@ -331,8 +360,11 @@ ISA_INLINE void sum_chunk(unsigned shape, const struct arrays *a, size_t from,
 ISA_INLINE void sum(unsigned shape, const struct arrays *a, size_t n,
     bool fresh, struct kernel_lanes *lanes)
 {
+    if (fresh) {
+        lanes->peak = 0;
+    }
     const bool one_group = columns_of(shape) * KERNEL_VECTOR == KERNEL_WIDTH;
-    const size_t chunk = one_group ? n : CHUNK;
+    const size_t chunk = one_group ? n : CHUNK / bytes_of(a->dtype);
     for (size_t i = 0; i < n; i += chunk) {
         sum_chunk(
             shape, a, i, n - i < chunk ? n : i + chunk, fresh && i == 0, lanes);
@@ -351,26 +383,39 @@ ISA_INLINE void sum(unsigned shape, const struct arrays *a, size_t n,
     X(xgg, KERNEL_X | KERNEL_BOTH_G)                                           \
     X(all, KERNEL_BOTH_X | KERNEL_BOTH_G)
 
-#define DEFINE(name, shape, type, of_dtype)                                    \
-    static void type##_##name(const void *x, const void *g, const void *x0,    \
-        const void *g0, size_t n, bool fresh, struct kernel_lanes *lanes)      \
+/* Those before an update, whose x and g are to be kept: the first one, and all
+ * that follow. */
+#define KEEPING_SHAPES(X)                                                      \
+    X(xg_kept, KERNEL_X | KERNEL_G)                                            \
+    X(all_kept, KERNEL_BOTH_X | KERNEL_BOTH_G)
+
+#define DEFINE(name, shape, type, of_dtype, keep)                              \
+    static void type##_##name(const struct kernel_operands *o, size_t n,       \
+        bool fresh, struct kernel_lanes *lanes)                                \
     {                                                                          \
-        const struct arrays a = { x, g, x0, g0, .dtype = of_dtype };           \
+        const struct arrays a = { o->x, o->g, o->x0, o->g0, o->kept_x,         \
+            o->kept_g, .dtype = of_dtype, .keeping = keep };                   \
         sum(shape, &a, n, fresh, lanes);                                       \
     }
-#define DEFINE_ALL(name, shape)                                                \
-    DEFINE(name, shape, f32, TRAJ_F32)                                         \
-    DEFINE(name, shape, f64, TRAJ_F64)                                         \
-    DEFINE(name, shape, bf16, TRAJ_BF16)                                       \
-    DEFINE(name, shape, f16, TRAJ_F16)
-SHAPES(DEFINE_ALL)
+#define DEFINE_TYPES(name, shape, keep)                                        \
+    DEFINE(name, shape, f32, TRAJ_F32, keep)                                   \
+    DEFINE(name, shape, f64, TRAJ_F64, keep)                                   \
+    DEFINE(name, shape, bf16, TRAJ_BF16, keep)                                 \
+    DEFINE(name, shape, f16, TRAJ_F16, keep)
+#define DEFINE_SUMS(name, shape) DEFINE_TYPES(name, shape, false)
+#define DEFINE_KEEPING(name, shape) DEFINE_TYPES(name, shape, true)
+SHAPES(DEFINE_SUMS)
+KEEPING_SHAPES(DEFINE_KEEPING)
+
+#define ROW 16u /* of a fixed length gcc makes vectors */
 
 static void from_bf16(const void *values, size_t n, float *ret)
 {
     size_t i = 0;
-    for (; i + FLOATS <= n; i += FLOATS) {
-        const floats f = load_floats(TRAJ_BF16, values, i);
-        memcpy(ret + i, &f, sizeof f);
+    for (; i + ROW <= n; i += ROW) {
+        for (size_t k = 0; k < ROW; k++) {
+            ret[i + k] = half_from_bf16(half_at(values, i + k));
+        }
     }
     for (; i < n; i++) {
         ret[i] = half_from_bf16(half_at(values, i));
@@ -381,7 +426,7 @@ static void from_f16(const void *values, size_t n, float *ret)
 {
     size_t i = 0;
     for (; i + FLOATS <= n; i += FLOATS) {
-        const floats f = load_floats(TRAJ_F16, values, i);
+        const floats f = KERNEL_F16((const char *)values + i * 2);
         memcpy(ret + i, &f, sizeof f);
     }
     for (; i < n; i++) {
@@ -407,6 +452,10 @@ const struct kernel_level KERNEL_LEVEL = {
         [TRAJ_F64] = { SHAPES(F64_ENTRY) },
         [TRAJ_BF16] = { SHAPES(BF16_ENTRY) },
         [TRAJ_F16] = { SHAPES(F16_ENTRY) } },
+    .keeping = { [TRAJ_F32] = { KEEPING_SHAPES(F32_ENTRY) },
+        [TRAJ_F64] = { KEEPING_SHAPES(F64_ENTRY) },
+        [TRAJ_BF16] = { KEEPING_SHAPES(BF16_ENTRY) },
+        [TRAJ_F16] = { KEEPING_SHAPES(F16_ENTRY) } },
     .from_bf16 = from_bf16,
     .from_f16 = from_f16,
     .from_float = from_float,

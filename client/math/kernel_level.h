@@ -13,13 +13,19 @@
 
 typedef double kernel_lane[KERNEL_WIDTH];
 struct kernel_lanes {
-    kernel_lane gg, xx, dd, ee, gd, ed, gg0, peak;
+    kernel_lane gg, xx, dd, ee, gd, ed, gg0;
+    double peak;
+};
+
+struct kernel_operands {
+    const void *x, *g, *x0, *g0;
+    void *kept_x, *kept_g; /* copies to be made; may be x0 and g0 */
 };
 
 /* Adds n elements, a multiple of KERNEL_WIDTH, to the lanes; to zeros if fresh.
  * Lanes that the shape has no use for are not written. */
-typedef void (*kernel_lanes_fn)(const void *x, const void *g, const void *x0,
-    const void *g0, size_t n, bool fresh, struct kernel_lanes *lanes);
+typedef void (*kernel_lanes_fn)(const struct kernel_operands *operands,
+    size_t n, bool fresh, struct kernel_lanes *lanes);
 
 /* n is any number. */
 typedef void (*kernel_to_float_fn)(const void *values, size_t n, float *ret);
@@ -42,6 +48,8 @@ struct kernel_dense {
 
 struct kernel_level {
     kernel_lanes_fn lanes[TRAJ_F16 + 1][KERNEL_SHAPES]; /* by dtype */
+    /* The same, and x and g are copied. NULL: not worth a loop of its own. */
+    kernel_lanes_fn keeping[TRAJ_F16 + 1][KERNEL_SHAPES];
     kernel_to_float_fn from_bf16;
     kernel_to_float_fn from_f16;
     kernel_to_double_fn from_float;

@@ -1,10 +1,12 @@
 /*
- * moments.c: traj_moments and traj_moments_of. Pure; any thread; no memory.
- * What is asked is checked here; moments_crew.c has the work done.
+ * moments.c: traj_moments, traj_moments_of and moments_and_keep. Pure; any
+ * thread; no memory. What is asked is checked here; moments_crew.c has the work
+ * done.
  */
-#include "error.h"
+#include "math/moments.h"
 #include <stdbool.h>
 
+#include "error.h"
 #include "held_env.h"
 #include "math/kernel.h"
 #include "math/moments_crew.h"
@@ -66,15 +68,17 @@ static enum traj_status check_arrays(
 }
 
 HELD_ENV_NOINLINE static void run(const struct traj_segment *segments,
-    size_t n_segments, unsigned shape, uint32_t threads,
-    struct traj_moments *ret_total, struct traj_moments *ret_each)
+    size_t n_segments, unsigned shape, const struct kernel_keep *keep,
+    uint32_t threads, struct traj_moments *ret_total,
+    struct traj_moments *ret_each)
 {
-    moments_crew_run(segments, n_segments, shape, threads, ret_total, ret_each);
+    moments_crew_run(
+        segments, n_segments, shape, keep, threads, ret_total, ret_each);
 }
 
-enum traj_status traj_moments_of(const struct traj_segment *segments,
-    size_t n_segments, uint32_t threads, struct traj_moments *ret_total,
-    struct traj_moments *ret_each)
+enum traj_status moments_and_keep(const struct traj_segment *segments,
+    size_t n_segments, const struct kernel_keep *keep, uint32_t threads,
+    struct traj_moments *ret_total, struct traj_moments *ret_each)
 {
     if (ret_total == NULL || (segments == NULL && n_segments > 0)) {
         return error_set(TRAJ_EINVAL, "moments: %s is NULL",
@@ -91,10 +95,18 @@ enum traj_status traj_moments_of(const struct traj_segment *segments,
     }
     struct held_env held;
     held_env_take(&held);
-    run(segments, n_segments, kernel_shape(arrays), threads, ret_total,
+    run(segments, n_segments, kernel_shape(arrays), keep, threads, ret_total,
         ret_each);
     held_env_give_back(&held);
     return TRAJ_OK;
+}
+
+enum traj_status traj_moments_of(const struct traj_segment *segments,
+    size_t n_segments, uint32_t threads, struct traj_moments *ret_total,
+    struct traj_moments *ret_each)
+{
+    return moments_and_keep(
+        segments, n_segments, NULL, threads, ret_total, ret_each);
 }
 
 enum traj_status traj_moments(enum traj_dtype dtype, size_t n, const void *x,

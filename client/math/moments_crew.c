@@ -40,7 +40,8 @@ struct done {
 };
 
 struct crew {
-    const struct traj_segment *segments; /* borrowed, as ret_each is */
+    const struct traj_segment *segments; /* borrowed, as all it points to */
+    const struct kernel_keep *keep;      /* NULL, or one for each */
     size_t n_segments;
     unsigned shape;
     struct traj_moments *ret_each;
@@ -94,18 +95,24 @@ static bool take(struct crew *crew, struct job *ret_job)
     return more;
 }
 
+static const struct kernel_keep *keep_of(const struct crew *crew, size_t i)
+{
+    return crew->keep != NULL ? &crew->keep[i] : NULL;
+}
+
 static void do_job(
     const struct crew *crew, const struct job *job, struct moments_sum *sum)
 {
     if (job->n_segments == 0) {
         moments_sum_elements(&crew->segments[job->segment], crew->shape,
-            job->first, job->n, sum);
+            keep_of(crew, job->segment), job->first, job->n, sum);
         return;
     }
     for (size_t i = job->segment; i < job->segment + job->n_segments; i++) {
         const struct traj_segment *segment = &crew->segments[i];
         struct moments_sum own = { .peak = 0 };
-        moments_sum_elements(segment, crew->shape, 0, segment->n, &own);
+        moments_sum_elements(
+            segment, crew->shape, keep_of(crew, i), 0, segment->n, &own);
         moments_sum_merge(sum, &own);
         if (crew->ret_each != NULL) {
             moments_sum_report(crew->shape, &own, &crew->ret_each[i]);
@@ -206,11 +213,12 @@ static uint32_t useful_threads(
 }
 
 void moments_crew_run(const struct traj_segment *segments, size_t n_segments,
-    unsigned shape, uint32_t threads, struct traj_moments *ret_total,
-    struct traj_moments *ret_each)
+    unsigned shape, const struct kernel_keep *keep, uint32_t threads,
+    struct traj_moments *ret_total, struct traj_moments *ret_each)
 {
     struct crew crew;
     crew.segments = segments;
+    crew.keep = keep;
     crew.n_segments = n_segments;
     crew.shape = shape;
     crew.ret_each = ret_each;

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "math/kernel.h"
 #include "traj.h"
 
 /* Elements that two threads take turns for: more than the start of one costs,
@@ -20,11 +21,11 @@
 
 #define CREW_THREADS_MAX 64u
 
-/* shape is a kernel_shape; each segment of n > 0 has its arrays. ret_each is
- * NULL or has n_segments elements. Blocks till all is done; in the default
- * floating-point environment. */
+/* shape is a kernel_shape; each segment of n > 0 has its arrays. keep and
+ * ret_each are NULL or have n_segments elements. Blocks till all is done; in
+ * the default floating-point environment. */
 void moments_crew_run(const struct traj_segment *segments, size_t n_segments,
-    unsigned shape, uint32_t threads, struct traj_moments *ret_total,
-    struct traj_moments *ret_each);
+    unsigned shape, const struct kernel_keep *keep, uint32_t threads,
+    struct traj_moments *ret_total, struct traj_moments *ret_each);
 
 #endif

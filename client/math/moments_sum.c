@@ -39,12 +39,12 @@ static void count_special(enum traj_dtype dtype, const char *values, size_t n,
  * counting costs nothing until there are some. */
 static void add_block(const struct traj_segment *segment, unsigned shape,
     const void *const array[static KERNEL_ARRAYS], size_t n,
-    struct moments_sum *sum)
+    const struct kernel_keep *keep, struct moments_sum *sum)
 {
     const enum traj_dtype grad_dtype =
         segment->grad_dtype != 0 ? segment->grad_dtype : segment->dtype;
     struct kernel_sums s;
-    kernel_sum(segment->dtype, grad_dtype, shape, array, n, &s);
+    kernel_sum(segment->dtype, grad_dtype, shape, array, n, keep, &s);
     sum_add(&sum->gg, s.gg);
     sum_add(&sum->xx, s.xx);
     sum_add(&sum->dd, s.dd);
@@ -62,7 +62,8 @@ static void add_block(const struct traj_segment *segment, unsigned shape,
 }
 
 void moments_sum_elements(const struct traj_segment *segment, unsigned shape,
-    size_t first, size_t n, struct moments_sum *sum)
+    const struct kernel_keep *keep, size_t first, size_t n,
+    struct moments_sum *sum)
 {
     const char *const base[KERNEL_ARRAYS] = { segment->x, segment->g,
         segment->x0, segment->g0 };
@@ -80,9 +81,15 @@ void moments_sum_elements(const struct traj_segment *segment, unsigned shape,
                 array[k] = base[k] + i * (k % 2 == 0 ? x_bytes : g_bytes);
             }
         }
+        struct kernel_keep kept = { .x = NULL };
+        if (keep != NULL) {
+            kept.x = (char *)keep->x + i * x_bytes;
+            kept.g = (char *)keep->g + i * g_bytes;
+        }
         const size_t left = first + n - i;
         add_block(segment, shape, array,
-            left < KERNEL_BLOCK ? left : KERNEL_BLOCK, sum);
+            left < KERNEL_BLOCK ? left : KERNEL_BLOCK,
+            keep != NULL ? &kept : NULL, sum);
     }
 }
 

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "math/kernel.h"
 #include "sum.h"
 #include "traj.h"
 
@@ -20,9 +21,11 @@ struct moments_sum {
 };
 
 /* Adds elements first .. first + n - 1 of the segment. shape is a
- * kernel_shape, and the segment has its arrays; 0 adds nothing. */
+ * kernel_shape, and the segment has its arrays; 0 adds nothing. keep: NULL, or
+ * where the segment's x and g are copied, these elements of them. */
 void moments_sum_elements(const struct traj_segment *segment, unsigned shape,
-    size_t first, size_t n, struct moments_sum *sum);
+    const struct kernel_keep *keep, size_t first, size_t n,
+    struct moments_sum *sum);
 
 void moments_sum_merge(struct moments_sum *sum, const struct moments_sum *more);
 

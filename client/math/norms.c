@@ -84,7 +84,7 @@ static double l2_of(const struct values *a)
     const bool differs = a->x0 != NULL;
     struct moments_sum s = { .peak = 0 };
     moments_sum_elements(
-        &segment, differs ? KERNEL_BOTH_X : KERNEL_X, 0, segment.n, &s);
+        &segment, differs ? KERNEL_BOTH_X : KERNEL_X, NULL, 0, segment.n, &s);
     const double sq = sum_value(differs ? &s.dd : &s.xx);
     if (sq > 0x1p-800 && sq < 0x1p+1000) {
         return sqrt(sq);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "math/element.h"
+#include "math/moments.h"
 
 #define ALIGNMENT 64u
 
@@ -65,9 +66,10 @@ bool arrays_init(struct arrays *arrays,
     a.memory = bytes > 0 ? aligned_alloc(ALIGNMENT, bytes) : NULL;
     a.segment = calloc(n, sizeof *a.segment);
     a.view = calloc(n, sizeof *a.view);
+    a.keep = calloc(n, sizeof *a.keep);
     a.table = calloc(n * KEPT_KINDS, sizeof *a.table);
     if (a.memory == NULL || a.segment == NULL || a.view == NULL ||
-        a.table == NULL) {
+        a.keep == NULL || a.table == NULL) {
         arrays_done(&a);
         return false;
     }
@@ -84,6 +86,7 @@ void arrays_done(struct arrays *arrays)
     free(arrays->memory);
     free(arrays->segment);
     free(arrays->view);
+    free(arrays->keep);
     free(arrays->table);
 }
 
@@ -91,14 +94,6 @@ void arrays_keep_param(const struct arrays *arrays, enum kept kind)
 {
     for (size_t i = 0; i < arrays->n; i++) {
         memcpy(arrays->copy[kind][i], arrays->segment[i].param,
-            bytes_of(&arrays->segment[i]));
-    }
-}
-
-void arrays_keep_grad(const struct arrays *arrays)
-{
-    for (size_t i = 0; i < arrays->n; i++) {
-        memcpy(arrays->copy[KEPT_GRAD][i], arrays->segment[i].grad,
             bytes_of(&arrays->segment[i]));
     }
 }
@@ -133,9 +128,7 @@ static const void *operand_of(
     return NULL;
 }
 
-enum traj_status arrays_moments(const struct arrays *arrays,
-    struct operands operands, uint32_t threads, struct traj_moments *ret_total,
-    struct traj_moments *ret_each)
+static void set_view(const struct arrays *arrays, struct operands operands)
 {
     void *const *params = arrays->copy[KEPT_PARAM];
     void *const *grads = arrays->copy[KEPT_GRAD];
@@ -153,6 +146,28 @@ enum traj_status arrays_moments(const struct arrays *arrays,
                 operands.g0 == OPERAND_OWN ? own : grads, i),
         };
     }
+}
+
+enum traj_status arrays_moments(const struct arrays *arrays,
+    struct operands operands, uint32_t threads, struct traj_moments *ret_total,
+    struct traj_moments *ret_each)
+{
+    set_view(arrays, operands);
     return traj_moments_of(
         arrays->view, arrays->n, threads, ret_total, ret_each);
+}
+
+enum traj_status arrays_moments_and_keep(const struct arrays *arrays,
+    enum operand before, uint32_t threads, struct traj_moments *ret_total,
+    struct traj_moments *ret_each)
+{
+    set_view(arrays,
+        (struct operands){ OPERAND_TRAINER, OPERAND_TRAINER, before, before });
+    for (size_t i = 0; i < arrays->n; i++) {
+        arrays->keep[i] =
+            (struct kernel_keep){ .x = arrays->copy[KEPT_PARAM][i],
+                .g = arrays->copy[KEPT_GRAD][i] };
+    }
+    return moments_and_keep(
+        arrays->view, arrays->n, arrays->keep, threads, ret_total, ret_each);
 }

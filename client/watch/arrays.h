@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "math/kernel.h"
 #include "traj.h"
 
 /* What can be kept of each array; the first two always are. */
@@ -25,6 +26,7 @@ struct arrays {
     void *memory;              /* owned: all copies */
     void **table;              /* owned: what copy points into */
     struct traj_segment *view; /* owned: for traj_moments_of */
+    struct kernel_keep *keep;  /* owned: for moments_and_keep */
 };
 
 /* kinds: bits 1 << enum kept. false: out of memory, nothing to be freed. */
@@ -32,9 +34,8 @@ bool arrays_init(struct arrays *arrays,
     const struct traj_watch_segment *segments, size_t n, unsigned kinds);
 void arrays_done(struct arrays *arrays);
 
-/* The trainer's parameters, or gradients, into the copies of a kind. */
+/* The trainer's parameters into the copies of a kind. */
 void arrays_keep_param(const struct arrays *arrays, enum kept kind);
-void arrays_keep_grad(const struct arrays *arrays);
 /* The copies of a kind into the trainer's parameters. */
 void arrays_put_param(const struct arrays *arrays, enum kept kind);
 void arrays_swap(struct arrays *arrays, enum kept a, enum kept b);
@@ -53,6 +54,13 @@ struct operands {
 /* As traj_moments_of. */
 TRAJ_CHECK enum traj_status arrays_moments(const struct arrays *arrays,
     struct operands operands, uint32_t threads, struct traj_moments *ret_total,
+    struct traj_moments *ret_each);
+
+/* Of the trainer's parameters and gradients, which are then KEPT_PARAM and
+ * KEPT_GRAD, looking back at what those were (OPERAND_COPY) or not
+ * (OPERAND_NONE). On failure they are as before. */
+TRAJ_CHECK enum traj_status arrays_moments_and_keep(const struct arrays *arrays,
+    enum operand before, uint32_t threads, struct traj_moments *ret_total,
     struct traj_moments *ret_each);
 
 #endif

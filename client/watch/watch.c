@@ -207,15 +207,11 @@ enum traj_status traj_before_update(traj_watch *watch, struct traj_step *step)
     }
     const enum operand before =
         watch->has_previous ? OPERAND_COPY : OPERAND_NONE;
-    const struct operands operands = { OPERAND_TRAINER, OPERAND_TRAINER, before,
-        before };
-    status = arrays_moments(&watch->arrays, operands, watch->options.threads,
-        &watch->back, watch->groups.before);
+    status = arrays_moments_and_keep(&watch->arrays, before,
+        watch->options.threads, &watch->back, watch->groups.before);
     if (status != TRAJ_OK) {
         return status;
     }
-    arrays_keep_param(&watch->arrays, KEPT_PARAM);
-    arrays_keep_grad(&watch->arrays);
     watch->open_step = true;
     fill_before(&watch->back, step);
     return TRAJ_OK;

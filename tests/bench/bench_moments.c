@@ -1,13 +1,15 @@
 /*
  * bench_moments: traj_moments in GB/s beside a plain read of the same arrays,
- * and beside the way with BLAS: copy, axpy and nrm2 per norm. Then a list of
- * segments beside one flat array, and two threads beside one. What is compared
- * takes turns; printed are medians of the turns, and the median of the ratios
- * of turns side by side, which a busy machine leaves alone. One JSON line per
- * row.
+ * with one thread and with two, and beside the way with BLAS: copy, axpy and
+ * nrm2 per norm. Then a list of segments beside one flat array. What is
+ * compared takes turns; printed are the best turn and the median of the turns,
+ * the ratio of the best, and the median of the ratios of turns side by side,
+ * which a busy machine leaves alone. Time is that of the processor: for two
+ * threads GB/s are what both would read at once. One JSON line per row.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,15 +44,18 @@ struct job {
     float *scratch; /* for BLAS */
     const struct blas *blas;
     struct traj_segment segment[SEGMENTS]; /* the same arrays, cut */
+    traj_watch *watch;                     /* of x and g */
 };
 
 static volatile uint64_t sink;
 static volatile double sink_double;
 
-static double now_ns(void)
+/* Of the processor, all threads together: whoever else wants it is not our
+ * price. */
+static double cpu_ns(void)
 {
     struct timespec t = { 0 };
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
     return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
 }
 
@@ -103,6 +108,39 @@ static void plain_read(const struct job *job)
                 job->array[k], job->n * kernel_element_bytes(job->dtype));
         }
     }
+}
+
+/* The same, shared out to two threads as the moments are. */
+static void *read_first_half(void *argument)
+{
+    const struct job *job = argument;
+    for (size_t k = 0; k < 4; k++) {
+        if (job->array[k] != NULL) {
+            sink = read_bytes(
+                job->array[k], job->n / 2 * kernel_element_bytes(job->dtype));
+        }
+    }
+    return NULL;
+}
+
+static void plain_read_by_two(const struct job *job)
+{
+    struct job first = *job;
+    struct job second = *job;
+    pthread_t thread;
+    second.n = job->n - job->n / 2;
+    for (size_t k = 0; k < 4; k++) {
+        second.array[k] =
+            job->array[k] == NULL
+                ? NULL
+                : (char *)job->array[k] +
+                      job->n / 2 * kernel_element_bytes(job->dtype);
+    }
+    if (pthread_create(&thread, NULL, read_first_half, &first) != 0) {
+        abort();
+    }
+    plain_read(&second);
+    (void)pthread_join(thread, NULL);
 }
 
 static void our_pass(const struct job *job)
@@ -174,16 +212,16 @@ static void blas_way(const struct job *job)
     sink_double = sum;
 }
 
-/* ns of one call. */
+/* ns of one call, summed over its threads. */
 static double turn(void (*work)(const struct job *), const struct job *job)
 {
-    double started = now_ns();
+    double started = cpu_ns();
     size_t calls = 0;
     double elapsed = 0;
     do {
         work(job);
         calls++;
-        elapsed = now_ns() - started;
+        elapsed = cpu_ns() - started;
     } while (elapsed < TURN_NS);
     return elapsed / (double)calls;
 }
@@ -202,8 +240,9 @@ static double median(double *values)
 }
 
 struct timing {
-    double base_ns, ns; /* medians */
-    double faster;      /* the median of base_ns/ns of turns side by side */
+    double base_ns, ns;           /* medians */
+    double best_base_ns, best_ns; /* the quickest turns */
+    double faster; /* the median of base_ns/ns of turns side by side */
 };
 
 static struct timing compare(const struct job *job,
@@ -215,9 +254,12 @@ static struct timing compare(const struct job *job,
         works[i] = turn(work, job);
         ratios[i] = bases[i] / works[i];
     }
-    return (struct timing){
+    struct timing t = {
         .base_ns = median(bases), .ns = median(works), .faster = median(ratios)
     };
+    t.best_base_ns = bases[0]; /* now sorted */
+    t.best_ns = works[0];
+    return t;
 }
 
 static const char *type_name(enum traj_dtype dtype)
@@ -229,45 +271,42 @@ static const char *type_name(enum traj_dtype dtype)
     return names[dtype];
 }
 
-static void measure(const struct job *job)
+/* Beside reading, with one thread or two. */
+static void measure_read(const struct job *job, int threads)
 {
-    const int with_blas = job->blas->name != NULL && job->dtype == TRAJ_F32;
-    const double bytes = (double)job->bytes;
+    const double bytes = (double)job->bytes * threads;
     const char *type = type_name(job->dtype);
-    const struct timing t = compare(job, plain_read, our_pass);
-    const struct timing b = with_blas ? compare(job, blas_way, our_pass)
-                                      : (struct timing){ .faster = 0 };
-    printf("%-8s %-4s %9zu %9.1f %9.1f %7.0f%%", job->name, type, job->n,
-        bytes / t.base_ns, bytes / t.ns, 100 * t.faster);
-    if (with_blas) {
-        printf(" %9.1f %8.1fx\n", bytes / b.base_ns, b.faster);
-    } else {
-        printf(" %9s %9s\n", "-", "-");
-    }
+    const struct timing t =
+        compare(job, threads > 1 ? plain_read_by_two : plain_read,
+            threads > 1 ? two_threads_pass : our_pass);
+    const double best = t.best_base_ns / t.best_ns;
+    printf("%-6s %-4s %9zu %3d %8.1f %8.1f %8.1f %8.1f %7.0f%% %7.0f%%\n",
+        job->name, type, job->n, threads, bytes / t.best_base_ns,
+        bytes / t.base_ns, bytes / t.best_ns, bytes / t.ns, 100 * best,
+        100 * t.faster);
     printf("{\"bench\":\"moments\",\"arrays\":\"%s\",\"dtype\":\"%s\","
-           "\"n\":%zu,\"read_gbps\":%.2f,\"moments_gbps\":%.2f,"
-           "\"of_read\":%.3f",
-        job->name, type, job->n, bytes / t.base_ns, bytes / t.ns, t.faster);
-    if (with_blas) {
-        printf(",\"blas_gbps\":%.2f,\"of_blas\":%.2f", bytes / b.base_ns,
-            b.faster);
-    }
-    puts("}");
+           "\"n\":%zu,\"threads\":%d,\"best_read_gbps\":%.2f,"
+           "\"read_gbps\":%.2f,\"best_gbps\":%.2f,\"moments_gbps\":%.2f,"
+           "\"best_of_read\":%.3f,\"of_read\":%.3f}\n",
+        job->name, type, job->n, threads, bytes / t.best_base_ns,
+        bytes / t.base_ns, bytes / t.best_ns, bytes / t.ns, best, t.faster);
     fflush(stdout);
 }
 
-/* work beside the plain pass over the same arrays. */
-static void measure_way(
-    const struct job *job, const char *way, void (*work)(const struct job *))
+/* Of two ways over the same arrays. */
+static void measure_way(const struct job *job, const char *way,
+    void (*base)(const struct job *), void (*work)(const struct job *))
 {
     const double bytes = (double)job->bytes;
-    const struct timing t = compare(job, our_pass, work);
-    printf("%-13s %-4s %9zu %9.1f %9.1f %7.2fx\n", way, type_name(job->dtype),
-        job->n, bytes / t.base_ns, bytes / t.ns, t.faster);
-    printf("{\"bench\":\"moments\",\"way\":\"%s\",\"dtype\":\"%s\","
-           "\"n\":%zu,\"flat_gbps\":%.2f,\"gbps\":%.2f,\"faster\":%.3f}\n",
-        way, type_name(job->dtype), job->n, bytes / t.base_ns, bytes / t.ns,
+    const struct timing t = compare(job, base, work);
+    printf("%-24s %-6s %-4s %9zu %8.1f %8.1f %7.2fx\n", way, job->name,
+        type_name(job->dtype), job->n, bytes / t.base_ns, bytes / t.ns,
         t.faster);
+    printf("{\"bench\":\"moments\",\"way\":\"%s\",\"arrays\":\"%s\","
+           "\"dtype\":\"%s\",\"n\":%zu,\"base_gbps\":%.2f,\"gbps\":%.2f,"
+           "\"faster\":%.3f}\n",
+        way, job->name, type_name(job->dtype), job->n, bytes / t.base_ns,
+        bytes / t.ns, t.faster);
     fflush(stdout);
 }
 
@@ -322,51 +361,123 @@ static void cut(struct job *job)
     }
 }
 
-static void measure_size(
-    enum traj_dtype dtype, size_t n, const struct blas *blas)
+/* Sets of arrays, bit k for array k. */
+static const struct set {
+    const char *name;
+    unsigned arrays;
+    size_t count;
+} sets[] = { { "g", 2, 1 }, { "x,g", 3, 2 }, { "g,g0", 10, 2 },
+    { "all", 15, 4 } };
+#define SETS (sizeof sets / sizeof sets[0])
+
+static void fill_all(enum traj_dtype dtype, size_t n, void *array[static 4])
 {
-    static const struct {
-        const char *name;
-        unsigned arrays; /* bit k: array k */
-        size_t count;
-    } shapes[] = { { "g", 2, 1 }, { "x,g", 3, 2 }, { "g,g0", 10, 2 },
-        { "all", 15, 4 } };
-    void *array[4];
     for (size_t k = 0; k < 4; k++) {
         array[k] = fill(dtype, n);
     }
-    float *scratch = fill(TRAJ_F32, n);
-    for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++) {
-        struct job job = { .name = shapes[s].name,
-            .dtype = dtype,
-            .n = n,
-            .bytes = shapes[s].count * n * kernel_element_bytes(dtype),
-            .scratch = scratch,
-            .blas = blas };
-        for (size_t k = 0; k < 4; k++) {
-            job.array[k] = shapes[s].arrays & (1u << k) ? array[k] : NULL;
-        }
-        measure(&job);
+}
+
+static struct job job_of(const struct set *set, enum traj_dtype dtype, size_t n,
+    void *const array[static 4])
+{
+    struct job job = { .name = set->name,
+        .dtype = dtype,
+        .n = n,
+        .bytes = set->count * n * kernel_element_bytes(dtype) };
+    for (size_t k = 0; k < 4; k++) {
+        job.array[k] = set->arrays & (1u << k) ? array[k] : NULL;
     }
-    free(scratch);
+    return job;
+}
+
+static void free_all(void *array[static 4])
+{
     for (size_t k = 0; k < 4; k++) {
         free(array[k]);
     }
 }
 
-static void measure_ways(enum traj_dtype dtype, size_t n)
+static void measure_size(enum traj_dtype dtype, size_t n, int threads)
 {
-    struct job job = { .name = "all", .dtype = dtype, .n = n };
-    job.bytes = 4 * n * kernel_element_bytes(dtype);
-    for (size_t k = 0; k < 4; k++) {
-        job.array[k] = fill(dtype, n);
+    void *array[4];
+    fill_all(dtype, n, array);
+    for (size_t s = 0; s < SETS; s++) {
+        const struct job job = job_of(&sets[s], dtype, n, array);
+        for (int t = 1; t <= threads; t++) {
+            measure_read(&job, t);
+        }
     }
+    free_all(array);
+}
+
+static void measure_blas(size_t n, const struct blas *blas)
+{
+    void *array[4];
+    fill_all(TRAJ_F32, n, array);
+    float *scratch = fill(TRAJ_F32, n);
+    for (size_t s = 0; s < SETS; s++) {
+        struct job job = job_of(&sets[s], TRAJ_F32, n, array);
+        job.blas = blas;
+        job.scratch = scratch;
+        measure_way(&job, "BLAS, moments", blas_way, our_pass);
+    }
+    free(scratch);
+    free_all(array);
+}
+
+static void measure_segments(enum traj_dtype dtype, size_t n)
+{
+    void *array[4];
+    fill_all(dtype, n, array);
+    struct job job = job_of(&sets[SETS - 1], dtype, n, array);
     cut(&job);
-    measure_way(&job, "200 segments", segments_pass);
-    measure_way(&job, "two threads", two_threads_pass);
-    for (size_t k = 0; k < 4; k++) {
-        free(job.array[k]);
+    measure_way(&job, "flat, 200 segments", our_pass, segments_pass);
+    free_all(array);
+}
+
+/* ---- a step under a watch ------------------------------------------------ */
+
+static void two_passes(const struct job *job)
+{
+    our_pass(job);
+    our_pass(job);
+}
+
+/* Two passes, and copies of the parameters and the gradient. */
+static void watched_step(const struct job *job)
+{
+    struct traj_step step;
+    traj_step_init(&step);
+    if (traj_before_update(job->watch, &step) != TRAJ_OK ||
+        traj_after_update(job->watch, &step) != TRAJ_OK) {
+        abort();
     }
+    sink_double = step.grad_sq;
+}
+
+static void measure_watch(size_t n)
+{
+    void *array[4];
+    fill_all(TRAJ_F32, n, array);
+    struct job job = job_of(&sets[SETS - 1], TRAJ_F32, n, array);
+    struct traj_watch_options options = TRAJ_WATCH_INIT;
+    options.dtype = TRAJ_F32;
+    options.n = n;
+    options.param = array[0];
+    options.grad = array[1];
+    if (traj_watch_open(NULL, &options, &job.watch) != TRAJ_OK) {
+        abort();
+    }
+    const struct timing t = compare(&job, two_passes, watched_step);
+    printf("%9zu %12.0f %12.0f %12.0f %12.0f %7.2f\n", n, t.best_base_ns,
+        t.base_ns, t.best_ns, t.ns, 1 / t.faster);
+    printf("{\"bench\":\"moments\",\"watch\":\"f32\",\"n\":%zu,"
+           "\"best_passes_ns\":%.0f,\"passes_ns\":%.0f,\"best_step_ns\":%.0f,"
+           "\"step_ns\":%.0f,\"of_passes\":%.3f}\n",
+        n, t.best_base_ns, t.base_ns, t.best_ns, t.ns, 1 / t.faster);
+    fflush(stdout);
+    traj_watch_close(job.watch);
+    free_all(array);
 }
 
 /* A BLAS of the machine, if it has one: the product needs none. */
@@ -390,32 +501,43 @@ static struct blas find_blas(void)
     return (struct blas){ .name = NULL };
 }
 
+/* The largest by bytes: all types from memory, not from a cache. */
+#define FROM_MEMORY ((size_t)1 << 27)
+
 int main(void)
 {
-    static const size_t sizes[] = { 1024, 16384, 1u << 20, 1u << 24 };
+    static const size_t sizes[] = { 1024, 16384, 1u << 20 };
     static const enum traj_dtype dtypes[] = { TRAJ_F32, TRAJ_F64, TRAJ_BF16,
         TRAJ_F16 };
     (void)setenv("OPENBLAS_NUM_THREADS", "1", 1);
     const struct blas blas = find_blas();
-    printf("traj_moments beside a plain read of the same memory, and beside "
-           "the norms by BLAS\n(%s, one thread, norms only); GB/s, medians of "
-           "%d turns\n\n",
-        blas.name != NULL ? blas.name : "not installed: left out", TURNS);
-    printf("%-8s %-4s %9s %9s %9s %8s %9s %9s\n", "arrays", "", "n", "read",
-        "moments", "of read", "BLAS", "faster");
+    printf("traj_moments beside a plain read of the same memory; GB/s, the "
+           "best and the median of %d turns\n\n",
+        TURNS);
+    printf("%-6s %-4s %9s %3s %8s %8s %8s %8s %8s %8s\n", "arrays", "", "n",
+        "thr", "read", "median", "moments", "median", "of best", "median");
+    for (size_t k = 0; k < sizeof dtypes / sizeof dtypes[0]; k++) {
+        measure_size(
+            dtypes[k], FROM_MEMORY / kernel_element_bytes(dtypes[k]), 2);
+    }
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         for (size_t k = 0; k < sizeof dtypes / sizeof dtypes[0]; k++) {
-            /* The largest by bytes: all types from memory, not from a cache. */
-            const size_t bytes = kernel_element_bytes(dtypes[k]);
-            const size_t n =
-                sizes[i] >> 24 != 0 ? sizes[i] * 8 / bytes : sizes[i];
-            measure_size(dtypes[k], n, &blas);
+            measure_size(dtypes[k], sizes[i], 1);
         }
     }
-    printf("\n%-13s %-4s %9s %9s %9s %8s\n", "four arrays", "", "n", "flat, 1",
-        "so", "faster");
-    for (size_t k = 0; k < sizeof dtypes / sizeof dtypes[0]; k++) {
-        measure_ways(dtypes[k], 1u << 24);
+    printf("\none thread; norms by BLAS: %s\n%-24s %-6s %-4s %9s %8s %8s %8s\n",
+        blas.name != NULL ? blas.name : "not installed, left out",
+        "from and to", "arrays", "", "n", "GB/s", "GB/s", "faster");
+    for (size_t i = 0; blas.name != NULL && i < 4; i++) {
+        measure_blas(i < 3 ? sizes[i] : FROM_MEMORY / sizeof(float), &blas);
     }
+    for (size_t k = 0; k < sizeof dtypes / sizeof dtypes[0]; k++) {
+        measure_segments(dtypes[k], 1u << 24);
+    }
+    printf("\nfloat32 parameters; ns of two passes of moments, and of a step "
+           "that a watch measures\n%9s %12s %12s %12s %12s %7s\n",
+        "n", "passes", "median", "step", "median", "ratio");
+    measure_watch(75852);
+    measure_watch(10000000);
     return 0;
 }

@@ -21,6 +21,7 @@
 #include <cmocka.h>
 
 #include "../lib/moment_arrays.h"
+#include "math/moments.h"
 #include "math/moments_crew.h"
 #include "traj.h"
 
@@ -145,6 +146,47 @@ static void test_the_result_is_the_same_for_any_number_of_threads(void **state)
     assert_int_equal(unblocked, 0);
 }
 
+static void test_copies_are_kept_whole_by_any_number_of_threads(void **state)
+{
+    (void)state;
+    struct large l = large_arrays();
+    char *copy[2] = { malloc(2 * LARGE), malloc(2 * LARGE) };
+    assert_true(copy[0] != NULL && copy[1] != NULL);
+    const struct kernel_keep keep[2] = { { copy[0], copy[1] },
+        { copy[0] + 2 * 1000, copy[1] + 2 * 1000 } };
+    struct traj_moments plain;
+    assert_int_equal(traj_moments_of(l.segments, 2, 1, &plain, NULL), TRAJ_OK);
+    for (uint32_t threads = 1; threads < 5; threads += 3) {
+        struct traj_moments m;
+        memset(copy[0], 0, 2 * LARGE);
+        memset(copy[1], 0, 2 * LARGE);
+        assert_int_equal(
+            moments_and_keep(l.segments, 2, keep, threads, &m, NULL), TRAJ_OK);
+        assert_memory_equal(&plain, &m, sizeof m);
+        assert_int_equal(memcmp(copy[0], l.memory[0], 2 * LARGE), 0);
+        assert_int_equal(memcmp(copy[1], l.memory[1], 2 * LARGE), 0);
+    }
+    free(copy[0]);
+    free(copy[1]);
+}
+
+static void test_what_is_refused_is_not_kept(void **state)
+{
+    (void)state;
+    const float x[2] = { 1, 2 };
+    const struct traj_segment segments[2] = {
+        { .dtype = TRAJ_F32, .n = 2, .x = x, .g = x },
+        { .dtype = TRAJ_F32, .n = 2, .x = x },
+    };
+    float copy[4] = { 0 };
+    const struct kernel_keep keep[2] = { { copy, copy + 2 },
+        { copy, copy + 2 } };
+    struct traj_moments m;
+    assert_int_equal(
+        moments_and_keep(segments, 2, keep, 1, &m, NULL), TRAJ_ENOGRAD);
+    assert_true(copy[0] == 0 && copy[2] == 0);
+}
+
 static void test_short_arrays_start_no_thread(void **state)
 {
     (void)state;
@@ -234,6 +276,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_result_is_the_same_for_any_number_of_threads),
+        cmocka_unit_test(test_copies_are_kept_whole_by_any_number_of_threads),
+        cmocka_unit_test(test_what_is_refused_is_not_kept),
         cmocka_unit_test(test_short_arrays_start_no_thread),
         cmocka_unit_test(test_fewer_threads_do_where_none_can_be_started),
         cmocka_unit_test(test_signals_of_the_caller_are_as_before),

@@ -125,6 +125,52 @@ static void test_a_step_is_filled_in(void **state)
     traj_watch_close(t.watch);
 }
 
+/* Longer than a block of the sums, with an end that fills no row. */
+#define LONG 5003
+
+static void test_long_arrays_are_measured_as_by_hand(void **state)
+{
+    (void)state;
+    static float x[LONG], g[LONG], x0[LONG], g0[LONG];
+    for (size_t i = 0; i < LONG; i++) {
+        x[i] = x0[i] = 1 + (float)i / LONG;
+        g[i] = g0[i] = x[i] * x[i];
+    }
+    struct traj_watch_options options = TRAJ_WATCH_INIT;
+    options.dtype = TRAJ_F32;
+    options.n = LONG;
+    options.param = x;
+    options.grad = g;
+    traj_watch *watch = NULL;
+    assert_int_equal(traj_watch_open(NULL, &options, &watch), TRAJ_OK);
+    struct traj_step step;
+    for (uint64_t k = 0; k < 3; k++) {
+        struct traj_moments back, after;
+        traj_step_init(&step);
+        step.step = k;
+        assert_int_equal(
+            traj_moments(TRAJ_F32, LONG, x, g, x0, g0, &back), TRAJ_OK);
+        assert_int_equal(traj_before_update(watch, &step), TRAJ_OK);
+        assert_true(k == 0 || step.dgrad_sq == back.dgrad_sq);
+        assert_true(k == 0 || step.dgrad_delta == back.dgrad_delta);
+        assert_true(k == 0 || step.grad_prev == back.grad_prev);
+        memcpy(x0, x, sizeof x);
+        memcpy(g0, g, sizeof g);
+        for (size_t i = 0; i < LONG; i++) {
+            x[i] -= g[i] / 64;
+        }
+        assert_int_equal(
+            traj_moments(TRAJ_F32, LONG, x, g, x0, g0, &after), TRAJ_OK);
+        assert_int_equal(traj_after_update(watch, &step), TRAJ_OK);
+        assert_true(step.delta_sq == after.delta_sq);
+        assert_true(step.grad_delta == after.grad_delta);
+        for (size_t i = 0; i < LONG; i++) {
+            g[i] = x[i] * x[i];
+        }
+    }
+    traj_watch_close(watch);
+}
+
 static void test_the_probe_is_of_the_update_just_made(void **state)
 {
     (void)state;
@@ -463,6 +509,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_step_is_filled_in),
+        cmocka_unit_test(test_long_arrays_are_measured_as_by_hand),
         cmocka_unit_test(test_the_probe_is_of_the_update_just_made),
         cmocka_unit_test(test_training_is_the_same_bit_for_bit),
         cmocka_unit_test(test_clipping_in_place_is_measured),
