@@ -129,9 +129,19 @@ static void take_events(struct tally *t, const struct records *r)
     }
 }
 
+static void take_probes(struct tally *t, const struct records *r)
+{
+    for (size_t i = 0; i < r->n; i++) {
+        t->group_probes += bits(r, i, PROBE_group) != 0;
+    }
+}
+
 static void take_records(struct tally *t, const struct records *r)
 {
     t->records[r->kind] += r->n;
+    if (r->kind == WIRE_PROBE) {
+        take_probes(t, r);
+    }
     if (r->kind == WIRE_STEP) {
         take_steps(t, r);
     }
@@ -368,17 +378,18 @@ static enum err_code walk_chunks(struct walk *w, struct err *e)
     }
 }
 
-/* A TALLY_KEYS reads what steps and events mean, and no more. */
+/* A TALLY_KEYS reads what is counted, and no more. */
 static uint64_t fields_of(enum wire_kind kind, enum tally_depth depth)
 {
     if (depth == TALLY_ALL) {
         return UINT64_MAX;
     }
     uint64_t step = 1;
-    return kind == WIRE_EVENT
-               ? step | UINT64_C(1) << EVENT_event |
-                     UINT64_C(1) << EVENT_value | UINT64_C(1) << EVENT_exit_code
-               : step;
+    if (kind == WIRE_EVENT) {
+        return step | UINT64_C(1) << EVENT_event | UINT64_C(1) << EVENT_value |
+               UINT64_C(1) << EVENT_exit_code;
+    }
+    return kind == WIRE_PROBE ? step | UINT64_C(1) << PROBE_group : step;
 }
 
 static enum err_code open_cursors(struct walk *w, struct err *e)

@@ -28,6 +28,7 @@ struct tally_gap {
 
 struct tally {
     uint64_t records[WIRE_KINDS];
+    uint64_t group_probes; /* of the PROBE records, in chunks with a body */
     uint64_t log_records;
     uint64_t log_bytes;
     uint64_t chunk_bytes;     /* of their bodies */

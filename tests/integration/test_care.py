@@ -46,7 +46,8 @@ def stopped(trajd):
     goes on; trajd has ended."""
     peers = []
     for name, n in (("a", 6000), ("b", 6000), ("c", 500)):
-        peer = Peer(trajd.ingest, name)
+        fork = {"fork_of": "a", "fork_step": "100"} if name == "c" else {}
+        peer = Peer(trajd.ingest, name, **fork)
         steps(peer, n)
         peer.deliver(frame=512)
         peers.append(peer)
@@ -113,12 +114,15 @@ def test_check_works_while_trajd_writes(trajd):
     ("UPDATE stream_progress SET log_bytes = 1 WHERE stream = 2", "count", {"run": "b"}),
     ("UPDATE stream_progress SET chunk_bytes = 1 WHERE stream = 2", "count", {"run": "b"}),
     ("UPDATE stream_progress SET finished = 0 WHERE stream = 2", "count", {"run": "b"}),
+    ("UPDATE stream_progress SET group_probes = 1 WHERE stream = 2", "count", {"run": "b"}),
     ("UPDATE stream_progress SET last_step = 1 WHERE stream = 2", "count", {"run": "b"}),
     ("DELETE FROM stream_progress WHERE stream = 2", "count", {"run": "b"}),
     ("DELETE FROM run_progress WHERE run = 2", "run", {"run": "b"}),
     ("UPDATE run SET name = 'another' WHERE id = 2", "run", {"run": "b"}),
     ("UPDATE run SET config = '{\"lr\":2}' WHERE id = 2", "run", {"run": "b"}),
     ("UPDATE run SET tags = '[' WHERE id = 2", "run", {"run": "b"}),
+    ("UPDATE run SET fork_of = 'b' WHERE id = 3", "run", {"run": "c"}),
+    ("UPDATE run SET fork_step = 5 WHERE id = 3", "run", {"run": "c"}),
     ("INSERT INTO run_tag VALUES ('x', 1, 2)", "run", {"run": "b"}),
     ("UPDATE stream SET hello = '{' WHERE id = 2", "run", {"run": "b", "attempt": 1}),
     ("UPDATE stream SET rank = 5 WHERE id = 2", "run", {"run": "b", "rank": 5}),
@@ -140,7 +144,7 @@ def test_repair_makes_all_of_it_from_the_records_and_the_hellos(stopped):
     trajd, peers = stopped
     query(trajd.db, "UPDATE stream_progress SET steps = steps + 1, lost_records = 7")
     query(trajd.db, "UPDATE stream SET hello = '{', rank = -5 WHERE id = 2")
-    query(trajd.db, "UPDATE run SET tags = '[' WHERE id = 1")
+    query(trajd.db, "UPDATE run SET tags = '[' WHERE id IN (1, 3)")
     query(trajd.db, "DELETE FROM run_progress")
     query(trajd.db, "UPDATE chunk SET kind = 9, records = 1, first_seq = 5")
     query(trajd.db, "INSERT INTO chunk SELECT NULL, stream, kind, first_seq, last_seq, least_step, "
@@ -149,7 +153,8 @@ def test_repair_makes_all_of_it_from_the_records_and_the_hellos(stopped):
                     "ORDER BY id DESC LIMIT 1")
     done("repair", trajd.db)
     assert_whole(trajd.db)
-    assert query(trajd.db, "SELECT uid FROM run ORDER BY uid") == [("a",), ("b",), ("c",)]
+    assert query(trajd.db, "SELECT uid, fork_of, fork_step FROM run ORDER BY uid") == [
+        ("a", None, None), ("b", None, None), ("c", "a", 100)]
     assert_all_there(trajd, peers)
 
 
@@ -274,6 +279,14 @@ def test_repair_takes_in_what_a_killed_trajd_left_in_its_log(trajd):
     assert list(trajd.folder.glob("trajd.db.damaged-*Z-wal"))
     assert_all_there(trajd, [peer])
     peer.close()
+
+
+def test_each_repair_keeps_what_it_replaced(stopped):
+    trajd, _ = stopped
+    for _ in range(3):
+        done("repair", trajd.db)
+    assert len(list(trajd.folder.glob("trajd.db.damaged-*Z*"))) == 3
+    assert_whole(trajd.db)
 
 
 def test_repair_does_not_look_at_tables_of_others(stopped):
