@@ -32,7 +32,13 @@ static const char sql_new_hello[] =
     "'[]')), "
     "'config', json(coalesce((SELECT config FROM run WHERE id = stream.run), "
     "'{}')), 'attempt', min(max(attempt, 1), 1000000), "
-    "'rank', min(max(rank, 0), 1000000)) WHERE id = ?1;";
+    "'rank', min(max(rank, 0), 65535), "
+    "'world', min(max(rank, 0), 65535) + 1) WHERE id = ?1;";
+/* And when what the run says is no HELLO either. */
+static const char sql_plain_hello[] =
+    "UPDATE stream SET hello = json_object('run_id', 'recovered-' || id, "
+    "'project', 'recovered', 'name', 'records without a run', "
+    "'attempt', 1, 'rank', 0) WHERE id = ?1;";
 
 /* A run that is made anew may get the number of another that is gone: nobody is
  * in any until all are placed. */
@@ -213,6 +219,9 @@ enum err_code mend_names(sqlite3 *db, FILE *out, struct err *e)
     enum err_code code = db_exec(db, sql_orphans, "mend", e);
     if (code == ERR_NONE) {
         code = each(db, sql_each, sql_new_hello, mend_hello, out, e);
+    }
+    if (code == ERR_NONE) {
+        code = each(db, sql_each, sql_plain_hello, mend_hello, out, e);
     }
     if (code == ERR_NONE) {
         code = each(db, sql_each, sql_add_run, add_run, out, e);

@@ -242,6 +242,29 @@ def test_repair_counts_what_is_lost_and_says_where(stopped):
         assert export_rows(trajd, "b", kind) == expected(peers[1], kind)
 
 
+def test_a_stream_that_nothing_names_any_more_gets_a_name(stopped):
+    """Neither the HELLO nor the run's row is one that a trainer could send."""
+    trajd, peers = stopped
+    query(trajd.db, "UPDATE stream SET hello = 'x', rank = 7, attempt = 0 WHERE id = 2")
+    query(trajd.db, "UPDATE run SET uid = 'a/../b' WHERE id = 2")
+    done("repair", trajd.db)
+    assert_whole(trajd.db)
+    assert query(trajd.db, "SELECT uid, project FROM run ORDER BY uid") == [
+        ("a", "default"), ("c", "default"), ("recovered-2", "recovered")]
+    trajd.start()
+    assert export_rows(trajd, "recovered-2", wire.STEP) == expected(peers[1], wire.STEP)
+
+
+def test_a_hello_that_does_not_read_is_made_anew_of_its_row(stopped):
+    trajd, peers = stopped
+    query(trajd.db, "UPDATE stream SET hello = 'x', rank = 7 WHERE id = 2")
+    done("repair", trajd.db)
+    assert_whole(trajd.db)
+    trajd.start()
+    assert export_rows(trajd, "b", wire.PROBE) == [
+        (attempt, 7, *rest) for attempt, _, *rest in expected(peers[1], wire.PROBE)]
+
+
 def test_a_count_that_does_not_add_up_is_not_believed(stopped):
     trajd, peers = stopped
     query(trajd.db, "UPDATE stream_progress SET committed_seq = committed_seq + (1 << 50)")
