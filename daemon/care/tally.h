@@ -14,6 +14,7 @@
 #include "care/finding.h"
 #include "pure/decode.h"
 #include "store/chunk.h"
+#include "store/records.h"
 #include "wire.h"
 
 /* Seqs that nobody has, in ranges: what lies within TALLY_GAP_NEAR records of
@@ -35,12 +36,10 @@ struct tally {
     uint64_t thinned_records; /* in chunks without a body */
     uint64_t thinned_seq;     /* of the last of them */
     uint64_t last_seq;        /* that is there */
-    uint64_t sealed_seq;      /* of the last chunk */
     uint64_t unread; /* chunks and log rows: the rest is of the others */
     bool has_step;
     uint64_t first_step;
     uint64_t last_step;
-    int64_t step_clock_ns; /* of the last STEP record that has one */
     uint64_t dropped_records;
     bool finished;
     int64_t exit_code;
@@ -51,6 +50,9 @@ struct tally {
 
 /* Seqs from..to are not there; they come in order. */
 void tally_add_gap(struct tally *tally, uint64_t from, uint64_t to);
+/* Counts records that are there: those of a kind come in order. Of their fields
+ * those that mean something to a count are kept. */
+void tally_take(struct tally *tally, const struct records *records);
 
 enum tally_depth {
     TALLY_KEYS, /* of chunks: checksums of seqs and steps, and of events */
