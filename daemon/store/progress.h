@@ -31,7 +31,7 @@ struct progress {
     bool writer_gone;
     bool finished;
     int64_t exit_code;
-    uint64_t log_records;
+    uint64_t log_records; /* without those of GROUP: see seal.c */
     uint64_t log_bytes;
 };
 

@@ -42,16 +42,23 @@ void reader_close(struct reader *reader)
     db_free(reader);
 }
 
+/* Nothing was written: to end is all that can happen. */
+static void end_transaction(struct reader *reader)
+{
+    if (!sqlite3_get_autocommit(reader->db)) {
+        (void)sqlite3_exec(reader->db, "COMMIT;", NULL, NULL, NULL);
+    }
+}
+
 enum err_code reader_begin(struct reader *reader, struct err *e)
 {
     if (reader->depth == 0) {
+        end_transaction(reader); /* one whose end wanted memory */
         /* BEGIN alone takes no snapshot, the first read does. */
         enum err_code code = db_exec(reader->db,
             "BEGIN; SELECT 1 FROM sqlite_schema LIMIT 1;", "read", e);
         if (code != ERR_NONE) {
-            if (!sqlite3_get_autocommit(reader->db)) {
-                (void)sqlite3_exec(reader->db, "ROLLBACK;", NULL, NULL, NULL);
-            }
+            end_transaction(reader);
             return code;
         }
     }
@@ -63,8 +70,7 @@ void reader_end(struct reader *reader)
 {
     assert(reader->depth > 0);
     reader->depth--;
-    if (reader->depth == 0 && !sqlite3_get_autocommit(reader->db)) {
-        /* Nothing was written: to end is all that can happen. */
-        (void)sqlite3_exec(reader->db, "COMMIT;", NULL, NULL, NULL);
+    if (reader->depth == 0) {
+        end_transaction(reader);
     }
 }

@@ -17,8 +17,9 @@ struct scan_stream {
     bool has_step;
     uint64_t first_step; /* of it */
     bool is_cut;
-    uint64_t cut_step;  /* of it: records from this step on are left out */
-    uint64_t after_seq; /* and records up to this seq */
+    uint64_t cut_step;    /* of it: records from this step on are left out */
+    uint64_t after_seq;   /* and records up to this seq */
+    uint64_t thinned_seq; /* a chunk up to it may be empty */
 };
 
 struct scan_plan {
