@@ -364,7 +364,7 @@ metric_fn derived_of_type(enum wire_field_type type)
     return type == WIRE_F64 ? of_f64 : type == WIRE_U64 ? of_u64 : of_i64;
 }
 
-/* ---- reading ------------------------------------------------------------- */
+/* ---- reading ------------------------------------------------------------ */
 
 /* A probe of a group of parameters is not one of the run. */
 static bool is_of_group(const struct metric *metric, const struct row *row)

@@ -68,7 +68,7 @@ static struct metric derived_metric(const struct derived *d)
     };
 }
 
-/* ---- by name ------------------------------------------------------------ */
+/* ---- by name ------------------------------------------------------------- */
 
 static bool find_derived(struct str name, struct metric *ret)
 {
@@ -173,7 +173,7 @@ bool metric_find(struct str name, struct metric *ret_metric)
     return true;
 }
 
-/* ---- what is kept ------------------------------------------------------- */
+/* ---- what is kept -------------------------------------------------------- */
 
 /* Of STEP every number; of PROBE only the fields that roots are of. */
 static bool kept_field(enum wire_kind kind, unsigned field)

@@ -239,7 +239,9 @@ static enum err_code filter(
         scan->indices[kept] = (uint32_t)i;
         kept += is_kept(scan, stream, i);
     }
-    if (kept < scan->records.n) {
+    if (kept == 0) {
+        records_clear(&scan->records); /* and their texts */
+    } else if (kept < scan->records.n) {
         records_keep(&scan->records, scan->indices, kept);
     }
     return ERR_NONE;
