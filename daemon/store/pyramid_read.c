@@ -42,6 +42,10 @@ static const char sql_thinned[] =
     "SELECT last_seq, length(body) FROM chunk WHERE stream = ?1 "
     "AND kind = ?2 AND last_seq <= ?3 ORDER BY last_seq DESC LIMIT 1;";
 
+static const char sql_emptied[] =
+    "SELECT records, least_step, most_step FROM chunk WHERE stream = ?1 "
+    "AND kind = ?2 AND last_seq <= ?3 AND length(body) = 0;";
+
 struct pyramid_reading {
     struct reader *reader;
     struct scan_plan plan;
@@ -433,6 +437,54 @@ enum err_code pyramid_read(struct reader *reader,
     reader_end(reader);
     if (code == ERR_NONE) {
         share_grid(&r);
+    }
+    return code;
+}
+
+/* ---- what is gone -------------------------------------------------------- */
+
+static enum err_code count_emptied(sqlite3_stmt *stmt,
+    const struct scan_stream *stream, const struct scan_query *query,
+    uint64_t *records, struct err *e)
+{
+    int rc = sqlite3_bind_int64(stmt, 1, stream->id);
+    rc |= sqlite3_bind_int64(stmt, 2, query->kind);
+    rc |= db_bind_u64(stmt, 3, stream->thinned_seq);
+    if (rc != SQLITE_OK) {
+        return db_fail(sqlite3_db_handle(stmt), e, "series");
+    }
+    enum err_code code = ERR_NONE;
+    for (bool more = true; code == ERR_NONE && more;) {
+        code = db_step(stmt, &more, "series", e);
+        if (code == ERR_NONE && more && db_u64(stmt, 1) <= query->to_step &&
+            db_u64(stmt, 2) >= query->from_step) {
+            *records += db_u64(stmt, 0);
+        }
+    }
+    return code;
+}
+
+enum err_code pyramid_thinned(struct reader *reader,
+    const struct scan_query *query, uint64_t *ret_records, struct err *e)
+{
+    struct scan_plan plan = { 0 };
+    struct scan_query all = *query;
+    sqlite3_stmt *stmt = NULL;
+    uint64_t records = 0;
+    all.rank = SCAN_ALL_RANKS;
+    enum err_code code = scan_plan_init(&plan, reader->db, &all, e);
+    if (code == ERR_NONE) {
+        code = db_prepare(reader->db, sql_emptied, &stmt, e);
+    }
+    for (size_t i = 0; code == ERR_NONE && i < plan.n; i++) {
+        if (plan.streams[i].thinned_seq > 0) {
+            code = count_emptied(stmt, &plan.streams[i], query, &records, e);
+        }
+    }
+    (void)sqlite3_finalize(stmt); /* the steps have told */
+    scan_plan_done(&plan);
+    if (code == ERR_NONE) {
+        *ret_records = records;
     }
     return code;
 }

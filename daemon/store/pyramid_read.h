@@ -43,4 +43,9 @@ CHECK_RESULT enum err_code pyramid_read(struct reader *reader,
     const struct scan_query *query, struct pyramid_wanted *wanted, size_t n,
     struct err *e);
 
+/* Records of the query's kind and range in chunks that retention has emptied:
+ * for whoever reads records, and so leaves these out. */
+CHECK_RESULT enum err_code pyramid_thinned(struct reader *reader,
+    const struct scan_query *query, uint64_t *ret_records, struct err *e);
+
 #endif
