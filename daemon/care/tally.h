@@ -14,6 +14,7 @@
 #include "care/finding.h"
 #include "pure/decode.h"
 #include "store/chunk.h"
+#include "store/pyramid.h"
 #include "wire.h"
 
 /* Seqs that nobody has, in ranges: what lies within TALLY_GAP_NEAR records of
@@ -28,7 +29,8 @@ struct tally_gap {
 
 struct tally {
     uint64_t records[WIRE_KINDS];
-    uint64_t log_records;
+    uint64_t log_records; /* but those of GROUP */
+    uint64_t log_groups;
     uint64_t log_bytes;
     uint64_t chunk_bytes;     /* of their bodies */
     uint64_t thinned_records; /* in chunks without a body */
@@ -62,6 +64,7 @@ struct tally_query {
     struct finding_stream name;
     uint64_t thinned_seq; /* chunks up to it may be empty */
     enum tally_depth depth;
+    struct pyramid *pyramid; /* borrowed; NULL: summaries are not looked at */
     void (*progress)(void *context); /* after each chunk; may be NULL */
     void *context;
 };

@@ -17,6 +17,7 @@
 
 #include "store/chunk.h"
 #include "store/progress.h"
+#include "store/pyramid.h"
 #include "store/store.h"
 
 /* STEP, METRIC and GROUP: charts show them from summaries and the pyramid. A
@@ -112,6 +113,7 @@ struct store {
     sqlite3_stmt *stmts[STMT_COUNT];
     uint32_t seal_records;
     struct chunk_coder coder;
+    struct pyramid *pyramid;
     struct touched *touched;
     size_t touched_n;
     size_t touched_capacity;
