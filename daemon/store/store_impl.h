@@ -85,7 +85,7 @@
         " AND c.last_seq > p.thinned_seq) "                                    \
         "ORDER BY s.attempt, p.thinned_seq, s.rank LIMIT 1;")                  \
     X(READ_THINNABLE,                                                          \
-        "SELECT c.id, c.last_seq, c.records, length(c.body), c.summary "       \
+        "SELECT c.id, c.last_seq, c.records, length(c.body) "                  \
         "FROM (SELECT id, last_seq FROM chunk WHERE stream = ?1 "              \
         "AND kind IN " STORE_THINNED_KINDS                                     \
         " AND last_seq > ?2 ORDER BY last_seq LIMIT 64) AS o "                 \

@@ -161,6 +161,7 @@ static double read_pairs(
     pairs_done(pairs);
     must(pair_scan_all(reader, &query, 1, pairs, &e) == ERR_NONE, e.text);
     return ms_since(began);
+    return ms_since(began);
 }
 
 static double fit(const struct pairs *pairs)
