@@ -13,6 +13,7 @@
 #include "store/db.h"
 #include "store/migrate.h"
 #include "store/progress.h"
+#include "wire/fields.h"
 
 /* SQLite stops after so many; what is found after them is more of the same. */
 #define STRUCTURE_MAX 100
@@ -27,6 +28,7 @@ struct check {
     sqlite3 *db;
     struct findings findings;
     struct chunk_coder coder;
+    struct pyramid *pyramid;
     struct check_counts counts;
 };
 
@@ -151,6 +153,7 @@ static struct stream_row stream_row_of(struct check *c, sqlite3_stmt *stmt)
     row.has_progress = sqlite3_column_type(stmt, PROGRESS_AT) != SQLITE_NULL;
     progress_read(stmt, PROGRESS_AT, &row.progress);
     q->thinned_seq = row.progress.thinned_seq;
+    q->pyramid = c->pyramid;
     return row;
 }
 
@@ -175,7 +178,11 @@ static void check_records(
     check_count(
         c, row, "thinned_records", p->thinned_records, t->thinned_records);
     check_count(c, row, "chunk_bytes", p->chunk_bytes, t->chunk_bytes);
-    check_count(c, row, "log_records", p->log_records, t->log_records);
+    /* What versions before 3 have counted includes those of GROUP. */
+    const bool with_groups = p->log_records > t->log_records &&
+                             p->log_records <= t->log_records + t->log_groups;
+    check_count(c, row, "log_records", p->log_records,
+        with_groups ? p->log_records : t->log_records);
     check_count(c, row, "log_bytes", p->log_bytes, t->log_bytes);
     check_count(
         c, row, "dropped_records", p->dropped_records, t->dropped_records);
@@ -225,6 +232,33 @@ static void check_seqs(
     }
 }
 
+struct row_context {
+    struct check *check;
+    const struct finding_stream *stream;
+};
+
+static void row_is_wrong(void *context, const struct pyramid_finding *finding)
+{
+    const struct row_context *r = context;
+    findings_add(&r->check->findings, FINDING_PYRAMID, r->stream,
+        finding->first_seq, finding->last_seq,
+        "a row of level %u over %s records: %s", finding->level,
+        wire_kind_info(finding->kind)->name, finding->what);
+}
+
+/* What charts of long runs are made of. */
+static enum err_code check_rows(
+    struct check *c, const struct stream_row *row, struct err *e)
+{
+    if (row->query.depth != TALLY_ALL) {
+        return ERR_NONE;
+    }
+    struct row_context context = { c, &row->query.name };
+    enum err_code code = pyramid_check_rows(c->pyramid,
+        (struct stream_id){ row->query.stream }, row_is_wrong, &context, e);
+    return as_finding(c, code, "the pyramid of a stream", e);
+}
+
 static enum err_code check_stream(
     struct check *c, const struct stream_row *row, struct err *e)
 {
@@ -253,7 +287,7 @@ static enum err_code check_stream(
         check_seqs(c, row, t);
     }
     tell(c);
-    return ERR_NONE;
+    return check_rows(c, row, e);
 }
 
 static enum err_code walk_streams(
@@ -303,6 +337,7 @@ static enum err_code check_parts(struct check *c, struct err *e)
     code = code != ERR_NONE ? code : check_structure(c, e);
     code = code != ERR_NONE ? code : check_references(c, e);
     if (c->counts.old_version == 0) {
+        code = code != ERR_NONE ? code : pyramid_open(c->db, &c->pyramid, e);
         code = code != ERR_NONE ? code : check_runs(c, e);
         code = code != ERR_NONE ? code : check_streams(c, e);
     }
@@ -339,6 +374,7 @@ enum err_code check_database(const struct check_options *options,
         *ret_counts = c.counts;
     }
     chunk_coder_done(&c.coder);
+    pyramid_close(c.pyramid);
     db_close(c.db);
     return code;
 }

@@ -8,7 +8,7 @@
 #include "store/store.h"
 
 static const char sql_with_log[] =
-    "SELECT stream FROM stream_progress WHERE log_records > 0 LIMIT 1;";
+    "SELECT stream FROM stream_progress WHERE log_bytes > 0 LIMIT 1;";
 
 static enum err_code seal_once(
     struct store *store, int64_t stream, struct err *e)
@@ -47,6 +47,41 @@ static enum err_code seal_streams(
     }
 }
 
+static enum err_code rebuild_once(
+    struct store *store, int64_t stream, struct err *e)
+{
+    enum err_code code = store_begin(store, e);
+    if (code != ERR_NONE) {
+        return code;
+    }
+    code = store_rebuild_pyramid(store, (struct stream_id){ stream }, e);
+    if (code == ERR_NONE) {
+        code = store_commit(store, e);
+    }
+    if (code != ERR_NONE) {
+        store_rollback(store);
+    }
+    return code;
+}
+
+/* Of every stream: those that an older version sealed have none. */
+static enum err_code rebuild_pyramids(
+    struct store *store, sqlite3 *db, struct err *e)
+{
+    sqlite3_stmt *stmt = NULL;
+    enum err_code code =
+        db_prepare(db, "SELECT id FROM stream ORDER BY id;", &stmt, e);
+    bool more = true;
+    while (code == ERR_NONE && more) {
+        code = db_step(stmt, &more, "compact", e);
+        if (code == ERR_NONE && more) {
+            code = rebuild_once(store, sqlite3_column_int64(stmt, 0), e);
+        }
+    }
+    (void)sqlite3_finalize(stmt); /* the steps have told */
+    return code;
+}
+
 static enum err_code seal_all(const char *path, struct err *e)
 {
     const struct store_options options = { .path = path };
@@ -58,6 +93,9 @@ static enum err_code seal_all(const char *path, struct err *e)
     }
     if (code == ERR_NONE) {
         code = seal_streams(store, db, e);
+    }
+    if (code == ERR_NONE) {
+        code = rebuild_pyramids(store, db, e);
     }
     db_close(db);
     store_close(store);

@@ -11,10 +11,10 @@
 
 #include "base/log.h"
 #include "care/mend_names.h"
-#include "care/summaries.h"
 #include "care/tally.h"
 #include "store/db.h"
 #include "store/progress.h"
+#include "store/pyramid.h"
 
 /* Of chunks of one kind that overlap the first stays; of log rows too, and
  * those that are sealed go, or their first records do. A message of another
@@ -55,6 +55,7 @@ struct mender {
     sqlite3_stmt *write;
     sqlite3_stmt *write_bytes;
     struct chunk_coder coder;
+    struct pyramid *pyramid;
     struct mend_counts *counts;
     char odd[sizeof(((struct finding *)NULL)->text)]; /* see note_odd */
 };
@@ -188,7 +189,10 @@ static enum err_code mend_stream(struct mender *m, struct err *e)
     m->counts->lost += lost;
     m->counts->unknown += !is_known;
     m->counts->records += sum_of(p.records);
-    return write_counts(m, &p, &t, e);
+    code = write_counts(m, &p, &t, e);
+    return code == ERR_NONE ? pyramid_rebuild(m->pyramid,
+                                  (struct stream_id){ query.stream }, e)
+                            : code;
 }
 
 static enum err_code mend_streams(struct mender *m, struct err *e)
@@ -214,12 +218,14 @@ enum err_code mend(
 {
     struct mender m = { .db = db, .out = out, .counts = ret_counts };
     *ret_counts = (struct mend_counts){ 0 };
-    enum err_code code = mend_names(db, out, e);
+    enum err_code code = pyramid_open(db, &m.pyramid, e);
+    code = code != ERR_NONE ? code : mend_names(db, out, e);
     code = code != ERR_NONE ? code : db_exec(db, sql_records, "mend", e);
     code = code != ERR_NONE ? code : mend_streams(&m, e);
     (void)sqlite3_finalize(m.streams); /* the steps have told */
     (void)sqlite3_finalize(m.write);
     (void)sqlite3_finalize(m.write_bytes);
     chunk_coder_done(&m.coder);
+    pyramid_close(m.pyramid);
     return code;
 }

@@ -11,7 +11,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "care/summaries.h"
 #include "store/db.h"
 #include "wire/fields.h"
 
@@ -192,15 +191,23 @@ static void take_thinned(
     }
 }
 
-static void check_summary(
-    struct walk *w, const struct chunk_row *row, const struct records *r)
+static enum err_code check_summary(struct walk *w, const struct chunk_row *row,
+    const struct records *r, struct err *e)
 {
-    if (w->query->depth == TALLY_ALL && !summaries_agree(r, row->summary)) {
+    enum pyramid_state state = PYRAMID_RIGHT;
+    if (w->query->depth != TALLY_ALL || w->query->pyramid == NULL) {
+        return ERR_NONE;
+    }
+    const struct stream_id stream = { w->query->stream };
+    enum err_code code = pyramid_check_summary(
+        w->query->pyramid, stream, r, row->summary, &state, e);
+    if (code == ERR_NONE && state == PYRAMID_WRONG) {
         SAY(w, SUMMARY, row->first_seq, row->last_seq,
             "the summary of chunk %lld is not of its %s records: charts of "
             "many steps are wrong there",
             (long long)row->id, kind_name((unsigned)r->kind));
     }
+    return is_ours(code) ? code : ERR_NONE; /* the HELLO: told elsewhere */
 }
 
 static enum err_code read_chunk(struct walk *w, struct cursor *c,
@@ -229,9 +236,9 @@ static enum err_code read_chunk(struct walk *w, struct cursor *c,
         SAY(w, CHUNK, row->first_seq, row->last_seq, "chunk %lld of %s: %s",
             (long long)row->id, kind_name(kind), wrong);
     }
-    check_summary(w, row, &c->records);
+    code = check_summary(w, row, &c->records, e);
     tally_take(w->tally, &c->records);
-    return ERR_NONE;
+    return code;
 }
 
 /* The next chunk of the cursor's kind, if there is one. */
@@ -376,6 +383,8 @@ static enum err_code take_sections(struct walk *w, const struct log_row *row,
             records_append(records, s, message->first_seq, row->first_seq, e);
         if (code == ERR_NONE) {
             tally_take(w->tally, records);
+            *(s->kind == WIRE_GROUP ? &w->tally->log_groups
+                                    : &w->tally->log_records) += records->n;
         }
     }
     return code;
@@ -392,7 +401,6 @@ static enum err_code take_log_row(
             (long long)row->id, wrong);
         return ERR_NONE;
     }
-    w->tally->log_records += row->last_seq - row->first_seq + 1;
     w->tally->log_bytes += row->frame.n;
     take_seqs(w, row->first_seq, row->last_seq);
     return take_sections(w, row, &message, e);

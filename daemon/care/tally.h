@@ -14,6 +14,7 @@
 #include "care/finding.h"
 #include "pure/decode.h"
 #include "store/chunk.h"
+#include "store/pyramid.h"
 #include "store/records.h"
 #include "wire.h"
 
@@ -30,7 +31,8 @@ struct tally_gap {
 struct tally {
     uint64_t records[WIRE_KINDS];
     uint64_t group_probes; /* of the PROBE records, in chunks with a body */
-    uint64_t log_records;
+    uint64_t log_records;  /* but those of GROUP */
+    uint64_t log_groups;
     uint64_t log_bytes;
     uint64_t chunk_bytes;     /* of their bodies */
     uint64_t thinned_records; /* in chunks without a body */
@@ -65,6 +67,7 @@ struct tally_query {
     struct finding_stream name;
     uint64_t thinned_seq; /* chunks up to it may be empty */
     enum tally_depth depth;
+    struct pyramid *pyramid; /* borrowed; NULL: summaries are not looked at */
     void (*progress)(void *context); /* after each chunk; may be NULL */
     void *context;
 };

@@ -1,7 +1,7 @@
 /*
- * api_series.c: metrics over steps, as buckets of a power of two. One pass
- * over the records of each kind that a metric comes from, with only the
- * columns that are needed; memory follows the buckets asked for.
+ * api_series.c: metrics over steps, as buckets of a power of two, through the
+ * pyramid. Steps of all ranks put together are no sum of what it keeps: these
+ * are read record by record. Memory follows the buckets asked for.
  */
 #include "http/routes.h"
 
@@ -12,6 +12,7 @@
 #include "pure/buckets.h"
 #include "pure/derived.h"
 #include "pure/rank_pairs.h"
+#include "store/pyramid_read.h"
 #include "store/rank_scan.h"
 #include "store/scan.h"
 
@@ -26,10 +27,9 @@ struct series {
     enum record_rank rank; /* of STEP metrics; of METRIC it is scan.rank's */
     bool global_probes;    /* of PROBE metrics */
     size_t n;
-    struct metric metrics[METRICS_MAX];
-    struct buckets buckets[METRICS_MAX];
+    struct pyramid_wanted wanted[METRICS_MAX];
     uint64_t max_buckets;
-    struct trainer trainer;
+    struct trainer trainer; /* of the run: for rank=global */
 };
 
 /* ---- parsing ------------------------------------------------------------ */
@@ -37,7 +37,7 @@ struct series {
 static bool is_twice(const struct series *s, struct str name)
 {
     for (size_t i = 0; i < s->n; i++) {
-        if (str_equal(s->metrics[i].name, name)) {
+        if (str_equal(s->wanted[i].metric.name, name)) {
             return true;
         }
     }
@@ -51,7 +51,7 @@ static void add_metric(struct request *req, struct series *s, struct str name)
         request_bad(req, "metric: more than %d", METRICS_MAX);
     } else if (is_twice(s, name)) {
         request_bad(req, "metric: %.*s is there twice", shown, name.p);
-    } else if (!metric_find(name, &s->metrics[s->n])) {
+    } else if (!metric_find(name, &s->wanted[s->n].metric)) {
         request_bad(req, "metric: %.*s is no metric", shown, name.p);
     } else {
         s->n++;
@@ -88,53 +88,17 @@ static enum err_code parse(
 
 /* ---- reading ------------------------------------------------------------ */
 
-static uint64_t fields_of(const struct series *s, enum wire_kind kind)
+/* Whether the metric is of all ranks together. */
+static bool is_global(const struct series *s, size_t m)
 {
-    uint64_t fields = 0;
-    for (size_t m = 0; m < s->n; m++) {
-        const struct metric *metric = &s->metrics[m];
-        fields |= metric->kind == kind ? metric->needs | metric->wants : 0;
-    }
-    return fields;
-}
-
-static unsigned step_field(enum wire_kind kind)
-{
-    switch (kind) {
+    switch (s->wanted[m].metric.kind) {
+    case WIRE_STEP:
+        return s->rank == RECORD_RANK_GLOBAL;
     case WIRE_PROBE:
-        return PROBE_step;
-    case WIRE_METRIC:
-        return METRIC_step;
+        return s->global_probes;
     default:
-        return STEP_step;
+        return false;
     }
-}
-
-static bool add_values(struct buckets *buckets, const struct metric *metric,
-    const struct trainer *trainer, const struct scan_batch *batch)
-{
-    const uint64_t *steps = batch->columns[step_field(metric->kind)];
-    for (size_t i = 0; i < batch->n; i++) {
-        double value = 0;
-        if (metric_read(metric, trainer, batch->columns, batch->present,
-                batch->texts, i, &value) &&
-            !buckets_add(buckets, steps[i], value)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static enum err_code add_batch(struct series *s, enum wire_kind kind,
-    const struct scan_batch *batch, struct err *e)
-{
-    for (size_t m = 0; m < s->n; m++) {
-        if (s->metrics[m].kind == kind &&
-            !add_values(&s->buckets[m], &s->metrics[m], &s->trainer, batch)) {
-            return err_set(e, ERR_NOMEM, "no memory for buckets");
-        }
-    }
-    return ERR_NONE;
 }
 
 /* A step or a probe of all ranks. */
@@ -142,14 +106,21 @@ static bool add_step(void *context, const struct rank_step *step)
 {
     struct series *s = context;
     const struct trainer trainer = { step->world, s->trainer.optimizer };
-    struct scan_batch one = { .n = 1, .present = &step->present };
-    (void)rank_step_row(step, one.columns);
-    if (step->rules->kind == WIRE_PROBE && !rank_step_is_whole(step)) {
+    const uint64_t *columns[WIRE_FIELDS_MAX] = { NULL };
+    const enum wire_kind kind = step->rules->kind;
+    (void)rank_step_row(step, columns);
+    if (kind == WIRE_PROBE && !rank_step_is_whole(step)) {
         return true;
     }
+    static_assert(STEP_step == 0 && PROBE_step == 0, "where the step is");
     for (size_t m = 0; m < s->n; m++) {
-        if (s->metrics[m].kind == step->rules->kind &&
-            !add_values(&s->buckets[m], &s->metrics[m], &trainer, &one)) {
+        bool has = false;
+        double value = 0;
+        if (is_global(s, m) && s->wanted[m].metric.kind == kind) {
+            metric_values(&s->wanted[m].metric, &trainer, columns,
+                &step->present, NULL, 1, &has, &value);
+        }
+        if (has && !buckets_add(&s->wanted[m].buckets, *columns[0], value)) {
             return false;
         }
     }
@@ -172,40 +143,64 @@ static enum err_code choose_rank(
     return code;
 }
 
-static enum err_code read_kind(
+static uint64_t global_fields(const struct series *s, enum wire_kind kind)
+{
+    uint64_t fields = 0;
+    for (size_t m = 0; m < s->n; m++) {
+        const struct metric *metric = &s->wanted[m].metric;
+        fields |= is_global(s, m) && metric->kind == kind
+                      ? metric->needs | metric->wants
+                      : 0;
+    }
+    return fields;
+}
+
+static enum err_code read_global(
     struct reader *reader, struct series *s, enum wire_kind kind, struct err *e)
 {
-    struct scan *scan = NULL;
     s->scan.kind = kind;
-    s->scan.fields = fields_of(s, kind);
+    s->scan.fields = global_fields(s, kind);
     if (s->scan.fields == 0) {
         return ERR_NONE;
     }
-    if ((kind == WIRE_STEP && s->rank == RECORD_RANK_GLOBAL) ||
-        (kind == WIRE_PROBE && s->global_probes)) {
-        const struct rank_query ranks = { .scan = s->scan };
-        return rank_scan(reader, &ranks, add_step, s, NULL, e);
+    uint64_t thinned = 0;
+    const struct rank_query ranks = { .scan = s->scan };
+    enum err_code code = rank_scan(reader, &ranks, add_step, s, NULL, e);
+    if (code == ERR_NONE) {
+        code = pyramid_thinned(reader, &s->scan, &thinned, e);
     }
-    enum err_code code = scan_open(reader, &s->scan, &scan, e);
-    if (code != ERR_NONE) {
-        return code;
-    }
-    struct scan_batch batch = { .n = 1 };
-    while (code == ERR_NONE && batch.n > 0) {
-        code = scan_next(scan, &batch, e);
-        if (code == ERR_NONE) {
-            code = add_batch(s, kind, &batch, e);
+    for (size_t m = 0; m < s->n; m++) {
+        if (is_global(s, m) && s->wanted[m].metric.kind == kind) {
+            s->wanted[m].thinned = thinned;
         }
     }
-    scan_close(scan);
+    return code;
+}
+
+/* All but those that read_global reads. */
+static enum err_code read_pyramid(
+    struct reader *reader, struct series *s, struct err *e)
+{
+    struct pyramid_wanted some[METRICS_MAX];
+    size_t n = 0;
+    for (size_t m = 0; m < s->n; m++) {
+        if (!is_global(s, m)) {
+            some[n++] = s->wanted[m];
+        }
+    }
+    enum err_code code = pyramid_read(reader, &s->scan, some, n, e);
+    n = 0;
+    for (size_t m = 0; m < s->n; m++) {
+        if (!is_global(s, m)) {
+            s->wanted[m] = some[n++]; /* with the memory that it owns */
+        }
+    }
     return code;
 }
 
 static enum err_code read_all(
     struct request *req, struct series *s, struct err *e)
 {
-    static const enum wire_kind kinds[] = { WIRE_STEP, WIRE_PROBE,
-        WIRE_METRIC };
     struct reader *reader = NULL;
     enum err_code code = request_reader(req, &reader, e);
     if (code == ERR_NONE) {
@@ -215,22 +210,27 @@ static enum err_code read_all(
         return code;
     }
     code = choose_rank(reader, s, e);
-    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
-        code = code == ERR_NONE ? read_kind(reader, s, kinds[i], e) : code;
-    }
+    code = code == ERR_NONE ? read_global(reader, s, WIRE_STEP, e) : code;
+    code = code == ERR_NONE ? read_global(reader, s, WIRE_PROBE, e) : code;
+    code = code == ERR_NONE ? read_pyramid(reader, s, e) : code;
     reader_end(reader);
     return code;
 }
 
-/* All series on one grid: the coarsest that one of them needs. */
+/* All series on one grid: the coarsest that one of them needs. Roots are taken
+ * last: until then buckets are of their squares. */
 static unsigned share_grid(struct series *s)
 {
     unsigned shift = 0;
     for (size_t m = 0; m < s->n; m++) {
-        shift = s->buckets[m].shift > shift ? s->buckets[m].shift : shift;
+        unsigned of_this = s->wanted[m].buckets.shift;
+        shift = of_this > shift ? of_this : shift;
     }
     for (size_t m = 0; m < s->n; m++) {
-        buckets_coarsen(&s->buckets[m], shift);
+        buckets_coarsen(&s->wanted[m].buckets, shift);
+        if (s->wanted[m].metric.is_root) {
+            buckets_take_roots(&s->wanted[m].buckets);
+        }
     }
     return shift;
 }
@@ -305,24 +305,29 @@ static void write_json(struct buf *out, const struct series *s, unsigned shift)
 {
     uint64_t rows_in = 0;
     uint64_t rows_out = 0;
+    uint64_t thinned = 0;
     buf_text(out, "{\"data\":{\"bucket_steps\":");
-    buf_json_u64(out, UINT64_C(1) << shift);
+    /* A node from the first step to the last needs 2^64. */
+    buf_json_u64(out, UINT64_C(1) << (shift < 63 ? shift : 63));
     buf_text(out, ",\"rank\":\"");
     write_rank(out, s);
     buf_text(out, "\",\"metrics\":{");
     for (size_t m = 0; m < s->n; m++) {
         buf_comma(out, m);
-        buf_json_text(out, s->metrics[m].name);
+        buf_json_text(out, s->wanted[m].metric.name);
         buf_char(out, ':');
-        write_metric(out, &s->buckets[m]);
-        rows_in += s->buckets[m].rows;
-        rows_out += s->buckets[m].n;
+        write_metric(out, &s->wanted[m].buckets);
+        rows_in += s->wanted[m].buckets.rows;
+        rows_out += s->wanted[m].buckets.n;
+        thinned += s->wanted[m].thinned;
     }
     buf_printf(out, "}},\"sampling\":{\"method\":\"%s\",\"rows_in\":",
         rows_in == rows_out ? "none" : "minmax");
     buf_u64(out, rows_in);
     buf_text(out, ",\"rows_out\":");
     buf_u64(out, rows_out);
+    buf_text(out, ",\"thinned\":");
+    buf_u64(out, thinned);
     buf_text(out, "}}");
 }
 
@@ -335,7 +340,7 @@ static enum err_code answer(struct request *req, struct series *s,
     s->scan.run = run->id;
     s->trainer = trainer_of_hello(run->hello_json);
     for (size_t m = 0; m < s->n; m++) {
-        buckets_init(&s->buckets[m], (size_t)s->max_buckets);
+        buckets_init(&s->wanted[m].buckets, (size_t)s->max_buckets);
     }
     struct buf out = { 0 };
     enum err_code code = read_all(req, s, e);
@@ -344,7 +349,7 @@ static enum err_code answer(struct request *req, struct series *s,
         code = reply_buf(req, MEDIA_JSON, &out, e);
     }
     for (size_t m = 0; m < s->n; m++) {
-        buckets_done(&s->buckets[m]);
+        buckets_done(&s->wanted[m].buckets);
     }
     return code;
 }

@@ -25,6 +25,13 @@ void buckets_done(struct buckets *buckets)
     *buckets = (struct buckets){ .max = buckets->max };
 }
 
+void buckets_clear(struct buckets *buckets)
+{
+    *buckets = (struct buckets){
+        .v = buckets->v, .capacity = buckets->capacity, .max = buckets->max
+    };
+}
+
 /* A shift by all 64 bits is undefined in C; here it leaves one bucket. */
 static uint64_t shifted(uint64_t key, unsigned by)
 {
@@ -47,6 +54,43 @@ static struct bucket bucket_of(uint64_t key, uint64_t step, double value)
         .count = 1,
         .nonfinite = finite ? 0 : 1,
     };
+}
+
+/* One more value into a bucket whose key it has. */
+static inline void take(struct bucket *b, uint64_t step, double value)
+{
+    if (isfinite(value)) {
+        /* Not >=: true for the NaN that stands where there was none. */
+        if (!(value >= b->min) || (value == b->min && step < b->argmin)) {
+            b->min = value;
+            b->argmin = step;
+        }
+        if (!(value <= b->max) || (value == b->max && step < b->argmax)) {
+            b->max = value;
+            b->argmax = step;
+        }
+    } else {
+        b->nonfinite++;
+    }
+    if (step >= b->step_last) {
+        b->step_last = step;
+        b->last = value;
+    }
+    b->step_first = step < b->step_first ? step : b->step_first;
+    b->count++;
+}
+
+/* The values from the first on that fall into one bucket; returns how many. */
+static size_t fold(const uint64_t *steps, const double *values, size_t n,
+    unsigned shift, struct bucket *ret_bucket)
+{
+    struct bucket b = bucket_of(shifted(steps[0], shift), steps[0], values[0]);
+    size_t i = 1;
+    for (; i < n && shifted(steps[i], shift) == b.key; i++) {
+        take(&b, steps[i], values[i]);
+    }
+    *ret_bucket = b;
+    return i;
 }
 
 /* Is candidate (at step c) the better extreme than the one held (at h)?
@@ -154,22 +198,64 @@ static void insert(
     buckets->at = at;
     while (buckets->n > buckets->max) {
         buckets_coarsen(buckets, buckets->shift + 1);
+        buckets->least = buckets->shift;
     }
+}
+
+/* A bucket of the present width, its key right. */
+static bool put(struct buckets *buckets, const struct bucket *one)
+{
+    size_t at = lower_bound(buckets, one->key);
+    if (at < buckets->n && buckets->v[at].key == one->key) {
+        merge_into(&buckets->v[at], one);
+        buckets->at = at;
+    } else if (grow(buckets)) {
+        insert(buckets, at, one);
+    } else {
+        return false;
+    }
+    buckets->rows += one->count;
+    return true;
+}
+
+bool buckets_add_many(struct buckets *buckets, const uint64_t *steps,
+    const double *values, size_t n)
+{
+    for (size_t i = 0; i < n;) {
+        struct bucket one;
+        i += fold(steps + i, values + i, n - i, buckets->shift, &one);
+        if (!put(buckets, &one)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 bool buckets_add(struct buckets *buckets, uint64_t step, double value)
 {
-    uint64_t key = shifted(step, buckets->shift);
-    struct bucket one = bucket_of(key, step, value);
-    size_t at = lower_bound(buckets, key);
-    if (at < buckets->n && buckets->v[at].key == key) {
-        merge_into(&buckets->v[at], &one);
-        buckets->at = at;
-    } else if (grow(buckets)) {
-        insert(buckets, at, &one);
-    } else {
-        return false;
+    return buckets_add_many(buckets, &step, &value, 1);
+}
+
+unsigned bucket_shift(const struct bucket *bucket)
+{
+    uint64_t differ = bucket->step_first ^ bucket->step_last;
+    return differ == 0 ? 0 : 64 - (unsigned)__builtin_clzll(differ);
+}
+
+bool buckets_add_merged(struct buckets *buckets, const struct bucket *merged)
+{
+    buckets_coarsen(buckets, bucket_shift(merged));
+    struct bucket one = *merged;
+    one.key = shifted(one.step_first, buckets->shift);
+    return put(buckets, &one);
+}
+
+void buckets_take_roots(struct buckets *buckets)
+{
+    for (size_t i = 0; i < buckets->n; i++) {
+        struct bucket *b = &buckets->v[i];
+        b->min = sqrt(b->min);
+        b->max = sqrt(b->max);
+        b->last = sqrt(b->last);
     }
-    buckets->rows++;
-    return true;
 }

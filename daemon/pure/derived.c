@@ -1,10 +1,12 @@
-/* derived.c: constant tables and the formulas in them; any thread. */
+/* derived.c: constant tables and the formulas in them; any thread. Names are
+ * looked up in derived_find.c. */
 #include "pure/derived.h"
 
 #include <math.h>
 #include <string.h>
 
 #include "math/fit.h"
+#include "pure/derived_impl.h"
 #include "pure/grad_norm.h"
 #include "traj.h"
 #include "wire/fields.h"
@@ -289,78 +291,85 @@ FORMULA(decrease_ratio)
                -row_f64(row, PROBE_grad_delta), ret);
 }
 
-/* ---- names -------------------------------------------------------------- */
+/* ---- the table ---------------------------------------------------------- */
 
 #define S(field) ROW_BIT(STEP_##field)
 #define P(field) ROW_BIT(PROBE_##field)
 
-static const struct {
-    const char *name;
-    enum wire_kind kind;
-    metric_fn of;
-    unsigned field;
-    uint64_t needs;
-    uint64_t wants;
-} derived[] = {
+const struct derived derived_metrics[] = {
     { "grad_norm", WIRE_STEP, of_grad_norm, STEP_grad_sq, S(grad_sq),
-        GRAD_DIVISOR_FIELDS },
-    { "grad_norm_raw", WIRE_STEP, of_root, STEP_grad_sq, S(grad_sq), 0 },
+        GRAD_DIVISOR_FIELDS, true },
+    { "grad_norm_raw", WIRE_STEP, of_root, STEP_grad_sq, S(grad_sq), 0, false },
     { "grad_clipped_norm", WIRE_STEP, of_grad_norm, STEP_grad_clipped_sq,
-        S(grad_clipped_sq), GRAD_DIVISOR_FIELDS },
+        S(grad_clipped_sq), GRAD_DIVISOR_FIELDS, true },
     { "grad_clipped_norm_raw", WIRE_STEP, of_root, STEP_grad_clipped_sq,
-        S(grad_clipped_sq), 0 },
-    { "param_norm", WIRE_STEP, of_root, STEP_param_sq, S(param_sq), 0 },
-    { "delta_norm", WIRE_STEP, of_root, STEP_delta_sq, S(delta_sq), 0 },
+        S(grad_clipped_sq), 0, false },
+    { "param_norm", WIRE_STEP, of_root, STEP_param_sq, S(param_sq), 0, false },
+    { "delta_norm", WIRE_STEP, of_root, STEP_delta_sq, S(delta_sq), 0, false },
     { "update_ratio", WIRE_STEP, of_update_ratio, 0, S(delta_sq) | S(param_sq),
-        0 },
+        0, false },
     { "cos_update", WIRE_STEP, of_cos_update, 0,
-        S(grad_delta) | S(grad_sq) | S(delta_sq), 0 },
+        S(grad_delta) | S(grad_sq) | S(delta_sq), 0, false },
     { "step_gradient_turn", WIRE_STEP, of_step_gradient_turn, 0,
-        S(grad_prev) | S(grad_sq) | S(dgrad_sq), 0 },
+        S(grad_prev) | S(grad_sq) | S(dgrad_sq), 0, false },
     { "effective_lr", WIRE_STEP, of_effective_lr, 0, S(delta_sq) | S(grad_sq),
-        GRAD_DIVISOR_FIELDS },
+        GRAD_DIVISOR_FIELDS, true },
     { "step_predicted_decrease", WIRE_STEP, of_step_predicted_decrease, 0,
-        S(grad_delta), GRAD_DIVISOR_FIELDS },
+        S(grad_delta), GRAD_DIVISOR_FIELDS, true },
     { "edge_of_stability", WIRE_STEP, of_edge_of_stability, 0, S(lr),
-        S(momentum) },
-    { "smoothness", WIRE_PROBE, of_f64, PROBE_smoothness, P(smoothness), 0 },
-    { "probe_grad_norm", WIRE_PROBE, of_root, PROBE_grad_sq, P(grad_sq), 0 },
-    { "trapezoid", WIRE_PROBE, of_trapezoid, 0, P(grad_sq) | P(grad_end_sq),
-        0 },
+        S(momentum), true },
+    { "smoothness", WIRE_PROBE, of_f64, PROBE_smoothness, P(smoothness), 0,
+        false },
+    { "probe_grad_norm", WIRE_PROBE, of_root, PROBE_grad_sq, P(grad_sq), 0,
+        false },
+    { "trapezoid", WIRE_PROBE, of_trapezoid, 0, P(grad_sq) | P(grad_end_sq), 0,
+        false },
     { "simpson", WIRE_PROBE, of_simpson, 0,
-        P(grad_sq) | P(grad_mid_sq) | P(grad_end_sq), 0 },
-    { "step_limit", WIRE_PROBE, of_step_limit, 0, P(smoothness), 0 },
-    { "secant", WIRE_PROBE, of_secant, 0, P(dgrad_sq) | P(delta_sq), 0 },
-    { "ceiling", WIRE_PROBE, of_f64, PROBE_ceiling, P(ceiling), 0 },
+        P(grad_sq) | P(grad_mid_sq) | P(grad_end_sq), 0, false },
+    { "step_limit", WIRE_PROBE, of_step_limit, 0, P(smoothness), 0, false },
+    { "secant", WIRE_PROBE, of_secant, 0, P(dgrad_sq) | P(delta_sq), 0, false },
+    { "ceiling", WIRE_PROBE, of_f64, PROBE_ceiling, P(ceiling), 0, false },
     { "secant_ceiling", WIRE_PROBE, of_secant_ceiling, 0,
-        P(grad_sq) | P(grad_end_sq) | P(delta_sq), 0 },
+        P(grad_sq) | P(grad_end_sq) | P(delta_sq), 0, false },
     { "directional_curvature", WIRE_PROBE, of_directional_curvature, 0,
-        P(dgrad_delta) | P(delta_sq), 0 },
+        P(dgrad_delta) | P(delta_sq), 0, false },
     { "cos_dgrad_delta", WIRE_PROBE, of_cos_dgrad_delta, 0,
-        P(dgrad_delta) | P(dgrad_sq) | P(delta_sq), 0 },
+        P(dgrad_delta) | P(dgrad_sq) | P(delta_sq), 0, false },
     { "gradient_turn", WIRE_PROBE, of_gradient_turn, 0,
-        P(grad_grad_end) | P(grad_sq) | P(grad_end_sq), 0 },
+        P(grad_grad_end) | P(grad_sq) | P(grad_end_sq), 0, false },
     { "relative_change", WIRE_PROBE, of_relative_change, 0,
-        P(dgrad_sq) | P(grad_sq), 0 },
-    { "bb1", WIRE_PROBE, of_bb1, 0, P(delta_sq) | P(dgrad_delta), 0 },
-    { "bb2", WIRE_PROBE, of_bb2, 0, P(dgrad_delta) | P(dgrad_sq), 0 },
-    { "bb", WIRE_PROBE, of_bb, 0, P(delta_sq) | P(dgrad_sq), 0 },
+        P(dgrad_sq) | P(grad_sq), 0, false },
+    { "bb1", WIRE_PROBE, of_bb1, 0, P(delta_sq) | P(dgrad_delta), 0, false },
+    { "bb2", WIRE_PROBE, of_bb2, 0, P(dgrad_delta) | P(dgrad_sq), 0, false },
+    { "bb", WIRE_PROBE, of_bb, 0, P(delta_sq) | P(dgrad_sq), 0, false },
     { "directional_smoothness", WIRE_PROBE, of_directional_smoothness, 0,
-        P(loss) | P(loss_end) | P(grad_delta) | P(delta_sq), P(estimator) },
+        P(loss) | P(loss_end) | P(grad_delta) | P(delta_sq), P(estimator),
+        false },
     { "pointwise_smoothness", WIRE_PROBE, of_pointwise_smoothness, 0,
-        P(dgrad_sq) | P(delta_sq), 0 },
+        P(dgrad_sq) | P(delta_sq), 0, false },
     { "predicted_decrease", WIRE_PROBE, of_predicted_decrease, 0, P(grad_delta),
-        0 },
+        0, false },
     { "realised_decrease", WIRE_PROBE, of_realised_decrease, 0,
-        P(loss) | P(loss_end), P(estimator) },
+        P(loss) | P(loss_end), P(estimator), false },
     { "decrease_ratio", WIRE_PROBE, of_decrease_ratio, 0,
-        P(loss) | P(loss_end) | P(grad_delta), P(estimator) },
+        P(loss) | P(loss_end) | P(grad_delta), P(estimator), false },
 };
+
+const size_t derived_count = sizeof derived_metrics / sizeof derived_metrics[0];
+
+const metric_fn derived_root = of_root;
+
+metric_fn derived_of_type(enum wire_field_type type)
+{
+    return type == WIRE_F64 ? of_f64 : type == WIRE_U64 ? of_u64 : of_i64;
+}
 
 const char *metric_derived_name(size_t i)
 {
-    return i < sizeof derived / sizeof derived[0] ? derived[i].name : NULL;
+    return i < derived_count ? derived_metrics[i].name : NULL;
 }
+
+/* ---- reading ------------------------------------------------------------ */
 
 /* A probe of a group of parameters is not one of the run. */
 static bool is_of_group(const struct metric *metric, const struct row *row)
@@ -368,62 +377,24 @@ static bool is_of_group(const struct metric *metric, const struct row *row)
     return metric->kind == WIRE_PROBE && row_u64(row, PROBE_group) != 0;
 }
 
-static bool find_derived(struct str name, struct metric *ret)
+/* Of METRIC and GROUP records: is it the one that is asked for? */
+static bool is_other(
+    const struct metric *metric, const struct row *row, const struct str *texts)
 {
-    for (size_t i = 0; i < sizeof derived / sizeof derived[0]; i++) {
-        if (str_equal(name, str_of(derived[i].name))) {
-            *ret = (struct metric){
-                .name = name,
-                .kind = derived[i].kind,
-                .needs = derived[i].needs |
-                         (derived[i].kind == WIRE_STEP ? S(step) : P(step)),
-                .wants = derived[i].wants |
-                         (derived[i].kind == WIRE_PROBE ? P(group) : 0),
-                .of = derived[i].of,
-                .field = derived[i].field,
-            };
-            return true;
-        }
+    if (metric->kind == WIRE_GROUP) {
+        return metric->group != 0 && row_u64(row, GROUP_group) != metric->group;
     }
-    return false;
+    return metric->kind == WIRE_METRIC && metric->match.n > 0 &&
+           !str_equal(texts[row->i], metric->match);
 }
 
-static bool find_step_field(struct str name, struct metric *ret)
+static bool read(const struct metric *metric, metric_fn of,
+    const struct row *row, const struct trainer *trainer,
+    const struct str *texts, double *ret_value)
 {
-    int field = wire_field_find(WIRE_STEP, name.p, name.n);
-    if (field < 0) {
-        return false;
-    }
-    unsigned f = (unsigned)field;
-    enum wire_field_type type = wire_kind_info(WIRE_STEP)->fields[f].type;
-    *ret = (struct metric){
-        .name = name,
-        .kind = WIRE_STEP,
-        .needs = ROW_BIT(f) | S(step),
-        .of = type == WIRE_F64   ? of_f64
-              : type == WIRE_U64 ? of_u64
-                                 : of_i64,
-        .field = f,
-    };
-    return true;
-}
-
-bool metric_find(struct str name, struct metric *ret_metric)
-{
-    static const struct str prefix = { "metric:", 7 };
-    if (name.n > prefix.n && memcmp(name.p, prefix.p, prefix.n) == 0) {
-        *ret_metric = (struct metric){
-            .name = name,
-            .kind = WIRE_METRIC,
-            .needs = ROW_BIT(METRIC_step) | ROW_BIT(METRIC_name) |
-                     ROW_BIT(METRIC_value),
-            .match = { name.p + prefix.n, name.n - prefix.n },
-            .of = of_f64,
-            .field = METRIC_value,
-        };
-        return true;
-    }
-    return find_derived(name, ret_metric) || find_step_field(name, ret_metric);
+    return (row->present & metric->needs) == metric->needs &&
+           !is_other(metric, row, texts) && !is_of_group(metric, row) &&
+           of(metric, row, trainer, ret_value);
 }
 
 bool metric_read(const struct metric *metric, const struct trainer *trainer,
@@ -431,11 +402,39 @@ bool metric_read(const struct metric *metric, const struct trainer *trainer,
     const uint64_t *present, const struct str *texts, size_t i,
     double *ret_value)
 {
-    if ((present[i] & metric->needs) != metric->needs ||
-        (metric->match.n > 0 && !str_equal(texts[i], metric->match))) {
-        return false;
-    }
     const struct row row = { columns, present[i], i };
-    return !is_of_group(metric, &row) &&
-           metric->of(metric, &row, trainer, ret_value);
+    return read(metric, metric->of, &row, trainer, texts, ret_value);
+}
+
+/* Plain fields of STEP are most of what is asked for: no call for each. */
+static void values_of_step_field(const struct metric *metric,
+    const uint64_t *column, const uint64_t *present, size_t n, bool *ret_has,
+    double *ret_values)
+{
+    for (size_t i = 0; i < n; i++) {
+        ret_has[i] = (present[i] & metric->needs) == metric->needs;
+        memcpy(&ret_values[i], &column[i], sizeof ret_values[i]);
+    }
+}
+
+void metric_values(const struct metric *metric, const struct trainer *trainer,
+    const uint64_t *const columns[static WIRE_FIELDS_MAX],
+    const uint64_t *present, const struct str *texts, size_t n, bool *ret_has,
+    double *ret_values)
+{
+    metric_fn of = metric->is_root ? of_f64 : metric->of;
+    if (metric->kind == WIRE_STEP && of == of_f64 &&
+        columns[metric->field] != NULL) {
+        values_of_step_field(
+            metric, columns[metric->field], present, n, ret_has, ret_values);
+    } else {
+        for (size_t i = 0; i < n; i++) {
+            const struct row row = { columns, present[i], i };
+            ret_values[i] = 0;
+            ret_has[i] = read(metric, of, &row, trainer, texts, &ret_values[i]);
+        }
+    }
+    for (size_t i = 0; metric->is_root && i < n; i++) {
+        ret_values[i] = ret_values[i] < 0 ? (double)NAN : ret_values[i];
+    }
 }

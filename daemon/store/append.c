@@ -86,9 +86,11 @@ static enum err_code add_records(struct store *store, struct touched *t,
     if (code != ERR_NONE) {
         return code;
     }
+    uint64_t groups = p->records[WIRE_GROUP];
     progress_add(p, message, from_seq, now_wall_ns);
+    groups = p->records[WIRE_GROUP] - groups;
     p->committed_seq = end - 1;
-    p->log_records += end - from_seq;
+    p->log_records += end - from_seq - groups;
     p->log_bytes += n;
     store_mark(t, TOUCH_RUN, now_wall_ns);
     *ret_new = (uint32_t)(end - from_seq);

@@ -161,6 +161,20 @@ static size_t count_entries(const struct records *r)
     return n;
 }
 
+#define KEY_ENTRIES 2
+
+/* Their bytes come first, for every reader wants them and few want all that
+ * lies between: SQLite goes through a body page by page. In the directory they
+ * follow the fields. */
+static void add_keys(struct builder *b)
+{
+    const struct records *r = b->records;
+    b->n = (size_t)__builtin_popcountll(r->mask);
+    add_column(b, CHUNK_SEQ, COLUMN_INTEGER, r->seq, r->n);
+    add_column(b, CHUNK_PRESENT, COLUMN_INTEGER, r->present, r->n);
+    b->n = 0;
+}
+
 static enum err_code reserve(
     struct builder *b, size_t entries, size_t heap, struct err *e)
 {
@@ -204,13 +218,13 @@ enum err_code chunk_encode(struct chunk_coder *coder,
     if (code != ERR_NONE) {
         return code;
     }
+    add_keys(&b);
     for (unsigned f = 0; f < WIRE_FIELDS_MAX; f++) {
         if ((records->mask >> f & 1) != 0) {
             add_field(&b, f);
         }
     }
-    add_column(&b, CHUNK_SEQ, COLUMN_INTEGER, records->seq, records->n);
-    add_column(&b, CHUNK_PRESENT, COLUMN_INTEGER, records->present, records->n);
+    b.n += KEY_ENTRIES;
     if (records_text_field(records->kind) >= 0) {
         add_heap(&b, heap);
     }

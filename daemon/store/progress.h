@@ -32,7 +32,7 @@ struct progress {
     bool writer_gone;
     bool finished;
     int64_t exit_code;
-    uint64_t log_records;
+    uint64_t log_records; /* without those of GROUP: see seal.c */
     uint64_t log_bytes;
     /* Read only: store_seal and store_thin write them. */
     uint64_t thinned_seq;

@@ -13,21 +13,17 @@
 
 #include <assert.h>
 
-#include "store/chunk.h"
 #include "store/db.h"
 #include "store/reader_impl.h"
 #include "store/records.h"
 #include "store/scan_plan.h"
+#include "store/stream_read.h"
 
 /* Texts of one batch; a metric name is some 20 bytes, but a text may be 64
  * KiB. */
 #define BATCH_HEAP_BYTES (4u << 20)
 
 #define FIELD_STEP UINT64_C(1) /* field 0 of every kind */
-
-static const char sql_log[] =
-    "SELECT id, first_seq, frame FROM log "
-    "WHERE stream = ?1 AND last_seq > ?2 ORDER BY last_seq;";
 
 static const char sql_chunks[] =
     "SELECT id, least_step, most_step, records, last_seq FROM chunk "
@@ -42,9 +38,7 @@ struct scan {
     size_t stream;
     enum phase phase;
     sqlite3_stmt *chunks;
-    sqlite3_blob *body; /* of the chunk read last; moved from one to another */
-    struct chunk_coder coder;
-    sqlite3_stmt *log;
+    struct stream_read read;
     struct records records;
     size_t at;
     uint32_t *indices; /* of the records a filter keeps */
@@ -90,7 +84,7 @@ enum err_code scan_open(struct reader *reader, const struct scan_query *query,
         code = db_prepare(reader->db, sql_chunks, &scan->chunks, e);
     }
     if (code == ERR_NONE) {
-        code = db_prepare(reader->db, sql_log, &scan->log, e);
+        code = stream_read_init(&scan->read, reader->db, e);
     }
     if (code != ERR_NONE) {
         scan_close(scan);
@@ -105,10 +99,8 @@ void scan_close(struct scan *scan)
     if (scan == NULL) {
         return;
     }
-    (void)sqlite3_blob_close(scan->body); /* read only: nothing to fail */
     (void)sqlite3_finalize(scan->chunks); /* the steps have told */
-    (void)sqlite3_finalize(scan->log);
-    chunk_coder_done(&scan->coder);
+    stream_read_done(&scan->read);
     reader_end(scan->reader);
     scan_plan_done(&scan->plan);
     records_done(&scan->records);
@@ -119,41 +111,11 @@ void scan_close(struct scan *scan)
 static enum err_code start_log(
     struct scan *scan, const struct scan_stream *stream, struct err *e)
 {
-    (void)sqlite3_reset(scan->log); /* of another stream, or at its end */
-    int rc = sqlite3_bind_int64(scan->log, 1, stream->id);
-    rc |= db_bind_u64(scan->log, 2, stream->after_seq);
-    if (rc != SQLITE_OK) {
-        return db_fail(scan->reader->db, e, "scan");
-    }
     scan->phase = PHASE_LOG;
-    return ERR_NONE;
+    return stream_read_log(&scan->read, stream->id, stream->after_seq, e);
 }
 
 /* ---- reading chunks ------------------------------------------------------ */
-
-static enum err_code read_body(
-    void *context, void *to, size_t n, size_t offset, struct err *e)
-{
-    struct scan *scan = context;
-    if (sqlite3_blob_read(scan->body, to, (int)n, (int)offset) != SQLITE_OK) {
-        return db_fail(scan->reader->db, e, "chunk");
-    }
-    return ERR_NONE;
-}
-
-static enum err_code open_body(struct scan *scan, int64_t id, struct err *e)
-{
-    int rc = scan->body == NULL ? sqlite3_blob_open(scan->reader->db, "main",
-                                      "chunk", "body", id, 0, &scan->body)
-                                : sqlite3_blob_reopen(scan->body, id);
-    if (rc == SQLITE_OK) {
-        return ERR_NONE;
-    }
-    enum err_code code = db_fail(scan->reader->db, e, "chunk");
-    (void)sqlite3_blob_close(scan->body); /* after a failure good for no more */
-    scan->body = NULL;
-    return code;
-}
 
 /* Whether the chunk of the current row may hold a record that is wanted. */
 static bool may_hold(const struct scan *scan, const struct scan_stream *stream)
@@ -186,21 +148,13 @@ static enum err_code read_chunk(
     if (!may_hold(scan, stream)) {
         return ERR_NONE;
     }
-    int64_t id = sqlite3_column_int64(scan->chunks, 0);
-    code = open_body(scan, id, e);
-    if (code == ERR_NONE && sqlite3_blob_bytes(scan->body) == 0 &&
-        db_u64(scan->chunks, 4) <= stream->thinned_seq) {
+    enum chunk_body body = db_u64(scan->chunks, 4) <= stream->thinned_seq
+                               ? CHUNK_BODY_MAY_BE_EMPTY
+                               : CHUNK_BODY_WHOLE;
+    code = stream_read_chunk(&scan->read, sqlite3_column_int64(scan->chunks, 0),
+        body, &scan->records, e);
+    if (code == ERR_NONE && scan->records.n == 0) {
         scan->thinned += db_u64(scan->chunks, 3);
-        return ERR_NONE;
-    }
-    if (code == ERR_NONE) {
-        struct chunk_source source = { .context = scan,
-            .size = (size_t)sqlite3_blob_bytes(scan->body),
-            .read = read_body };
-        code = chunk_read(&scan->coder, &source, &scan->records, e);
-    }
-    if (code != ERR_NONE) {
-        (void)err_prefix(e, "chunk %lld", (long long)id);
     }
     return code;
 }
@@ -221,49 +175,18 @@ static enum err_code start_chunks(
 
 /* ---- reading the log ----------------------------------------------------- */
 
-/* The records of one log row, from its first_seq on. */
-static enum err_code take_log_row(
-    struct scan *scan, uint64_t after_seq, struct err *e)
-{
-    long long id = sqlite3_column_int64(scan->log, 0);
-    uint64_t from_seq = db_u64(scan->log, 1);
-    from_seq = from_seq > after_seq ? from_seq : after_seq + 1;
-    struct str frame = db_blob(scan->log, 2);
-    struct message message;
-    if (decode_message(frame.p, frame.n, &message) != DECODE_OK ||
-        message.type != WIRE_DATA) {
-        return err_set(e, ERR_STORE, "log row %lld is damaged", id);
-    }
-    for (uint32_t i = 0; i < message.n_sections; i++) {
-        const struct section *s = &message.sections[i];
-        if (s->kind != scan->query.kind) {
-            continue;
-        }
-        return records_append(
-            &scan->records, s, message.first_seq, from_seq, e);
-    }
-    return ERR_NONE;
-}
-
 /* Some rows of the log: enough for a batch, or all there are. */
-static enum err_code read_log(
-    struct scan *scan, const struct scan_stream *stream, struct err *e)
+static enum err_code read_log(struct scan *scan, struct err *e)
 {
     struct records *r = &scan->records;
-    while (r->n < SCAN_BATCH_MAX && r->heap_n < BATCH_HEAP_BYTES) {
-        bool more = false;
-        enum err_code code = db_step(scan->log, &more, "scan", e);
-        if (code == ERR_NONE && !more) {
-            scan->phase = PHASE_END;
-            return ERR_NONE;
-        }
-        if (code == ERR_NONE) {
-            code = take_log_row(scan, stream->after_seq, e);
-        }
+    bool more = true;
+    while (more && r->n < SCAN_BATCH_MAX && r->heap_n < BATCH_HEAP_BYTES) {
+        enum err_code code = stream_read_log_row(&scan->read, r, &more, e);
         if (code != ERR_NONE) {
             return code;
         }
     }
+    scan->phase = more ? PHASE_LOG : PHASE_END;
     return ERR_NONE;
 }
 
@@ -321,7 +244,9 @@ static enum err_code filter(
         scan->indices[kept] = (uint32_t)i;
         kept += is_kept(scan, stream, i);
     }
-    if (kept < scan->records.n) {
+    if (kept == 0) {
+        records_clear(&scan->records); /* and their texts */
+    } else if (kept < scan->records.n) {
         records_keep(&scan->records, scan->indices, kept);
     }
     return ERR_NONE;
@@ -345,7 +270,7 @@ static enum err_code refill(struct scan *scan, struct err *e)
             code = read_chunk(scan, stream, e);
             break;
         case PHASE_LOG:
-            code = read_log(scan, stream, e);
+            code = read_log(scan, e);
             break;
         case PHASE_END:
             scan->stream++;

@@ -1,7 +1,12 @@
 /*
- * seal.c: the oldest log rows of a stream become one chunk per kind. Chunks in,
- * rows out, in the caller's one transaction, so that every record is in one of
- * the two places whatever happens. The writer thread.
+ * seal.c: the oldest log rows of a stream become one chunk per kind, and the
+ * pyramid over the chunks grows. Chunks in, rows out, in the caller's one
+ * transaction, so that every record is in one of the two places whatever
+ * happens. The writer thread.
+ *
+ * GROUP records do not count for when it is time: they come in hundreds a step,
+ * and a chunk of few steps would have as many nodes as values. Then a chunk is
+ * as large as chunks get.
  */
 #include "store/store.h"
 
@@ -9,8 +14,8 @@
 
 #include "store/chunk.h"
 #include "store/db.h"
+#include "store/pyramid.h"
 #include "store/store_impl.h"
-#include "store/summary.h"
 
 /* Frames of more than this are sealed before they make enough records: long
  * texts would make a chunk that takes too much memory to read. */
@@ -18,6 +23,9 @@
 
 static_assert(SEAL_BYTES + WIRE_MESSAGE_MAX <= CHUNK_HEAP_MAX,
     "the texts of the frames of a chunk fit into it");
+
+/* Records of any kind, one more frame of which a chunk can hold. */
+#define SEAL_RECORDS_OF_ALL (CHUNK_RECORDS_MAX - WIRE_RECORDS_MAX)
 
 struct sealing {
     struct store *store;
@@ -29,10 +37,17 @@ struct sealing {
     struct records kinds[WIRE_KINDS];
 };
 
+/* log_records: as in struct progress. */
 static bool is_enough(
-    const struct store *store, uint64_t records, uint64_t bytes)
+    const struct store *store, uint64_t log_records, uint64_t bytes)
 {
-    return records >= store->seal_records || bytes >= SEAL_BYTES;
+    return log_records >= store->seal_records || bytes >= SEAL_BYTES;
+}
+
+/* Of the rows taken. */
+static uint64_t log_records(const struct sealing *s)
+{
+    return s->records - s->kinds[WIRE_GROUP].n;
 }
 
 static enum err_code take_frame(
@@ -63,8 +78,8 @@ static enum err_code take_rows(struct sealing *s, struct err *e)
     }
     enum err_code code = ERR_NONE;
     bool more = true;
-    while (code == ERR_NONE && more &&
-           !is_enough(s->store, s->records, s->bytes)) {
+    while (code == ERR_NONE && more && s->records < SEAL_RECORDS_OF_ALL &&
+           !is_enough(s->store, log_records(s), s->bytes)) {
         code = db_step(stmt, &more, "seal", e);
         if (code != ERR_NONE || !more) {
             continue;
@@ -113,14 +128,16 @@ static int bind_steps(sqlite3_stmt *stmt, const struct records *r)
 static enum err_code add_chunk(
     struct sealing *s, const struct records *r, struct err *e)
 {
-    struct summary summary;
+    struct str summary = { 0 };
     struct str body = { 0 };
     enum err_code code = chunk_encode(&s->store->coder, r, &body, e);
+    if (code == ERR_NONE) {
+        code = pyramid_summary(
+            s->store->pyramid, s->stream->state.stream, r, &summary, e);
+    }
     if (code != ERR_NONE) {
         return code;
     }
-    summary_of(r, &summary);
-    struct str bytes = summary_bytes(&summary);
     sqlite3_stmt *stmt = s->store->stmts[STMT_ADD_CHUNK];
     int rc = sqlite3_bind_int64(stmt, 1, s->stream->progress.stream);
     rc |= sqlite3_bind_int64(stmt, 2, r->kind);
@@ -128,7 +145,8 @@ static enum err_code add_chunk(
     rc |= db_bind_u64(stmt, 4, r->seq[r->n - 1]);
     rc |= bind_steps(stmt, r);
     rc |= db_bind_u64(stmt, 7, r->n);
-    rc |= sqlite3_bind_blob64(stmt, 8, bytes.p, bytes.n, SQLITE_STATIC);
+    rc |= sqlite3_bind_blob64(stmt, 8, summary.n == 0 ? "" : summary.p,
+        summary.n, SQLITE_STATIC); /* never NULL */
     rc |= sqlite3_bind_blob64(stmt, 9, body.p, body.n, SQLITE_STATIC);
     code = rc == SQLITE_OK ? db_run(stmt, "seal", e)
                            : db_fail(s->store->db, e, "seal");
@@ -157,8 +175,10 @@ static enum err_code drop_rows(struct sealing *s, struct err *e)
     enum err_code code = db_run(stmt, "seal", e);
     if (code == ERR_NONE) {
         struct progress *p = &s->stream->progress;
-        p->log_records -= s->records;
         p->log_bytes -= s->bytes;
+        /* What an older version wrote has counted GROUP records too. */
+        p->log_records =
+            p->log_bytes == 0 ? 0 : p->log_records - log_records(s);
         s->stream->dirty = true; /* nothing that a reader sees has changed */
     }
     return code;
@@ -170,6 +190,10 @@ static enum err_code seal(struct sealing *s, struct err *e)
     for (unsigned kind = 1; code == ERR_NONE && kind < WIRE_KINDS; kind++) {
         if (s->kinds[kind].n > 0) {
             code = add_chunk(s, &s->kinds[kind], e);
+        }
+        if (s->kinds[kind].n > 0 && code == ERR_NONE) {
+            code = pyramid_grow(s->store->pyramid, s->stream->state.stream,
+                (enum wire_kind)kind, e);
         }
     }
     code = code == ERR_NONE ? count_bytes(s, e) : code;
@@ -188,7 +212,7 @@ enum err_code store_seal(struct store *store, struct stream_id stream,
         return code;
     }
     const struct progress *p = &s.stream->progress;
-    bool due = everything ? p->log_records > 0
+    bool due = everything ? p->log_bytes > 0
                           : is_enough(store, p->log_records, p->log_bytes);
     if (due) {
         for (unsigned kind = 1; kind < WIRE_KINDS; kind++) {
@@ -203,4 +227,11 @@ enum err_code store_seal(struct store *store, struct stream_id stream,
         *ret_sealed = due;
     }
     return code;
+}
+
+enum err_code store_rebuild_pyramid(
+    struct store *store, struct stream_id stream, struct err *e)
+{
+    enum err_code code = store_require_transaction(store, e);
+    return code == ERR_NONE ? pyramid_rebuild(store->pyramid, stream, e) : code;
 }

@@ -77,6 +77,9 @@ enum err_code store_open(const struct store_options *options,
     if (code == ERR_NONE) {
         code = prepare_all(store, e);
     }
+    if (code == ERR_NONE) {
+        code = pyramid_open(store->db, &store->pyramid, e);
+    }
     if (code != ERR_NONE) {
         (void)err_prefix(e, "%s", options->path);
         store_close(store);
@@ -94,6 +97,7 @@ void store_close(struct store *store)
     for (size_t i = 0; i < STMT_COUNT; i++) {
         (void)sqlite3_finalize(store->stmts[i]); /* its last result again */
     }
+    pyramid_close(store->pyramid);
     db_close(store->db); /* rolls back what was not committed */
     chunk_coder_done(&store->coder);
     db_free(store->touched);

@@ -32,7 +32,8 @@ struct stream_id {
 struct store_options {
     const char *path;
     bool normal_sync; /* synchronous=NORMAL: a power cut may cost seconds */
-    uint32_t seal_records; /* records of a sealed chunk; 0 = 2048 */
+    /* Records of a sealed chunk, those of GROUP not counted; 0 = 2048. */
+    uint32_t seal_records;
 };
 
 /* Open or create, and migrate. Refuses a database of a newer version. */
@@ -93,7 +94,8 @@ CHECK_RESULT enum err_code store_bye(struct store *store,
     int64_t now_wall_ns, struct err *e);
 
 /* Seal at most one chunk range of the stream if it has enough records in the
- * log (or any, with everything). In the caller's transaction. */
+ * log (or any, with everything), and let the pyramid grow over it. In the
+ * caller's transaction. */
 CHECK_RESULT enum err_code store_seal(struct store *store,
     struct stream_id stream, bool everything, bool *ret_sealed, struct err *e);
 
@@ -113,6 +115,11 @@ struct store_thinned {
  */
 CHECK_RESULT enum err_code store_thin(struct store *store, struct run_id run,
     uint64_t bytes, struct store_thinned *ret_thinned, struct err *e);
+
+/* Makes the summaries and the pyramid of a stream anew: of a file that an older
+ * version made. Reads all its sealed records. In the caller's transaction. */
+CHECK_RESULT enum err_code store_rebuild_pyramid(
+    struct store *store, struct stream_id stream, struct err *e);
 
 enum store_checkpoint {
     STORE_CHECKPOINT_PASSIVE, /* what can be done without waiting for readers */

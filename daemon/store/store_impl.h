@@ -17,6 +17,7 @@
 
 #include "store/chunk.h"
 #include "store/progress.h"
+#include "store/pyramid.h"
 #include "store/store.h"
 
 /* STEP, METRIC and GROUP: charts show them from summaries and the pyramid. A
@@ -84,7 +85,7 @@
         " AND c.last_seq > p.thinned_seq) "                                    \
         "ORDER BY s.attempt, p.thinned_seq, s.rank LIMIT 1;")                  \
     X(READ_THINNABLE,                                                          \
-        "SELECT c.id, c.last_seq, c.records, length(c.body), c.summary "       \
+        "SELECT c.id, c.last_seq, c.records, length(c.body) "                  \
         "FROM (SELECT id, last_seq FROM chunk WHERE stream = ?1 "              \
         "AND kind IN " STORE_THINNED_KINDS                                     \
         " AND last_seq > ?2 ORDER BY last_seq LIMIT 64) AS o "                 \
@@ -112,6 +113,7 @@ struct store {
     sqlite3_stmt *stmts[STMT_COUNT];
     uint32_t seal_records;
     struct chunk_coder coder;
+    struct pyramid *pyramid;
     struct touched *touched;
     size_t touched_n;
     size_t touched_capacity;

@@ -40,10 +40,15 @@ static enum err_code find_stream(struct store *store, struct run_id run,
     return code;
 }
 
-/* Of a chunk without a summary nothing would be left. */
-static bool may_lose_its_body(struct str summary)
+/* Of a chunk without a summary nothing would be left: it gets one. A body that
+ * cannot be read stays: repair may find something in it. */
+static enum err_code keep_summary(
+    struct store *store, int64_t chunk, bool *ret_kept, struct err *e)
 {
-    return summary.n > 0;
+    enum err_code code = pyramid_keep(store->pyramid, chunk, e);
+    *ret_kept = code == ERR_NONE;
+    return code == ERR_STORE && !sqlite3_get_autocommit(store->db) ? ERR_NONE
+                                                                   : code;
 }
 
 static enum err_code thin_chunk(
@@ -52,8 +57,11 @@ static enum err_code thin_chunk(
     sqlite3_stmt *stmt = store->stmts[STMT_THIN_CHUNK];
     t->thinned_seq = db_u64(row, 1);
     t->done.looked_at++;
-    if (!may_lose_its_body(db_blob(row, 4))) {
-        return ERR_NONE;
+    bool kept = false;
+    enum err_code code =
+        keep_summary(store, sqlite3_column_int64(row, 0), &kept, e);
+    if (code != ERR_NONE || !kept) {
+        return code;
     }
     t->done.chunks++;
     t->done.records += db_u64(row, 2);

@@ -205,6 +205,7 @@ export function seriesOf(made, metrics, buckets, from, to) {
             method: width === 1 ? "none" : "minmax",
             rows_in: rows.steps.length,
             rows_out: Math.ceil(rows.steps.length / width),
+            thinned: 0,
         },
     };
 }

@@ -1,6 +1,7 @@
 """GET /series against a second reading of the same records in Python."""
 import math
 import random
+import sqlite3
 
 import pytest
 
@@ -89,7 +90,7 @@ def test_each_metric_is_bucketed_by_the_rule(trajd, run, most):
         assert reply["data"]["bucket_steps"] == 1 << shift
         assert rows_of(reply["data"]["metrics"][metric]) == expected
         assert reply["sampling"] == {"method": "none" if len(points) == len(expected) else "minmax",
-                                     "rows_in": len(points), "rows_out": len(expected)}
+                                     "rows_in": len(points), "rows_out": len(expected), "thinned": 0}
 
 
 def test_several_metrics_share_the_coarsest_grid(trajd, run):
@@ -126,7 +127,7 @@ def test_a_metric_that_nobody_measured_is_empty(trajd, run):
     reply = ask(trajd, "epoch,metric:none/such")
     assert all(column == [] for series in reply["data"]["metrics"].values()
                for column in series.values())
-    assert reply["sampling"] == {"method": "none", "rows_in": 0, "rows_out": 0}
+    assert reply["sampling"] == {"method": "none", "rows_in": 0, "rows_out": 0, "thinned": 0}
 
 
 def test_derived_metrics(trajd):
@@ -141,6 +142,86 @@ def test_derived_metrics(trajd):
                 "trapezoid": 2, "simpson": 2, "secant_ceiling": 8}
     series = ask(trajd, ",".join(expected))["data"]["metrics"]
     assert {name: series[name]["last"] for name in expected} == {k: [v] for k, v in expected.items()}
+
+
+def test_layers_have_series_of_their_own(trajd):
+    """Numbers are those of each attempt's HELLO; names may have colons."""
+    for attempt, names in (1, ["a", "b:0"]), (2, ["b:0", "a"]):
+        peer = Peer(trajd.ingest, "r", attempt=attempt,
+                    groups=[{"name": name, "size": 1} for name in names])
+        for step in range(5 * (attempt - 1), 5 * attempt):
+            for group, name in enumerate(names, 1):
+                scale = 1.0 if name == "a" else 2.0
+                peer.record(wire.GROUP, step=step, group=group, grad_nan=step,
+                            grad_sq=wire.f64((scale * step) ** 2))
+        peer.deliver()
+    series = ask(trajd, "group:grad_norm:a,group:grad_norm:b:0,group:grad_nan:a,group:grad_sq:c")
+    metrics = series["data"]["metrics"]
+    assert metrics["group:grad_norm:a"]["last"] == [float(step) for step in range(10)]
+    assert metrics["group:grad_norm:b:0"]["max"] == [2.0 * step for step in range(10)]
+    assert metrics["group:grad_nan:a"]["min"] == [float(step) for step in range(10)]
+    assert metrics["group:grad_sq:c"]["count"] == []
+
+
+def test_who_trains_is_asked_of_each_attempt(trajd):
+    """A reduced gradient is that of `world` processes; sgd is stable to 2 / lr."""
+    for attempt, world, optimizer in (1, 1, "sgd"), (2, 4, "adam"):
+        peer = Peer(trajd.ingest, "r", attempt=attempt, world=world, optimizer=optimizer)
+        for step in range(5 * (attempt - 1), 5 * attempt):
+            peer.record(wire.STEP, step=step, grad_sq=wire.f64(64.0), stage=8, lr=wire.f64(0.5),
+                        momentum=wire.f64(0.5))
+        peer.deliver()
+    metrics = ask(trajd, "grad_norm,edge_of_stability", rank=0)["data"]["metrics"]
+    assert metrics["grad_norm"]["last"] == [8.0] * 5 + [2.0] * 5
+    assert metrics["edge_of_stability"]["last"] == [6.0] * 5 + [12.0] * 5
+
+
+@pytest.fixture
+def sealed(trajd):
+    """8,192 steps, most of them in chunks, and trajd has ended."""
+    peer = Peer(trajd.ingest, "r")
+    rng = random.Random(3)
+    points = [(step, rng.gauss(0, 1) if step % 911 else math.nan) for step in range(8192)]
+    for step, loss in points:
+        peer.record(wire.STEP, step=step, loss=wire.f64(loss))
+    peer.deliver(frame=64)
+    peer.close()
+    assert trajd.stop() == 0
+    return points
+
+
+def test_a_sealed_run_reads_as_one_that_is_not(trajd, sealed):
+    trajd.start()
+    for most in 10, 700, 20000:
+        for query in {}, {"from_": 100, "to": 5000}, {"from_": 255, "to": 256}, {"from_": 8191}:
+            low, high = query.get("from_", 0), query.get("to", 10 ** 9)
+            inside = [(s, v) for s, v in sealed if low <= s <= high]
+            shift, expected = buckets(inside, most)
+            reply = ask(trajd, "loss", buckets=most, **query)
+            assert reply["data"]["bucket_steps"] == 1 << shift
+            assert rows_of(reply["data"]["metrics"]["loss"]) == expected
+            assert reply["sampling"]["rows_in"] == len(inside)
+
+
+def test_a_run_without_its_records_says_so(trajd, sealed):
+    db = sqlite3.connect(trajd.db)
+    with db:
+        db.execute("UPDATE chunk SET body = x''")
+        db.execute("UPDATE stream_progress SET thinned_seq = (SELECT max(last_seq) FROM chunk)")
+    thinned, = db.execute("SELECT sum(records) FROM chunk").fetchone()
+    db.close()
+    assert 4096 <= thinned <= 8192  # the log has the others
+    trajd.start()
+    for most in 10, 20000:  # as fine as there is: 256 steps
+        reply = ask(trajd, "loss", buckets=most)
+        shift = max(8, buckets(sealed, most)[0])
+        assert reply["data"]["bucket_steps"] == 1 << shift
+        assert rows_of(reply["data"]["metrics"]["loss"]) == buckets_of(sealed, shift)
+        assert reply["sampling"] == {"method": "minmax", "rows_in": 8192, "thinned": thinned,
+                                     "rows_out": 8192 >> shift}
+    reply = ask(trajd, "loss", rank="global")
+    assert sum(reply["data"]["metrics"]["loss"]["count"]) == 8192 - thinned
+    assert reply["sampling"]["thinned"] == thinned
 
 
 def test_attempts_are_chosen(trajd):

@@ -215,6 +215,90 @@ static void test_coarsening_equals_asking_for_fewer(void **state)
     buckets_done(&coarse);
 }
 
+/* One by one, many at once, or as merged buckets of any width: the same. */
+static void test_merged_and_many_are_as_one_by_one(void **state)
+{
+    (void)state;
+    enum { N = 3000 };
+    uint64_t seed = 11;
+    static uint64_t steps[N];
+    static double values[N];
+    for (unsigned width = 0; width < 8; width++) {
+        struct buckets one, many, part, merged;
+        buckets_init(&one, 100);
+        buckets_init(&many, 100);
+        buckets_init(&part, N);
+        buckets_init(&merged, 100);
+        for (size_t i = 0; i < N; i++) {
+            uint64_t random = next_random(&seed);
+            steps[i] = i * 2 - (i < 20 ? 0 : random % 20);
+            values[i] = random % 7 == 0 ? (double)NAN : (double)(random % 9);
+            add(&one, steps[i], values[i]);
+        }
+        assert_true(buckets_add_many(&many, steps, values, N));
+        assert_true(buckets_add_many(&part, steps, values, N));
+        buckets_coarsen(&part, width);
+        for (size_t i = 0; i < part.n; i++) {
+            assert_true(buckets_add_merged(&merged, &part.v[i]));
+        }
+        assert_int_equal(one.shift, 6);
+        assert_int_equal(many.shift, one.shift);
+        assert_int_equal(many.n, one.n);
+        assert_memory_equal(many.v, one.v, one.n * sizeof one.v[0]);
+        buckets_coarsen(&merged, one.shift);
+        buckets_coarsen(&one, merged.shift);
+        assert_int_equal(merged.n, one.n);
+        assert_int_equal(merged.rows, N);
+        assert_memory_equal(merged.v, one.v, one.n * sizeof one.v[0]);
+        buckets_done(&one);
+        buckets_done(&many);
+        buckets_done(&part);
+        buckets_done(&merged);
+    }
+}
+
+static void test_what_values_ask_for_is_told_from_what_nodes_need(void **state)
+{
+    (void)state;
+    struct buckets b;
+    struct bucket wide = { .step_first = 100,
+        .step_last = 300,
+        .min = 1,
+        .max = 1,
+        .argmin = 100,
+        .argmax = 100,
+        .count = 9 };
+    buckets_init(&b, 4);
+    for (uint64_t step = 0; step < 16; step++) {
+        add(&b, step, 0);
+    }
+    assert_int_equal(b.shift, 2);
+    assert_int_equal(b.least, 2);
+    assert_true(buckets_add_merged(&b, &wide));
+    assert_int_equal(b.shift, 9); /* 100 and 300 are of one 512 */
+    assert_int_equal(b.least, 2);
+    assert_int_equal(b.rows, 25);
+    buckets_clear(&b);
+    assert_int_equal(b.n + b.rows + b.shift + b.least, 0);
+    assert_int_equal(b.max, 4);
+    buckets_done(&b);
+}
+
+static void test_roots_are_taken_of_values_and_not_of_steps(void **state)
+{
+    (void)state;
+    struct buckets b;
+    buckets_init(&b, 1);
+    add(&b, 3, 16);
+    add(&b, 4, 9);
+    add(&b, 5, 25);
+    buckets_take_roots(&b);
+    assert_true(b.v[0].min == 3 && b.v[0].max == 5 && b.v[0].last == 5);
+    assert_int_equal(b.v[0].argmin, 4);
+    assert_int_equal(b.v[0].argmax, 5);
+    buckets_done(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -228,6 +312,9 @@ int main(void)
         cmocka_unit_test(test_there_are_never_more_than_asked_for),
         cmocka_unit_test(test_the_ends_of_the_number_range_fit),
         cmocka_unit_test(test_coarsening_equals_asking_for_fewer),
+        cmocka_unit_test(test_merged_and_many_are_as_one_by_one),
+        cmocka_unit_test(test_what_values_ask_for_is_told_from_what_nodes_need),
+        cmocka_unit_test(test_roots_are_taken_of_values_and_not_of_steps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

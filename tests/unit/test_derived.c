@@ -469,6 +469,109 @@ static void test_a_hello_says_world_and_optimizer(void **state)
     assert_int_equal(t.optimizer, OPTIMIZER_OTHER);
 }
 
+static void test_layers_are_asked_for_by_field_and_name(void **state)
+{
+    (void)state;
+    struct metric metric;
+    assert_true(metric_find(STR("group:grad_norm:a:b"), &metric));
+    assert_int_equal(metric.kind, WIRE_GROUP);
+    assert_true(metric.is_root && metric.field == GROUP_grad_sq);
+    assert_true(str_equal(metric.match, STR("a:b")));
+    assert_true(metric_find(STR("group:delta_norm:a"), &metric));
+    assert_false(metric.is_root); /* a field, of a norm that is not L2 */
+    assert_true(metric_find(STR("group:update_norm:a"), &metric));
+    assert_true(metric.is_root && metric.field == GROUP_delta_sq);
+    assert_false(metric_find(STR("group:grad_sq:"), &metric));
+    assert_false(metric_find(STR("group:grad_sq"), &metric));
+    assert_false(metric_find(STR("group:wall_ns:a"), &metric));
+    assert_false(metric_find(STR("group:stage:a"), &metric));
+    assert_false(metric_find(STR("group::a"), &metric));
+}
+
+static void test_a_layer_is_told_by_its_number(void **state)
+{
+    (void)state;
+    struct record r = { 0 };
+    set_bits(&r, GROUP_step, 1);
+    set_bits(&r, GROUP_group, 7);
+    set(&r, GROUP_grad_sq, 9);
+    const uint64_t *columns[WIRE_FIELDS_MAX] = { NULL };
+    for (unsigned f = 0; f < GROUP_FIELDS; f++) {
+        columns[f] = &r.bits[f];
+    }
+    struct metric metric;
+    double value = 0;
+    assert_true(metric_find(STR("group:grad_norm:x"), &metric));
+    metric.group = 7;
+    assert_true(
+        metric_read(&metric, &one, columns, &r.present, NULL, 0, &value));
+    assert_true(value == 3);
+    metric.group = 8;
+    assert_false(
+        metric_read(&metric, &one, columns, &r.present, NULL, 0, &value));
+}
+
+/* What is kept holds every metric there is, under the name that it says. */
+static void test_every_metric_is_kept(void **state)
+{
+    (void)state;
+    static const char *const names[] = { "loss", "step", "wall_ns", "tokens",
+        "grad_sq", "grad_norm", "grad_norm_raw", "param_norm", "update_ratio",
+        "edge_of_stability", "smoothness", "ceiling", "probe_grad_norm",
+        "secant", "bb", "metric:a", "group:grad_norm:a", "group:grad_nan:a",
+        "group:delta_norm:a" };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        struct metric metric;
+        struct metric kept;
+        size_t found = 0;
+        assert_true(metric_find(str_of(names[i]), &metric));
+        for (size_t k = 0; metric_kept(metric.kind, k, &kept); k++) {
+            assert_false(kept.is_root);
+            assert_true(k < 64);
+            found += str_equal(kept.kept, metric.kept);
+        }
+        assert_int_equal(found, 1);
+    }
+}
+
+static void test_many_values_are_those_of_each_record(void **state)
+{
+    (void)state;
+    static const char *const names[] = { "loss", "tokens", "grad_norm",
+        "update_ratio", "param_norm" };
+    struct record r[3] = { step_record(), step_record(), step_record() };
+    r[1].present &= ~(UINT64_C(1) << STEP_loss);
+    set(&r[2], STEP_param_sq, -4);
+    uint64_t bits[WIRE_FIELDS_MAX][3];
+    uint64_t present[3];
+    const uint64_t *columns[WIRE_FIELDS_MAX];
+    for (size_t f = 0; f < WIRE_FIELDS_MAX; f++) {
+        for (size_t i = 0; i < 3; i++) {
+            bits[f][i] = r[i].bits[f];
+        }
+        columns[f] = bits[f];
+    }
+    for (size_t i = 0; i < 3; i++) {
+        present[i] = r[i].present;
+    }
+    for (size_t k = 0; k < sizeof names / sizeof names[0]; k++) {
+        struct metric metric;
+        bool has[3];
+        double values[3];
+        assert_true(metric_find(str_of(names[k]), &metric));
+        metric_values(&metric, &one, columns, present, NULL, 3, has, values);
+        for (size_t i = 0; i < 3; i++) {
+            double value = 0;
+            assert_int_equal(has[i],
+                metric_read(&metric, &one, columns, present, NULL, i, &value));
+            value = has[i] ? value : 0;
+            double of_root = metric.is_root ? sqrt(values[i]) : values[i];
+            of_root = has[i] ? of_root : 0;
+            assert_true(of_root == value || (isnan(of_root) && isnan(value)));
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -493,6 +596,10 @@ int main(void)
         cmocka_unit_test(test_a_cosine_does_not_pass_1),
         cmocka_unit_test(test_the_edge_of_stability_is_the_optimizers),
         cmocka_unit_test(test_a_hello_says_world_and_optimizer),
+        cmocka_unit_test(test_layers_are_asked_for_by_field_and_name),
+        cmocka_unit_test(test_a_layer_is_told_by_its_number),
+        cmocka_unit_test(test_every_metric_is_kept),
+        cmocka_unit_test(test_many_values_are_those_of_each_record),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -123,6 +123,35 @@ static void test_a_range_of_steps_is_exact_in_chunks_and_log(void **state)
     assert_steps(rig, &query, "");
 }
 
+/* Its steps go past the range on both sides, and none is in it. */
+static void test_a_chunk_around_the_range_gives_nothing(void **state)
+{
+    struct rig *rig = *state;
+    struct stream_state s = rig_hello(rig, 1, HELLO_R1);
+    struct rig_records sent = { 0 };
+    struct rig_records got = { 0 };
+    for (uint64_t i = 0; i < 20; i++) {
+        struct rig_record r = { .seq = i + 1,
+            .kind = WIRE_METRIC,
+            .present = 1u << METRIC_step | 1u << METRIC_name,
+            .text = strdup("name"),
+            .text_bytes = 4 };
+        r.values[METRIC_step] = i % 2 == 0 ? i : 1000 + i;
+        rig_records_add(&sent, &r);
+    }
+    for (size_t i = 0; i < 20; i += 10) {
+        rig_append(rig, &s, 1, &sent, i, i + 10);
+        (void)rig_seal(rig, &s, true);
+    }
+    struct scan_query query = rig_query(s.run, WIRE_METRIC);
+    query.from_step = 100;
+    query.to_step = 200;
+    rig_scan(rig, &query, &got);
+    assert_int_equal(got.n, 0);
+    rig_records_done(&got);
+    rig_records_done(&sent);
+}
+
 static void test_steps_beyond_2_63_are_in_their_range(void **state)
 {
     struct rig *rig = *state;
@@ -370,6 +399,7 @@ int main(void)
         TEST(test_the_newest_view_leaves_out_what_was_done_again),
         TEST(test_ranks_are_cut_on_their_own),
         TEST(test_a_range_of_steps_is_exact_in_chunks_and_log),
+        TEST(test_a_chunk_around_the_range_gives_nothing),
         TEST(test_steps_beyond_2_63_are_in_their_range),
         TEST(test_a_cursor_goes_on_where_it_was_anywhere),
         TEST(test_only_wanted_columns_come),

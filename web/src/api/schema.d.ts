@@ -600,6 +600,15 @@ export interface components {
             rows_in: components["schemas"]["Whole"];
             rows_out: components["schemas"]["Whole"];
         };
+        /** @description What is shown of what, over all metrics. */
+        SeriesSampling: {
+            /** @enum {unknown} */
+            method: "none" | "minmax";
+            rows_in: components["schemas"]["Whole"];
+            rows_out: components["schemas"]["Whole"];
+            /** @description Values of records that retention has taken: of rows_in those that exist as buckets alone, which may be wider than asked for and are left out where the window cuts them. With rank=global: records of all ranks that are not in rows_in. */
+            thinned: components["schemas"]["Whole"];
+        };
         /** @description Columns of equal length. min and max of the finite values; null if there is none. */
         Buckets: {
             step_first: components["schemas"]["Counts"];
@@ -621,7 +630,7 @@ export interface components {
                     [key: string]: components["schemas"]["Buckets"];
                 };
             };
-            sampling: components["schemas"]["Sampling"];
+            sampling: components["schemas"]["SeriesSampling"];
         };
         /** @description One process of the newest attempt's world: its newest attempt. */
         RankRow: {
