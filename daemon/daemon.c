@@ -111,7 +111,7 @@ static enum err_code start_writer(struct daemon *daemon, struct err *e)
 {
     const struct writer_options options = {
         .store = { .path = value(daemon, SETTING_DB),
-            .normal_sync = daemon->config->normal_sync },
+            .durability = daemon->config->durability },
         .zmq = daemon->zmq,
         .jobs = daemon->jobs,
         .live = daemon->live,

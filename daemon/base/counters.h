@@ -30,6 +30,9 @@
         "acknowledgements for peers that had gone")                            \
     X(COMMITS, "store_commits_total", "transactions committed")                \
     X(COMMIT_ERRORS, "store_commit_errors_total", "transactions rolled back")  \
+    X(SYNCS, "store_syncs_total", "times the log was synced between commits")  \
+    X(CHECKPOINT_ERRORS, "store_checkpoint_errors_total",                      \
+        "times the write-ahead log could not be moved or synced")              \
     X(CHUNKS_SEALED, "store_chunks_sealed_total", "chunks sealed")             \
     X(HTTP_REQUESTS, "http_requests_total", "HTTP requests answered")          \
     X(HTTP_ERRORS, "http_errors_total", "HTTP requests answered 4xx or 5xx")   \

@@ -16,6 +16,7 @@
 #include <sqlite3.h>
 
 #include "store/chunk.h"
+#include "store/db.h"
 #include "store/progress.h"
 #include "store/store.h"
 
@@ -69,6 +70,10 @@
         "INSERT INTO chunk (stream, kind, first_seq, last_seq, least_step, "   \
         "most_step, records, summary, body) "                                  \
         "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9);")                        \
+    X(REWRITE_FIRST_PAGE, "PRAGMA application_id = 0x54524a31;")               \
+    X(FIND_UNSEALED,                                                           \
+        "SELECT stream, log_records, closed FROM stream_progress "             \
+        "WHERE log_records >= ?1 OR (closed AND log_records > 0) LIMIT ?2;")   \
     X(DELETE_RUN, "DELETE FROM run WHERE id = ?1;")
 
 #define STORE_STATEMENT_ENUM(id, sql) STMT_##id,
@@ -86,6 +91,9 @@ struct touched {
 struct store {
     sqlite3 *db;
     sqlite3_stmt *stmts[STMT_COUNT];
+    enum db_sync commit_sync; /* of what is acknowledged */
+    enum db_sync sync;        /* as the connection is set */
+    uint32_t wal_pages;       /* in the write-ahead log, by the last commit */
     uint32_t seal_records;
     struct chunk_coder coder;
     struct touched *touched;

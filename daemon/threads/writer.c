@@ -28,13 +28,15 @@
 #include "threads/batch.h"
 #include "threads/ingest.h"
 #include "threads/probe_rates.h"
+#include "threads/sealing.h"
 #include "threads/stream_cache.h"
+#include "threads/wal.h"
 #include "wire/encode.h"
 
 #define IDLE_MS 1000
 #define LIVE_STREAM_NS (15 * NS_PER_S) /* heard lately: three heartbeats */
 #define ACKS_HWM 4096
-#define SEAL_RECORDS 2048u
+#define RECOVER_NS NS_PER_S
 
 struct writer {
     struct writer_options options;
@@ -46,8 +48,10 @@ struct writer {
     struct promise drained;
     struct promise may_close;
     bool is_drained;           /* the main thread's */
-    bool dirty;                /* commits since the last checkpoint */
     _Atomic bool commits_fail; /* the last one did; relaxed, a flag alone */
+    int64_t recover_mono_ns;   /* then: when to try again */
+    struct wal wal;
+    struct sealing sealing;
     struct batch batch;
     struct stream_cache cache;
     struct probe_rates rates; /* any thread's */
@@ -86,9 +90,7 @@ static void remember(struct writer *w, const struct batch *b)
     for (size_t i = 0; i < b->n_streams; i++) {
         const struct batch_stream *t = &b->streams[i];
         if (t->known) {
-            struct cached_stream *cached =
-                stream_cache_put(&w->cache, t->uid, &t->state, now);
-            cached->unsealed += t->new_records;
+            stream_cache_put(&w->cache, t->uid, &t->state, now);
         }
     }
 }
@@ -132,16 +134,11 @@ static bool same_route(struct job *a, struct job *b)
            memcmp(zmq_msg_data(&a->route), zmq_msg_data(&b->route), n) == 0;
 }
 
-/* A later message of the same stream and sender speaks for this one too. */
+/* The stream's last message speaks for this one too. */
 static bool answered_later(const struct batch *b, size_t i)
 {
-    for (size_t j = i + 1; j < b->n; j++) {
-        if (b->outcomes[j].stream == b->outcomes[i].stream &&
-            same_route(b->jobs[j], b->jobs[i])) {
-            return true;
-        }
-    }
-    return false;
+    size_t last = b->outcomes[i].stream->last_job;
+    return last > i && same_route(b->jobs[last], b->jobs[i]);
 }
 
 static void acknowledge(struct writer *w, const struct batch *b)
@@ -168,51 +165,14 @@ static void publish(struct writer *w, const struct batch *b)
     }
 }
 
-/* ---- sealing ------------------------------------------------------------- */
-
-/* Each chunk in a transaction of its own, so that a failure costs only it. */
-static enum err_code seal_one(struct writer *w, struct stream_id stream,
-    bool everything, bool *ret_sealed, struct err *e)
-{
-    enum err_code code = store_begin(w->store, e);
-    if (code != ERR_NONE) {
-        return code;
-    }
-    bool sealed = false;
-    code = store_seal(w->store, stream, everything, &sealed, e);
-    if (code == ERR_NONE) {
-        code = store_commit(w->store, e);
-    }
-    if (code != ERR_NONE) {
-        store_rollback(w->store);
-        return code;
-    }
-    counter_add(COUNTER_CHUNKS_SEALED, sealed);
-    *ret_sealed = sealed;
-    return ERR_NONE;
-}
-
-static void seal(struct writer *w, const struct batch *b)
+static void note_unsealed(struct writer *w, const struct batch *b)
 {
     for (size_t i = 0; i < b->n_streams; i++) {
         const struct batch_stream *t = &b->streams[i];
-        struct cached_stream *cached = stream_cache_find(&w->cache, t->uid);
-        if (cached == NULL || (cached->unsealed < SEAL_RECORDS && !t->ended)) {
-            continue;
+        if (t->known) {
+            sealing_note(
+                &w->sealing, t->state.stream, t->state.log_records, t->ended);
         }
-        struct err e = { 0 };
-        char text[sizeof e.text];
-        bool more = true;
-        while (more) {
-            more = false;
-            if (seal_one(w, t->state.stream, t->ended, &more, &e) != ERR_NONE) {
-                counter_add(COUNTER_COMMIT_ERRORS, 1);
-                log_limited(LOG_ERROR, "writer",
-                    "event=seal_failed error=%s kept=in_the_log",
-                    log_quoted(text, sizeof text, e.text));
-            }
-        }
-        cached->unsealed = 0;
     }
 }
 
@@ -232,35 +192,52 @@ static void put_off(struct writer *w, struct job *job)
     }
 }
 
-static void work_on_batch(struct writer *w, struct job **jobs, size_t n)
+static void is_committed(struct writer *w, const struct batch *b)
 {
-    struct batch *b = &w->batch;
+    wal_committed(&w->wal);
+    atomic_store_explicit(&w->commits_fail, false, memory_order_relaxed);
+    remember(w, b);
+    count_committed(b);
+    acknowledge(w, b);
+    publish(w, b);
+    note_unsealed(w, b);
+}
+
+/* false: not committed, and nothing is done about it. */
+static bool commit(struct writer *w, struct job **jobs, size_t n)
+{
     struct err e = { 0 };
     char text[sizeof e.text];
     int64_t start = clock_mono_ns();
-    if (batch_commit(b, w->store, &w->cache, jobs, n, &e) == ERR_NONE) {
+    if (batch_commit(&w->batch, w->store, &w->cache, jobs, n, &e) == ERR_NONE) {
         gauge_set(GAUGE_COMMIT_LAST_US, (clock_mono_ns() - start) / 1000);
-        w->dirty = true;
-        atomic_store_explicit(&w->commits_fail, false, memory_order_relaxed);
-        remember(w, b);
-        count_committed(b);
-        acknowledge(w, b);
-        publish(w, b);
-        seal(w, b);
-        return;
+        is_committed(w, &w->batch);
+        return true;
     }
     stream_cache_clear(&w->cache);
     counter_add(COUNTER_COMMIT_ERRORS, 1);
     log_limited(LOG_ERROR, "writer",
         "event=commit_failed messages=%zu error=%s answer=%s", n,
         log_quoted(text, sizeof text, e.text), n > 1 ? "one_by_one" : "busy");
-    if (n == 1) {
-        atomic_store_explicit(&w->commits_fail, true, memory_order_relaxed);
-        put_off(w, jobs[0]);
+    return false;
+}
+
+/* After two that fail by themselves it is not the messages' fault. */
+#define ONE_BY_ONE_FAILURES 2
+
+static void work_on_batch(struct writer *w, struct job **jobs, size_t n)
+{
+    if (n > 1 && commit(w, jobs, n)) {
         return;
     }
+    unsigned failed = 0;
     for (size_t i = 0; i < n; i++) {
-        work_on_batch(w, &jobs[i], 1);
+        bool committed = failed < ONE_BY_ONE_FAILURES && commit(w, &jobs[i], 1);
+        failed = committed ? 0 : failed + 1;
+        if (!committed) {
+            atomic_store_explicit(&w->commits_fail, true, memory_order_relaxed);
+            put_off(w, jobs[i]);
+        }
     }
 }
 
@@ -305,7 +282,7 @@ static enum err_code delete_run(
     }
     stream_cache_clear(&w->cache);
     probe_rates_forget(&w->rates, run_uid);
-    w->dirty = true;
+    wal_committed(&w->wal);
     if (w->options.live != NULL) {
         live_touch(w->options.live, run_uid);
     }
@@ -362,19 +339,6 @@ static void update_gauges(struct writer *w)
         stream_cache_heard_since(&w->cache, clock_mono_ns() - LIVE_STREAM_NS));
 }
 
-static void checkpoint(struct writer *w, enum store_checkpoint mode)
-{
-    struct err e = { 0 };
-    char text[sizeof e.text];
-    enum err_code code = store_checkpoint(w->store, mode, &e);
-    w->dirty = false;
-    if (code != ERR_NONE && code != ERR_BUSY) {
-        log_limited(LOG_WARN, "writer",
-            "event=checkpoint_failed error=%s kept=in_the_log",
-            log_quoted(text, sizeof text, e.text));
-    }
-}
-
 static enum err_code open_acks(struct writer *w, struct err *e)
 {
     int hwm = ACKS_HWM;
@@ -391,6 +355,7 @@ static enum err_code open_acks(struct writer *w, struct err *e)
 
 static void close_all(struct writer *w)
 {
+    wal_close(&w->wal);
     store_close(w->store);
     if (w->acks != NULL) {
         (void)zmq_close(w->acks); /* cannot fail on a socket */
@@ -403,24 +368,108 @@ static enum err_code open_all(struct writer *w, struct err *e)
     if (code == ERR_NONE) {
         code = store_open(&w->options.store, &w->store, e);
     }
+    if (code == ERR_NONE) {
+        code = wal_open(&w->wal, &w->options.store, w->store, e);
+    }
     return code;
+}
+
+/* Somebody waits for the answer. */
+static bool is_urgent(const struct job *job)
+{
+    return job->kind != JOB_MESSAGE || job->message.type != WIRE_DATA;
+}
+
+static bool any_urgent(struct job *const *jobs, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (is_urgent(jobs[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* DURABILITY_GROUP: up to a window of messages, beyond which one sender alone
+ * would wait for us. Returns how many there are now. */
+static size_t gather(struct writer *w, struct job **jobs, size_t n)
+{
+    size_t most = w->options.window < BATCH_MAX ? w->options.window : BATCH_MAX;
+    int64_t until = clock_mono_ns() + WRITER_GROUP_MS * NS_PER_MS;
+    bool urgent = any_urgent(jobs, n);
+    while (!urgent && n < most && !jobs_are_over(w->options.jobs)) {
+        int64_t left_ns = until - clock_mono_ns();
+        if (left_ns <= 0) {
+            break;
+        }
+        size_t more = jobs_take(w->options.jobs, jobs + n, most - n,
+            (int)(left_ns / NS_PER_MS) + 1);
+        urgent = any_urgent(jobs + n, more);
+        n += more;
+    }
+    return n;
+}
+
+static size_t take(struct writer *w, struct job **jobs)
+{
+    int timeout_ms = sealing_is_due(&w->sealing) ? 0 : IDLE_MS;
+    size_t n = jobs_take(w->options.jobs, jobs, BATCH_MAX, timeout_ms);
+    if (n > 0 && w->options.store.durability == DURABILITY_GROUP) {
+        n = gather(w, jobs, n);
+    }
+    return n;
+}
+
+/* In time there is room on the disk again, though no sender may ask. */
+static void recover(struct writer *w)
+{
+    struct err e = { 0 };
+    int64_t now = clock_mono_ns();
+    if (!writer_commits_fail(w) || now < w->recover_mono_ns) {
+        return;
+    }
+    w->recover_mono_ns = now + RECOVER_NS;
+    if (wal_make_room(&w->wal) && store_try_commit(w->store, &e) == ERR_NONE) {
+        atomic_store_explicit(&w->commits_fail, false, memory_order_relaxed);
+        log_line(LOG_INFO, "writer", "event=commits_succeed_again");
+    }
+}
+
+/* After the acknowledgements, what nobody waits for. */
+static void tidy(struct writer *w, bool idle)
+{
+    if (sealing_is_due(&w->sealing)) {
+        sealing_slice(&w->sealing, w->store);
+        wal_committed(&w->wal);
+    } else if (idle) {
+        wal_idle(&w->wal);
+    }
+    wal_care(&w->wal);
+    recover(w);
 }
 
 static void work_until_over(struct writer *w)
 {
     struct job *jobs[BATCH_MAX];
     int64_t gauges_at = 0;
+    sealing_find(&w->sealing, w->store);
     while (!jobs_are_over(w->options.jobs)) {
-        size_t n = jobs_take(w->options.jobs, jobs, BATCH_MAX, IDLE_MS);
+        size_t n = take(w, jobs);
         if (n > 0) {
             work_on(w, jobs, n);
-        } else if (w->dirty) {
-            checkpoint(w, STORE_CHECKPOINT_PASSIVE);
         }
+        tidy(w, n == 0);
         if (clock_mono_ns() - gauges_at >= NS_PER_S) {
             update_gauges(w);
             gauges_at = clock_mono_ns();
         }
+    }
+}
+
+static void seal_what_is_left(struct writer *w)
+{
+    while (sealing_is_due(&w->sealing)) {
+        sealing_slice(&w->sealing, w->store);
     }
 }
 
@@ -438,8 +487,8 @@ static void *writer_thread(void *context)
 
     work_until_over(w);
     promise_give(&w->drained, ERR_NONE, NULL);
+    seal_what_is_left(w);
     (void)!promise_wait(&w->may_close, NULL); /* no answer but that */
-    checkpoint(w, STORE_CHECKPOINT_TRUNCATE);
     close_all(w);
     return NULL;
 }

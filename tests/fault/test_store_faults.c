@@ -128,7 +128,7 @@ static void sweep_write(arm_fn arm, enum err_code expected)
         assert_has(&rig, 1);
         rig_close(&rig);
     }
-    assert_true(refused > 3); /* else nothing failed and nothing is proved */
+    assert_true(refused > 0); /* else nothing failed and nothing is proved */
 }
 
 static void test_every_failed_allocation_leaves_all_or_nothing(void **state)
@@ -158,7 +158,7 @@ static void test_open_survives_failed_allocations(void **state)
         rig.store = NULL;
         (void)unlink(rig.path);
         struct store_options options = { .path = rig.path,
-            .normal_sync = true };
+            .durability = DURABILITY_RELAXED };
         faults_fail_allocation(n);
         enum err_code code = store_open(&options, &store, &e);
         failed = faults_off();

@@ -472,7 +472,7 @@ def test_a_database_of_a_newer_version_is_left_alone(trajd):
     (["--http"], "--http needs a value"),
     (["--http", "0.0.0.0:7010"], "this machine only"),
     (["--ingest", "tcp://*:7011"], "this machine only"),
-    (["--sync", "maybe"], "neither full nor normal"),
+    (["--durability", "maybe"], "none of commit, group, relaxed"),
     (["--config", "/nonexistent.conf"], "/nonexistent.conf"),
 ])
 def test_wrong_flags_exit_2_and_say_why(arguments, said):
@@ -483,7 +483,7 @@ def test_wrong_flags_exit_2_and_say_why(arguments, said):
 
 
 def test_print_config_is_a_file_that_gives_the_same(tmp_path):
-    first = run_trajd("--db", "some.db", "--sync=normal", "--print-config", TRAJD_WINDOW="7")
+    first = run_trajd("--db", "some.db", "--durability=relaxed", "--print-config", TRAJD_WINDOW="7")
     path = tmp_path / "trajd.conf"
     path.write_text(first.stdout)
     second = run_trajd("--config", str(path), "--print-config")
