@@ -27,12 +27,12 @@
     X(ROLLBACK, "ROLLBACK;")                                                   \
     X(FIND_STREAM,                                                             \
         "SELECT s.run, s.attempt, s.rank, r.uid, "                             \
-        "coalesce(json_extract(s.hello, '$.world'), 1), " PROGRESS_COLUMNS     \
+        "s.world, " PROGRESS_COLUMNS                                           \
         " FROM stream AS s JOIN stream_progress AS p ON p.stream = s.id "      \
         "JOIN run AS r ON r.id = s.run WHERE s.uid = ?1;")                     \
     X(LOAD_STREAM,                                                             \
         "SELECT s.run, s.attempt, s.rank, r.uid, "                             \
-        "coalesce(json_extract(s.hello, '$.world'), 1), " PROGRESS_COLUMNS     \
+        "s.world, " PROGRESS_COLUMNS                                           \
         " FROM stream AS s JOIN stream_progress AS p ON p.stream = s.id "      \
         "JOIN run AS r ON r.id = s.run WHERE s.id = ?1;")                      \
     X(SAVE_STREAM, PROGRESS_UPDATE)                                            \
@@ -59,7 +59,8 @@
         "(attempt > ?2 OR (attempt = ?2 AND rank < ?3)) LIMIT 1;")             \
     X(ADD_STREAM,                                                              \
         "INSERT INTO stream (uid, run, attempt, rank, created_wall_ns, "       \
-        "hello) VALUES (?1, ?2, ?3, ?4, ?5, ?6);")                             \
+        "hello, world) VALUES (?1, ?2, ?3, ?4, ?5, ?6, "                       \
+        "coalesce(json_extract(?6, '$.world'), 1));")                          \
     X(ADD_PROGRESS, "INSERT INTO stream_progress (stream) VALUES (?1);")       \
     X(ADD_LOG, "INSERT INTO log (stream, first_seq, last_seq, frame) "         \
                "VALUES (?1, ?2, ?3, ?4);")                                     \

@@ -339,6 +339,25 @@ def test_a_second_sigterm_ends_it_at_once_and_costs_nothing_acknowledged(held_up
     assert_exact(trajd, peer)
 
 
+def test_repeats_late_records_and_gaps_are_told_at_the_run(trajd):
+    peer = Peer(trajd.ingest, "r", world=2)
+    steps(peer, 20)
+    peer.deliver()
+    peer.ask(lambda: peer.send_records(11, 10))
+    run = trajd.run("r")
+    assert (run["repeated_records"], run["late_records"], run["complete"]) == (10, 0, False)
+    assert run["gaps"] == ["stream_open", "rank_missing"]
+    peer.ask(peer.send_bye)
+    steps(peer, 5, first=20)
+    peer.ask(lambda: peer.send_records(21, 5))
+    run = trajd.run("r")
+    assert (run["repeated_records"], run["late_records"]) == (10, 5)
+    assert run["streams"][0]["late_records"] == 5
+    peer.ask(peer.send_bye)
+    assert trajd.run("r")["gaps"] == ["rank_missing"]
+    assert trajd.json("/api/v1/runs")["data"][0]["gaps"] == ["rank_missing"]
+
+
 def test_a_full_disk_is_survived_and_nothing_is_lost(tmp_path):
     trajd = Trajd(tmp_path)
     trajd.start()

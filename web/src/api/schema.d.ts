@@ -66,6 +66,16 @@ export interface components {
             sharpness: components["schemas"]["Count"];
             group: components["schemas"]["Count"];
         };
+        /** @description Records that came again, as after a lost connection, and were left out. No harm. */
+        Repeated: components["schemas"]["Count"];
+        /** @description Records that came after the BYE or the FINISH of their stream. Kept like all others. */
+        Late: components["schemas"]["Count"];
+        /** @description Why the run is not complete; empty if it is. lost_records: a stream says that records are lost at
+         *     their source. dropped_records: a trainer's spool was full. stream_open: a trainer of some attempt has
+         *     neither finished nor said that it has gone, so more may come. rank_missing: a rank of the newest
+         *     attempt's world was never heard of.
+         *      */
+        Gaps: ("lost_records" | "dropped_records" | "stream_open" | "rank_missing")[];
         /** @example {
          *       "id": "r-17",
          *       "project": "mlp",
@@ -87,6 +97,12 @@ export interface components {
          *       },
          *       "lost_records": 0,
          *       "dropped_records": 0,
+         *       "repeated_records": 0,
+         *       "late_records": 0,
+         *       "complete": false,
+         *       "gaps": [
+         *         "stream_open"
+         *       ],
          *       "last_step": 1199,
          *       "created_wall_ns": "1795354903178477730",
          *       "updated_wall_ns": "1795354903544179501",
@@ -106,6 +122,11 @@ export interface components {
             records: components["schemas"]["Records"];
             lost_records: components["schemas"]["Count"];
             dropped_records: components["schemas"]["Count"];
+            repeated_records: components["schemas"]["Repeated"];
+            late_records: components["schemas"]["Late"];
+            /** @description Every record of every attempt is here, and none is to come. */
+            complete: boolean;
+            gaps: components["schemas"]["Gaps"];
             last_step: components["schemas"]["Count"] | null;
             created_wall_ns: components["schemas"]["Nanoseconds"];
             updated_wall_ns: components["schemas"]["Nanoseconds"];
@@ -129,6 +150,11 @@ export interface components {
             records: components["schemas"]["Records"];
             lost_records: components["schemas"]["Count"];
             dropped_records: components["schemas"]["Count"];
+            repeated_records: components["schemas"]["Repeated"];
+            late_records: components["schemas"]["Late"];
+            /** @description Every record of every attempt is here, and none is to come. */
+            complete: boolean;
+            gaps: components["schemas"]["Gaps"];
             last_step: components["schemas"]["Count"] | null;
             created_wall_ns: components["schemas"]["Nanoseconds"];
             updated_wall_ns: components["schemas"]["Nanoseconds"];
@@ -151,6 +177,9 @@ export interface components {
             rank: components["schemas"]["Whole"];
             committed_seq: components["schemas"]["Count"];
             lost_records: components["schemas"]["Count"];
+            dropped_records: components["schemas"]["Count"];
+            repeated_records: components["schemas"]["Repeated"];
+            late_records: components["schemas"]["Late"];
             closed: boolean;
             first_step: components["schemas"]["Count"] | null;
             created_wall_ns: components["schemas"]["Nanoseconds"];
