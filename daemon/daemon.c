@@ -20,6 +20,8 @@
 #include <zmq.h>
 
 #include "base/clock.h"
+#include "base/filesystem.h"
+#include "base/log.h"
 #include "http/http.h"
 #include "http/run_json.h"
 #include "pure/run_state.h"
@@ -60,7 +62,8 @@ static enum err_code lock_database(struct daemon *daemon, struct err *e)
 
     daemon->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (daemon->lock_fd < 0) {
-        return err_set(e, ERR_IO, "%s: %s", path, strerror(errno));
+        return err_set(e, ERR_IO, "%s: %s (the lock file of the database)",
+            path, strerror(errno));
     }
     if (fcntl(daemon->lock_fd, F_SETLK, &whole) == 0) {
         return ERR_NONE;
@@ -78,11 +81,16 @@ static enum err_code lock_database(struct daemon *daemon, struct err *e)
 /* ---- what HTTP may ask for ------------------------------------------------
  */
 
-static bool is_ready(void *context)
+static enum err_code is_ready(void *context, struct err *e)
 {
     struct daemon *daemon = context;
-    return atomic_load_explicit(&daemon->ready, memory_order_relaxed) &&
-           !writer_commits_fail(daemon->writer);
+    if (!atomic_load_explicit(&daemon->ready, memory_order_relaxed)) {
+        return err_set(e, ERR_BUSY, "starting, or about to stop");
+    }
+    if (writer_commits(daemon->writer, e) != ERR_NONE) {
+        return err_prefix(e, "the database cannot be written");
+    }
+    return ERR_NONE;
 }
 
 static enum err_code delete_run(void *context, const char *uid, struct err *e)
@@ -172,6 +180,20 @@ static enum err_code make_zmq(struct daemon *daemon, struct err *e)
                : ERR_NONE;
 }
 
+static void warn_of_network(const struct daemon *daemon)
+{
+    char text[256];
+    const char *path = value(daemon, SETTING_DB);
+    const char *kind = filesystem_network_of(path);
+    if (kind != NULL) {
+        log_line(LOG_WARN, "main",
+            "event=network_file_system kind=\"%s\" db=%s "
+            "risk=\"SQLite's write-ahead log needs a local disk: the database "
+            "may be damaged\"",
+            kind, log_quoted(text, sizeof text, path));
+    }
+}
+
 static enum err_code start_all(struct daemon *daemon, struct err *e)
 {
     enum err_code code = lock_database(daemon, e);
@@ -201,6 +223,7 @@ enum err_code daemon_start(
     daemon->config = config;
     daemon->lock_fd = -1;
     set_run_limits(config);
+    warn_of_network(daemon);
     enum err_code code = start_all(daemon, e);
     if (code != ERR_NONE) {
         daemon_stop(daemon);

@@ -45,6 +45,8 @@
     X(SSE_STREAMS, "sse_streams", "open event streams")                        \
     X(STREAMS_LIVE, "ingest_live_streams", "senders heard from lately")        \
     X(DB_BYTES, "db_bytes", "size of the database and its log")                \
+    X(COMMITS_FAIL, "store_commits_fail",                                      \
+        "1: the database cannot be written, nothing is acknowledged")          \
     X(COMMIT_LAST_US, "store_commit_last_us", "length of the last commit")
 
 #define COUNTER_ENUM(id, name, help) COUNTER_##id,

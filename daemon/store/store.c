@@ -30,6 +30,10 @@ static enum err_code open_database(
     /* Whose file it is comes before anything is written to it. */
     size_t version = 0;
     code = migrate_version(db, migrations_count, &version, e);
+    if (code == ERR_NONE && sqlite3_db_readonly(db, "main") == 1) {
+        code = err_set(e, ERR_STORE,
+            "cannot be written: no permission, or a read-only file system");
+    }
     if (code == ERR_NONE) {
         code = db_set_up_writer(db, e);
     }

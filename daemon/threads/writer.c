@@ -1,8 +1,8 @@
 /*
  * writer.c: owns the store, the memory of streams and the writer's end of the
  * acknowledgements. Everything here runs in the writer thread but
- * writer_start, _set_analysis, _delete_run, _probe_every (both), _commits_fail
- * and _stop.
+ * writer_start, _set_analysis, _delete_run, _probe_every (both), _commits and
+ * _stop.
  *
  * 1. The cache holds what is on disk, never what a transaction has not
  *    committed; after a failure it is emptied.
@@ -12,7 +12,6 @@
 #include "threads/writer.h"
 
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,32 +23,31 @@
 #include "base/log.h"
 #include "store/reader.h"
 #include "store/runs.h"
-#include "threads/analysis.h"
+#include "threads/acks.h"
 #include "threads/batch.h"
-#include "threads/ingest.h"
 #include "threads/probe_rates.h"
 #include "threads/sealing.h"
 #include "threads/stream_cache.h"
+#include "threads/trouble.h"
 #include "threads/wal.h"
-#include "wire/encode.h"
 
 #define IDLE_MS 1000
 #define LIVE_STREAM_NS (15 * NS_PER_S) /* heard lately: three heartbeats */
-#define ACKS_HWM 4096
 #define RECOVER_NS NS_PER_S
+#define QUIET_NS (5 * NS_PER_S)
 
 struct writer {
     struct writer_options options;
-    struct analysis *analysis;
     struct store *store;
-    void *acks;
+    struct acks acks;
     pthread_t thread;
     struct promise started;
     struct promise drained;
     struct promise may_close;
-    bool is_drained;           /* the main thread's */
-    _Atomic bool commits_fail; /* the last one did; relaxed, a flag alone */
-    int64_t recover_mono_ns;   /* then: when to try again */
+    bool is_drained;         /* the main thread's */
+    struct trouble trouble;  /* any thread's: why commits fail */
+    int64_t failed_mono_ns;  /* when the last one did */
+    int64_t recover_mono_ns; /* when to look again */
     struct wal wal;
     struct sealing sealing;
     struct batch batch;
@@ -97,36 +95,6 @@ static void remember(struct writer *w, const struct batch *b)
 
 /* ---- acknowledging ------------------------------------------------------- */
 
-static void send_ack(struct writer *w, struct job *job,
-    const struct batch_stream *t, enum wire_ack_status status)
-{
-    uint8_t bytes[sizeof(struct wire_head) + sizeof(struct wire_ack)];
-    struct wire_ack ack = {
-        .committed_seq = t->state.committed_seq,
-        .attempt = t->known ? t->state.attempt : 0,
-        .window = w->options.window,
-    };
-    if (t->known) {
-        ack.probe_every = probe_rates_get(&w->rates, t->state.run_uid);
-    }
-    struct analysis_advice advice = { 0 };
-    if (t->known && w->analysis != NULL &&
-        analysis_advice(w->analysis, t->state.run_uid, &advice)) {
-        ack.advice_n = advice.n;
-        ack.advice_L0 = advice.L0;
-        ack.advice_L1 = advice.L1;
-    }
-    size_t n = wire_encode_ack(bytes, sizeof bytes, t->uid.v, status, &ack);
-
-    bool sent =
-        zmq_send(w->acks, zmq_msg_data(&job->route), zmq_msg_size(&job->route),
-            ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0 &&
-        zmq_send(w->acks, bytes, n, ZMQ_DONTWAIT) >= 0;
-    if (!sent) {
-        counter_add(COUNTER_ACKS_DROPPED, 1);
-    }
-}
-
 static bool same_route(struct job *a, struct job *b)
 {
     size_t n = zmq_msg_size(&a->route);
@@ -146,7 +114,7 @@ static void acknowledge(struct writer *w, const struct batch *b)
     for (size_t i = 0; i < b->n; i++) {
         if (!answered_later(b, i)) {
             const struct outcome *o = &b->outcomes[i];
-            send_ack(w, b->jobs[i], o->stream, o->status);
+            acks_send(&w->acks, b->jobs[i], o->stream, o->status);
         }
     }
 }
@@ -188,14 +156,14 @@ static void put_off(struct writer *w, struct job *job)
     enum err_code code = store_stream(w->store, t.uid, &t.state, &e);
     t.known = code == ERR_NONE;
     if (t.known || code == ERR_NOT_FOUND) {
-        send_ack(w, job, &t, WIRE_ACK_BUSY);
+        acks_send(&w->acks, job, &t, WIRE_ACK_BUSY);
     }
 }
 
 static void is_committed(struct writer *w, const struct batch *b)
 {
     wal_committed(&w->wal);
-    atomic_store_explicit(&w->commits_fail, false, memory_order_relaxed);
+    trouble_end(&w->trouble);
     remember(w, b);
     count_committed(b);
     acknowledge(w, b);
@@ -204,12 +172,11 @@ static void is_committed(struct writer *w, const struct batch *b)
 }
 
 /* false: not committed, and nothing is done about it. */
-static bool commit(struct writer *w, struct job **jobs, size_t n)
+static bool commit(struct writer *w, struct job **jobs, size_t n, struct err *e)
 {
-    struct err e = { 0 };
-    char text[sizeof e.text];
+    char text[sizeof e->text];
     int64_t start = clock_mono_ns();
-    if (batch_commit(&w->batch, w->store, &w->cache, jobs, n, &e) == ERR_NONE) {
+    if (batch_commit(&w->batch, w->store, &w->cache, jobs, n, e) == ERR_NONE) {
         gauge_set(GAUGE_COMMIT_LAST_US, (clock_mono_ns() - start) / 1000);
         is_committed(w, &w->batch);
         return true;
@@ -218,7 +185,7 @@ static bool commit(struct writer *w, struct job **jobs, size_t n)
     counter_add(COUNTER_COMMIT_ERRORS, 1);
     log_limited(LOG_ERROR, "writer",
         "event=commit_failed messages=%zu error=%s answer=%s", n,
-        log_quoted(text, sizeof text, e.text), n > 1 ? "one_by_one" : "busy");
+        log_quoted(text, sizeof text, e->text), n > 1 ? "one_by_one" : "busy");
     return false;
 }
 
@@ -227,15 +194,18 @@ static bool commit(struct writer *w, struct job **jobs, size_t n)
 
 static void work_on_batch(struct writer *w, struct job **jobs, size_t n)
 {
-    if (n > 1 && commit(w, jobs, n)) {
+    struct err e = { 0 };
+    if (n > 1 && commit(w, jobs, n, &e)) {
         return;
     }
     unsigned failed = 0;
     for (size_t i = 0; i < n; i++) {
-        bool committed = failed < ONE_BY_ONE_FAILURES && commit(w, &jobs[i], 1);
+        bool committed =
+            failed < ONE_BY_ONE_FAILURES && commit(w, &jobs[i], 1, &e);
         failed = committed ? 0 : failed + 1;
         if (!committed) {
-            atomic_store_explicit(&w->commits_fail, true, memory_order_relaxed);
+            trouble_begin(&w->trouble, &e);
+            w->failed_mono_ns = clock_mono_ns();
             put_off(w, jobs[i]);
         }
     }
@@ -317,7 +287,7 @@ static void work_on(struct writer *w, struct job **jobs, size_t n)
     for (size_t i = 0; i < n; i++) {
         jobs_return(w->options.jobs, jobs[i]);
     }
-    (void)zmq_send(w->acks, "", 0, ZMQ_DONTWAIT); /* jobs are spare again */
+    acks_jobs_are_spare(&w->acks);
 }
 
 static int64_t file_bytes(const char *path, const char *suffix)
@@ -339,32 +309,16 @@ static void update_gauges(struct writer *w)
         stream_cache_heard_since(&w->cache, clock_mono_ns() - LIVE_STREAM_NS));
 }
 
-static enum err_code open_acks(struct writer *w, struct err *e)
-{
-    int hwm = ACKS_HWM;
-    int linger = 0;
-    w->acks = zmq_socket(w->options.zmq, ZMQ_PAIR);
-    if (w->acks == NULL ||
-        zmq_setsockopt(w->acks, ZMQ_SNDHWM, &hwm, sizeof hwm) != 0 ||
-        zmq_setsockopt(w->acks, ZMQ_LINGER, &linger, sizeof linger) != 0 ||
-        zmq_connect(w->acks, INGEST_ACKS_ENDPOINT) != 0) {
-        return err_set(e, ERR_IO, "writer: %s", zmq_strerror(zmq_errno()));
-    }
-    return ERR_NONE;
-}
-
 static void close_all(struct writer *w)
 {
     wal_close(&w->wal);
     store_close(w->store);
-    if (w->acks != NULL) {
-        (void)zmq_close(w->acks); /* cannot fail on a socket */
-    }
+    acks_close(&w->acks);
 }
 
 static enum err_code open_all(struct writer *w, struct err *e)
 {
-    enum err_code code = open_acks(w, e);
+    enum err_code code = acks_open(&w->acks, w->options.zmq, e);
     if (code == ERR_NONE) {
         code = store_open(&w->options.store, &w->store, e);
     }
@@ -420,18 +374,22 @@ static size_t take(struct writer *w, struct job **jobs)
     return n;
 }
 
-/* In time there is room on the disk again, though no sender may ask. */
+/* Commits fail: what can be moved makes room in the log. Whether there is room
+ * for them is the next message's to find out; but when none has come for a
+ * while, a commit of our own tells. It is small, and could succeed where theirs
+ * do not. */
 static void recover(struct writer *w)
 {
     struct err e = { 0 };
     int64_t now = clock_mono_ns();
-    if (!writer_commits_fail(w) || now < w->recover_mono_ns) {
+    if (!trouble_is(&w->trouble, NULL) || now < w->recover_mono_ns) {
         return;
     }
     w->recover_mono_ns = now + RECOVER_NS;
-    if (wal_make_room(&w->wal) && store_try_commit(w->store, &e) == ERR_NONE) {
-        atomic_store_explicit(&w->commits_fail, false, memory_order_relaxed);
-        log_line(LOG_INFO, "writer", "event=commits_succeed_again");
+    bool moved = wal_make_room(&w->wal);
+    if (moved && now - w->failed_mono_ns >= QUIET_NS &&
+        store_try_commit(w->store, &e) == ERR_NONE) {
+        trouble_end(&w->trouble);
     }
 }
 
@@ -507,6 +465,8 @@ enum err_code writer_start(const struct writer_options *options,
     w->drained = (struct promise)PROMISE_INIT;
     w->may_close = (struct promise)PROMISE_INIT;
     w->rates = (struct probe_rates)PROBE_RATES_INIT;
+    w->trouble = (struct trouble)TROUBLE_INIT;
+    w->acks = (struct acks){ .window = options->window, .rates = &w->rates };
     if (pthread_create(&w->thread, NULL, writer_thread, w) != 0) {
         free(w);
         return err_set(e, ERR_NOMEM, "no thread for the writer");
@@ -523,7 +483,7 @@ enum err_code writer_start(const struct writer_options *options,
 
 void writer_set_analysis(struct writer *writer, struct analysis *analysis)
 {
-    writer->analysis = analysis;
+    writer->acks.analysis = analysis;
 }
 
 enum err_code writer_delete_run(
@@ -559,9 +519,9 @@ uint32_t writer_probe_every(struct writer *writer, const char *run_uid)
     return probe_rates_get(&writer->rates, run_uid);
 }
 
-bool writer_commits_fail(const struct writer *writer)
+enum err_code writer_commits(struct writer *writer, struct err *e)
 {
-    return atomic_load_explicit(&writer->commits_fail, memory_order_relaxed);
+    return trouble_is(&writer->trouble, e) ? e->code : ERR_NONE;
 }
 
 void writer_drain(struct writer *writer)

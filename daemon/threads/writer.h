@@ -56,9 +56,9 @@ CHECK_RESULT enum err_code writer_set_probe_every(struct writer *writer,
     const char *run_uid, uint32_t probe_every, struct err *e);
 uint32_t writer_probe_every(struct writer *writer, const char *run_uid);
 
-/* Any thread. Whether the last message could not be committed, by itself
- * either: the disk is full, say. Until one can be. */
-bool writer_commits_fail(const struct writer *writer);
+/* Any thread. Why the last message could not be committed, by itself either:
+ * the disk is full, say. Until one can be; ERR_NONE: commits succeed. */
+CHECK_RESULT enum err_code writer_commits(struct writer *writer, struct err *e);
 
 /* Takes no more jobs; returns when those submitted are committed and
  * acknowledged. The store stays open. */

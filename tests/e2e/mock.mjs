@@ -474,6 +474,7 @@ export class Mock {
         this.port = 0;
         this.requests = [];
         this.nextId = 1;
+        this.problem = null; // of the daemon itself
     }
 
     get url() {
@@ -603,7 +604,14 @@ export class Mock {
             };
         }
         if (what === "self") {
-            return { version: "0", ingest: "tcp://127.0.0.1:7011", ready: true };
+            return {
+                version: "0",
+                ingest: "tcp://127.0.0.1:7011",
+                ready: this.problem === null,
+                problem: this.problem,
+                counters: {},
+                gauges: {},
+            };
         }
         if (what !== "runs") {
             return null;

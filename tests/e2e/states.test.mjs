@@ -321,6 +321,16 @@ test("a run that lost records says so, and one that is not there too", async () 
     );
 });
 
+test("a daemon that cannot write its database says so until it can", async () => {
+    await visit("/runs/r", [madeUpRun("r", { steps: 40 })], async (page, mock) => {
+        mock.problem = "the database cannot be written: commit: database or disk is full";
+        await shows(page, "database or disk is full. Trainers keep what they record");
+        assert.deepEqual(await axeViolations(page), []);
+        mock.problem = null;
+        await page.waitForFunction(() => !document.body.innerText.includes("in trouble"));
+    });
+});
+
 test("a live run is not complete yet, and one that has ended with all its records is", async () => {
     await visit("/runs/r", [madeUpRun("r")], async (page) => {
         await shows(page, "○ not complete yet");

@@ -976,6 +976,8 @@ export interface components {
             /** @description Where trainers connect. */
             ingest: string;
             ready: boolean;
+            /** @description Why it is not ready: the disk is full, say. */
+            problem: string | null;
             counters: {
                 [key: string]: components["schemas"]["Count"];
             };
