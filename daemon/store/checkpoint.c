@@ -35,6 +35,13 @@ enum err_code checkpoint_open(
         db_free(c);
         return code;
     }
+    /* A connection that has read nothing does not know that there is a log,
+     * and would move nothing. */
+    code = db_exec(c->db, "SELECT 1 FROM sqlite_schema LIMIT 1;", "open", e);
+    if (code != ERR_NONE) {
+        checkpoint_close(c);
+        return code;
+    }
     *ret_checkpoint = c;
     return ERR_NONE;
 }
@@ -66,9 +73,6 @@ enum err_code checkpoint_move(struct checkpoint *checkpoint, struct err *e)
 enum err_code checkpoint_sync(struct checkpoint *checkpoint, struct err *e)
 {
     int fd = open(checkpoint->wal_path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 && errno == ENOENT) {
-        return ERR_NONE; /* nothing is committed but what was moved */
-    }
     bool ok = fd >= 0 && fdatasync(fd) == 0;
     int error = errno;
     if (fd >= 0) {
