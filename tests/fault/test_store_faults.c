@@ -206,15 +206,12 @@ static enum err_code hello_again(struct err *e)
     return hello(3, "{\"run_id\":\"old\",\"attempt\":1}", e);
 }
 
-/* Records [from, to) of stream 1, whose last is 120. */
-static enum err_code append(
-    size_t from, size_t to, unsigned flags, struct err *e)
+/* A frame of stream 1, whose last seq is 120. */
+static enum err_code append_frame(const uint8_t *bytes, size_t n, struct err *e)
 {
-    static uint8_t bytes[1 << 18];
     struct message message;
     struct stream_state s;
     uint32_t taken = 0;
-    size_t n = rig_encode(&records, from, to, 1, flags, bytes, sizeof bytes);
     assert_int_equal(decode_message(bytes, n, &message), DECODE_OK);
     enum err_code code = store_begin(store(), e);
     if (code != ERR_NONE) {
@@ -226,6 +223,36 @@ static enum err_code append(
             store(), &s, &message, bytes, n, RIG_NOW_NS + 1, &taken, e);
     }
     return commit_or_not(code, e);
+}
+
+static enum err_code append(
+    size_t from, size_t to, unsigned flags, struct err *e)
+{
+    static uint8_t bytes[1 << 18];
+    size_t n = rig_encode(&records, from, to, 1, flags, bytes, sizeof bytes);
+    return append_frame(bytes, n, e);
+}
+
+/* More than is gathered for one write of the log. */
+static enum err_code append_long_texts(struct err *e)
+{
+    static uint8_t bytes[1 << 19];
+    static char text[65000];
+    struct rig_records sent = { 0 };
+    memset(text, 'x', sizeof text);
+    for (uint64_t seq = 121; seq <= 126; seq++) {
+        struct rig_record r = { .seq = seq,
+            .kind = WIRE_EVENT,
+            .present = 1u << EVENT_event | 1u << EVENT_text,
+            .text = malloc(sizeof text),
+            .text_bytes = sizeof text };
+        assert_non_null(r.text);
+        memcpy(r.text, text, sizeof text);
+        rig_records_add(&sent, &r);
+    }
+    size_t n = rig_encode(&sent, 0, 6, 1, 0, bytes, sizeof bytes);
+    rig_records_done(&sent);
+    return append_frame(bytes, n, e);
 }
 
 static enum err_code append_records(struct err *e)
@@ -633,6 +660,7 @@ static void test_a_call_that_fails_has_changed_nothing(void **state)
         { "store_hello, an attempt", NULL, hello_of_an_attempt, 10 },
         { "store_hello, again", NULL, hello_again, 5 },
         { "store_append", NULL, append_records, 5 },
+        { "store_append, long texts", NULL, append_long_texts, 5 },
         { "store_append, repeats", NULL, append_repeats, 5 },
         { "store_append, a gap", NULL, append_over_a_gap, 5 },
         { "store_bye", NULL, bye, 5 },
@@ -713,12 +741,14 @@ struct read_case {
     long least;
 };
 
-/* With a page cache of its own each time, or nothing would be read. */
+/* One that has to read all pages again: what it has seen while it was opened
+ * is no longer the newest. */
 static struct reader *new_reader(void)
 {
     struct reader *reader = NULL;
     struct err e = { 0 };
     assert_int_equal(reader_open(rig.path, &reader, &e), ERR_NONE);
+    assert_int_equal(store_try_commit(rig.store, &e), ERR_NONE);
     return reader;
 }
 
