@@ -164,7 +164,7 @@ static enum err_code renew_summary(struct pyramid *pyramid,
         if (code == ERR_NONE) {
             code = set_summary(pyramid, chunk, summary, e);
         }
-    } else if (code == ERR_STORE) {
+    } else if (code == ERR_STORE && wanted == SUMMARY_THAT_PAYS) {
         code = ERR_NONE;
     }
     records_done(&records);
