@@ -227,6 +227,11 @@ enum err_code store_commit(struct store *store, struct err *e)
     return code;
 }
 
+void store_shrink(struct store *store)
+{
+    (void)sqlite3_db_release_memory(store->db); /* how much it was, or 0 */
+}
+
 /* The application's id is in the first page, and is written even if it is the
  * same. */
 enum err_code store_try_commit(struct store *store, struct err *e)

@@ -155,6 +155,10 @@ enum store_checkpoint {
 CHECK_RESULT enum err_code store_checkpoint(
     struct store *store, enum store_checkpoint mode, struct err *e);
 
+/* Gives back the memory that is only there for speed. Outside of a
+ * transaction. */
+void store_shrink(struct store *store);
+
 /* Delete a run and all it has. In the caller's transaction. */
 CHECK_RESULT enum err_code store_delete_run(
     struct store *store, struct run_id run, struct err *e);

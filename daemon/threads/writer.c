@@ -11,6 +11,7 @@
  */
 #include "threads/writer.h"
 
+#include <malloc.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -426,6 +427,17 @@ static void recover(struct writer *w)
     }
 }
 
+/* Once after a time of work. malloc_trim: what the burst took, of all threads,
+ * goes back to the system. */
+static void rest(struct writer *w)
+{
+    if (w->wal.dirty) {
+        wal_idle(&w->wal);
+        store_shrink(w->store);
+        (void)malloc_trim(0); /* whether there was anything */
+    }
+}
+
 /* After the acknowledgements, what nobody waits for. */
 static void tidy(struct writer *w, bool idle)
 {
@@ -433,7 +445,7 @@ static void tidy(struct writer *w, bool idle)
         sealing_slice(&w->sealing, w->store);
         wal_committed(&w->wal);
     } else if (idle) {
-        wal_idle(&w->wal);
+        rest(w);
     }
     wal_care(&w->wal);
     recover(w);
