@@ -17,6 +17,8 @@
 #include <zmq.h>
 
 #include "base/clock.h"
+#include "base/filesystem.h"
+#include "base/log.h"
 #include "http/http.h"
 #include "http/run_json.h"
 #include "pure/run_state.h"
@@ -48,11 +50,16 @@ static const char *value(const struct daemon *daemon, enum setting setting)
 /* ---- what HTTP may ask for ------------------------------------------------
  */
 
-static bool is_ready(void *context)
+static enum err_code is_ready(void *context, struct err *e)
 {
     struct daemon *daemon = context;
-    return atomic_load_explicit(&daemon->ready, memory_order_relaxed) &&
-           !writer_commits_fail(daemon->writer);
+    if (!atomic_load_explicit(&daemon->ready, memory_order_relaxed)) {
+        return err_set(e, ERR_BUSY, "starting, or about to stop");
+    }
+    if (writer_commits(daemon->writer, e) != ERR_NONE) {
+        return err_prefix(e, "the database cannot be written");
+    }
+    return ERR_NONE;
 }
 
 static enum err_code delete_run(void *context, const char *uid, struct err *e)
@@ -81,7 +88,7 @@ static enum err_code start_writer(struct daemon *daemon, struct err *e)
 {
     const struct writer_options options = {
         .store = { .path = value(daemon, SETTING_DB),
-            .normal_sync = daemon->config->normal_sync },
+            .durability = daemon->config->durability },
         .zmq = daemon->zmq,
         .jobs = daemon->jobs,
         .live = daemon->live,
@@ -146,6 +153,20 @@ static enum err_code make_zmq(struct daemon *daemon, struct err *e)
                : ERR_NONE;
 }
 
+static void warn_of_network(const struct daemon *daemon)
+{
+    char text[256];
+    const char *path = value(daemon, SETTING_DB);
+    const char *kind = filesystem_network_of(path);
+    if (kind != NULL) {
+        log_line(LOG_WARN, "main",
+            "event=network_file_system kind=\"%s\" db=%s "
+            "risk=\"SQLite's write-ahead log needs a local disk: the database "
+            "may be damaged\"",
+            kind, log_quoted(text, sizeof text, path));
+    }
+}
+
 static enum err_code start_all(struct daemon *daemon, struct err *e)
 {
     enum err_code code =
@@ -176,6 +197,7 @@ enum err_code daemon_start(
     daemon->config = config;
     daemon->lock_fd = -1;
     set_run_limits(config);
+    warn_of_network(daemon);
     enum err_code code = start_all(daemon, e);
     if (code != ERR_NONE) {
         daemon_stop(daemon);

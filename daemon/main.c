@@ -1,5 +1,6 @@
 /* main.c: flags, signals, and the daemon between them, or a command; the main
  * thread. */
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -62,6 +63,13 @@ int main(int argc, char **argv)
 {
     static struct config config;
     struct err e = { 0 };
+
+    /* What one chunk or reply frees, the next one wants: without this each
+     * gives a few hundred KiB back to the system and takes them again. Setting
+     * one stops glibc from finding the other. */
+    (void)mallopt(M_TRIM_THRESHOLD, 4 << 20);
+    (void)mallopt(M_MMAP_THRESHOLD, 1 << 20);
+
     const char *const *arguments = (const char *const *)argv;
     const char *const *environment = (const char *const *)environ;
 

@@ -4,6 +4,7 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "cli/client_http.h"
 #include "cli/find_run.h"
@@ -27,6 +28,18 @@ static void usage(FILE *out)
         out);
 }
 
+/* A run that is only not over yet lacks nothing. */
+static const char *completeness(const cJSON *run)
+{
+    const cJSON *gaps = cJSON_GetObjectItemCaseSensitive(run, "gaps");
+    const char *first = cJSON_GetStringValue(cJSON_GetArrayItem(gaps, 0));
+    if (first == NULL) {
+        return "yes";
+    }
+    bool open = cJSON_GetArraySize(gaps) == 1 && !strcmp(first, "stream_open");
+    return open ? "not yet" : "no";
+}
+
 static void print_row(const cJSON *run)
 {
     const cJSON *records = cJSON_GetObjectItemCaseSensitive(run, "records");
@@ -35,6 +48,7 @@ static void print_row(const cJSON *run)
     print_column(stdout, member_text(run, "project"), 13, true);
     print_column(stdout, member_text(run, "name"), 28, true);
     print_column(stdout, member_text(run, "state"), 10, true);
+    print_column(stdout, completeness(run), 10, true);
     printf("%9" PRIu64 " %8" PRIu64 "  ", member_u64(records, "step"),
         member_u64(records, "probe") - member_u64(run, "group_probes"));
     print_age(stdout, run, "updated_wall_ns");
@@ -49,8 +63,8 @@ static void print_run(void *context, const cJSON *run)
         putchar('\n');
     } else {
         if (list->n == 0) {
-            printf("%-28s%-13s%-28s%-10s%9s %8s  %s\n", "ID", "PROJECT", "NAME",
-                "STATE", "STEPS", "PROBES", "UPDATED");
+            printf("%-28s%-13s%-28s%-10s%-10s%9s %8s  %s\n", "ID", "PROJECT",
+                "NAME", "STATE", "COMPLETE", "STEPS", "PROBES", "UPDATED");
         }
         print_row(run);
     }

@@ -104,6 +104,19 @@ static void print_fork(const cJSON *run)
     }
 }
 
+static void print_completeness(const cJSON *run)
+{
+    const char *before = "no: ";
+    const cJSON *gap = NULL;
+    fputs("complete   ", stdout);
+    cJSON_ArrayForEach(gap, member(run, "gaps"))
+    {
+        printf("%s%s", before, cJSON_GetStringValue(gap));
+        before = ", ";
+    }
+    puts(cJSON_IsTrue(member(run, "complete")) ? "yes" : "");
+}
+
 static void print_run(const cJSON *run)
 {
     const cJSON *records = member(run, "records");
@@ -134,8 +147,11 @@ static void print_run(const cJSON *run)
         printf(", %" PRIu64 " of sharpness, %" PRIu64 " of groups",
             member_u64(records, "sharpness"), member_u64(records, "group"));
     }
-    printf("; lost %" PRIu64 ", dropped %" PRIu64 "\n",
-        member_u64(run, "lost_records"), member_u64(run, "dropped_records"));
+    printf("; lost %" PRIu64 ", dropped %" PRIu64 ", repeated %" PRIu64
+           ", late %" PRIu64 "\n",
+        member_u64(run, "lost_records"), member_u64(run, "dropped_records"),
+        member_u64(run, "repeated_records"), member_u64(run, "late_records"));
+    print_completeness(run);
     print_fork(run);
     if (!member_is_null(run, "last_step")) {
         printf("last step  %" PRIu64, member_u64(run, "last_step"));

@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "base/durability.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/str.h"
@@ -23,7 +24,7 @@
 
 enum setting {
     SETTING_DB,
-    SETTING_SYNC,
+    SETTING_DURABILITY,
     SETTING_HTTP,
     SETTING_WEB_ROOT,
     SETTING_INGEST,
@@ -52,7 +53,7 @@ struct config {
     /* What the values mean. */
     char http_address[64]; /* numeric, without brackets */
     uint16_t http_port;
-    bool normal_sync;
+    enum durability durability;
     uint32_t window;
     uint32_t lost_after_s;
     uint32_t keep_days; /* these four: 0 = for ever, or any size */

@@ -30,6 +30,9 @@
         "acknowledgements for peers that had gone")                            \
     X(COMMITS, "store_commits_total", "transactions committed")                \
     X(COMMIT_ERRORS, "store_commit_errors_total", "transactions rolled back")  \
+    X(SYNCS, "store_syncs_total", "times the log was synced between commits")  \
+    X(CHECKPOINT_ERRORS, "store_checkpoint_errors_total",                      \
+        "times the write-ahead log could not be moved or synced")              \
     X(CHUNKS_SEALED, "store_chunks_sealed_total", "chunks sealed")             \
     X(CHUNKS_THINNED, "retention_chunks_thinned_total", "chunks thinned")      \
     X(ROWS_THINNED, "retention_rows_thinned_total", "records thinned")         \
@@ -46,6 +49,8 @@
     X(SSE_STREAMS, "sse_streams", "open event streams")                        \
     X(STREAMS_LIVE, "ingest_live_streams", "senders heard from lately")        \
     X(DB_BYTES, "db_bytes", "size of the database and its log")                \
+    X(COMMITS_FAIL, "store_commits_fail",                                      \
+        "1: the database cannot be written, nothing is acknowledged")          \
     X(COMMIT_LAST_US, "store_commit_last_us", "length of the last commit")
 
 #define COUNTER_ENUM(id, name, help) COUNTER_##id,

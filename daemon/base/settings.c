@@ -71,14 +71,21 @@ static enum err_code read_any(
     return ERR_NONE;
 }
 
-static enum err_code read_sync(
+static enum err_code read_durability(
     struct config *config, struct str value, struct err *e)
 {
-    if (!str_equal(value, STR("full")) && !str_equal(value, STR("normal"))) {
-        return err_set(e, ERR_INVALID, "is neither full nor normal");
+    static const char *const names[] = {
+        [DURABILITY_COMMIT] = "commit",
+        [DURABILITY_GROUP] = "group",
+        [DURABILITY_RELAXED] = "relaxed",
+    };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (str_equal(value, str_of(names[i]))) {
+            config->durability = (enum durability)i;
+            return ERR_NONE;
+        }
     }
-    config->normal_sync = str_equal(value, STR("normal"));
-    return ERR_NONE;
+    return err_set(e, ERR_INVALID, "is none of commit, group, relaxed");
 }
 
 static enum err_code read_http(
@@ -200,8 +207,10 @@ static enum err_code read_log_level(
 const struct setting_info settings[SETTINGS] = {
     [SETTING_DB] = { "store", "db", "--db", "TRAJD_DB", "FILE", "trajd.db",
         "the database; made if it is not there", read_path },
-    [SETTING_SYNC] = { "store", "sync", "--sync", "TRAJD_SYNC", "full|normal",
-        "full", "normal: a power cut may cost the last seconds", read_sync },
+    [SETTING_DURABILITY] = { "store", "durability", "--durability",
+        "TRAJD_DURABILITY", "LEVEL", "commit",
+        "commit, group or relaxed: what a power cut may cost",
+        read_durability },
     [SETTING_HTTP] = { "http", "listen", "--http", "TRAJD_HTTP", "ADDR:PORT",
         "127.0.0.1:7010", "dashboard and API; port 0: any free one",
         read_http },

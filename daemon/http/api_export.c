@@ -3,9 +3,11 @@
  * by one batch of the scan and one block of text, however long the run: the
  * next block is made when the client has taken the last.
  *
- * Owns its reader and its scan, and so holds one state of the database from
- * the first byte to the last; libmicrohttpd ends it (and both) when the reply
- * is over, the client has gone or has been idle too long.
+ * Owns its reader and its scan, and so gives what was there at the first byte,
+ * but lets go of the database between two batches: a client may take minutes
+ * or stop reading, and meanwhile the write-ahead log could not begin again.
+ * libmicrohttpd ends it (and both) when the reply is over, the client has gone
+ * or has been idle too long.
  */
 #include "http/routes.h"
 
@@ -81,9 +83,11 @@ static enum err_code fill(struct export_stream *x, struct err *e)
             continue;
         }
         x->next_row = 0;
-        if (scan_next(x->scan, &x->batch, e) != ERR_NONE) {
-            return e->code;
+        enum err_code code = scan_next(x->scan, &x->batch, e);
+        if (code != ERR_NONE) {
+            return code;
         }
+        scan_pause(x->scan);
         if (x->batch.n == 0) {
             end(x);
         }
@@ -141,6 +145,7 @@ static enum err_code export_open(struct request *req, struct export_stream *x,
         readers_give(x->readers, READERS_STREAM, x->reader);
         return e->code;
     }
+    scan_pause(x->scan);
     if (x->format == RECORD_CSV) {
         rows_csv_header(&x->block, x->kind, x->fields);
     }

@@ -216,6 +216,9 @@ static enum err_code visit_stream(
         json_add_u64(item, "rank", row->rank) &&
         json_add_u64(item, "committed_seq", row->committed_seq) &&
         json_add_u64(item, "lost_records", row->lost_records) &&
+        json_add_u64(item, "dropped_records", row->dropped_records) &&
+        json_add_u64(item, "repeated_records", row->repeated_records) &&
+        json_add_u64(item, "late_records", row->late_records) &&
         json_add_bool(item, "closed", row->closed) &&
         (row->has_first_step ? json_add_u64(item, "first_step", row->first_step)
                              : json_add_null(item, "first_step")) &&

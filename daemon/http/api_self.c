@@ -28,11 +28,14 @@ enum err_code api_healthz(struct request *req, struct err *e)
     return reply_and_delete(req, body, json_add_text(body, "status", "ok"), e);
 }
 
-static bool is_ready(const struct http_context *http)
+static enum err_code is_ready(const struct http_context *http, struct err *e)
 {
     const struct http_options *options = &http->options;
-    return !atomic_load_explicit(&http->draining, memory_order_relaxed) &&
-           (options->ready == NULL || options->ready(options->context));
+    if (atomic_load_explicit(&http->draining, memory_order_relaxed)) {
+        return err_set(e, ERR_BUSY, "about to stop");
+    }
+    return options->ready == NULL ? ERR_NONE
+                                  : options->ready(options->context, e);
 }
 
 enum err_code api_readyz(struct request *req, struct err *e)
@@ -40,10 +43,10 @@ enum err_code api_readyz(struct request *req, struct err *e)
     if (request_params(req, e) != ERR_NONE) {
         return e->code;
     }
-    if (!is_ready(req->http)) {
-        return reply_problem(req, MHD_HTTP_SERVICE_UNAVAILABLE, "not_ready",
-            "starting, about to stop, or the database cannot be written: see "
-            "the log");
+    struct err why = { 0 };
+    if (is_ready(req->http, &why) != ERR_NONE) {
+        return reply_problem(
+            req, MHD_HTTP_SERVICE_UNAVAILABLE, "not_ready", "%s", why.text);
     }
     cJSON *body = cJSON_CreateObject();
     return reply_and_delete(
@@ -100,10 +103,14 @@ enum err_code api_self(struct request *req, struct err *e)
         return e->code;
     }
     const char *ingest = req->http->options.ingest_endpoint;
+    struct err why = { 0 };
+    bool ready = is_ready(req->http, &why) == ERR_NONE;
     cJSON *body = cJSON_CreateObject();
     bool ok = json_add_text(body, "version", TRAJ_BUILD_VERSION) &&
               json_add_text(body, "ingest", ingest == NULL ? "" : ingest) &&
-              json_add_bool(body, "ready", is_ready(req->http)) &&
+              json_add_bool(body, "ready", ready) &&
+              (ready ? json_add_null(body, "problem")
+                     : json_add_text(body, "problem", why.text)) &&
               add_counters(body);
     return reply_and_delete(req, body, ok, e);
 }

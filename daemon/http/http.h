@@ -18,11 +18,12 @@ struct http_options {
     const char *address; /* "127.0.0.1" or "::1"; loopback only for now */
     uint16_t port;       /* 0 = any free one */
     const char *db_path;
-    const char *web_root;         /* NULL = the embedded page; else a folder */
-    const char *ingest_endpoint;  /* as bound; shown to users */
-    struct live *live;            /* borrowed until http_stop returns */
-    struct analysis *analysis;    /* the same; NULL: no fits are remembered */
-    bool (*ready)(void *context); /* for /readyz; any thread */
+    const char *web_root;        /* NULL = the embedded page; else a folder */
+    const char *ingest_endpoint; /* as bound; shown to users */
+    struct live *live;           /* borrowed until http_stop returns */
+    struct analysis *analysis;   /* the same; NULL: no fits are remembered */
+    /* For /readyz, and why not; any thread. */
+    enum err_code (*ready)(void *context, struct err *e);
     /* DELETE /runs/{id} and the like: runs in the writer thread. */
     enum err_code (*delete_run)(void *context, const char *uid, struct err *e);
     /* PUT /runs/{id}/probe_every, and what was put; any thread. */

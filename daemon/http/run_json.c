@@ -53,6 +53,21 @@ static bool add_identity(
            add_parsed(object, "tags", run->tags_json, cJSON_CreateArray);
 }
 
+static bool add_completeness(cJSON *object, const struct run_row *run)
+{
+    cJSON *gaps = NULL;
+    bool ok = json_add_bool(object, "complete", run->gaps == 0);
+    gaps = cJSON_AddArrayToObject(object, "gaps");
+    ok = ok && gaps != NULL;
+    for (unsigned i = 0; ok && i < RUN_GAPS; i++) {
+        if ((run->gaps >> i & 1) != 0) {
+            ok =
+                cJSON_AddItemToArray(gaps, cJSON_CreateString(run_gap_name(i)));
+        }
+    }
+    return ok;
+}
+
 static bool add_numbers(cJSON *object, const struct run_row *run)
 {
     return json_add_u64(object, "attempts", run->attempts) &&
@@ -62,6 +77,9 @@ static bool add_numbers(cJSON *object, const struct run_row *run)
            json_add_u64(object, "lost_records", run->lost_records) &&
            json_add_u64(object, "dropped_records", run->dropped_records) &&
            json_add_u64(object, "thinned_records", run->thinned_records) &&
+           json_add_u64(object, "repeated_records", run->repeated_records) &&
+           json_add_u64(object, "late_records", run->late_records) &&
+           add_completeness(object, run) &&
            (run->has_last_step
                    ? json_add_u64(object, "last_step", run->last_step)
                    : json_add_null(object, "last_step")) &&

@@ -3,6 +3,8 @@
  */
 #include "pure/run_state.h"
 
+#include <assert.h>
+
 static struct run_limits limits_in_use = RUN_LIMITS_DEFAULT;
 
 void run_limits_set(const struct run_limits *limits)
@@ -63,4 +65,13 @@ const char *run_state_name(enum run_state state)
         [RUN_FAILED] = "failed",
     };
     return names[state];
+}
+
+const char *run_gap_name(unsigned i)
+{
+    static const char *const names[RUN_GAPS] = { "lost_records",
+        "dropped_records", "stream_open", "rank_missing" };
+    static_assert(RUN_GAP_RANK == 1 << (RUN_GAPS - 1), "a name for each bit");
+    assert(i < RUN_GAPS);
+    return names[i];
 }

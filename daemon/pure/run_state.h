@@ -50,4 +50,18 @@ enum run_state run_state_at(const struct run_facts *facts, int64_t now_wall_ns,
 /* "live", "stalled", "lost", "finished", "failed". */
 const char *run_state_name(enum run_state state);
 
+/* Why a run is not complete: bits of a set. Of the records of a complete run,
+ * every one is here, and none is to come. */
+enum run_gap {
+    RUN_GAP_LOST = 1,    /* lost at their source: a damaged spool, say */
+    RUN_GAP_DROPPED = 2, /* the trainer's spool was full */
+    RUN_GAP_OPEN = 4,    /* a stream has not ended: more may come */
+    RUN_GAP_RANK = 8,    /* a rank of the world was never heard */
+};
+#define RUN_GAPS 4
+
+/* Of gap 1 << i: "lost_records", "dropped_records", "stream_open",
+ * "rank_missing". */
+const char *run_gap_name(unsigned i);
+
 #endif

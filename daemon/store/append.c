@@ -80,6 +80,10 @@ static enum err_code add_records(struct store *store, struct touched *t,
     uint64_t from_seq = p->committed_seq + 1;
     if (end <= from_seq) {
         *ret_new = 0;
+        if (message->count > 0) {
+            p->repeated_records += message->count;
+            store_mark(t, TOUCH_RUN, now_wall_ns);
+        }
         return ERR_NONE;
     }
     code = add_log(store, t, end - 1, bytes, n, e);

@@ -4,6 +4,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "store/wal_file.h"
+
 enum err_code db_nomem(struct err *e, const char *what)
 {
     return err_set(e, ERR_NOMEM, "%s: out of memory", what);
@@ -61,10 +63,13 @@ enum err_code db_exec(
  *   sealing took a tenth longer);
  * - WAL: readers never wait for the writer, a commit is one sequential write;
  * - synchronous=FULL: a commit survives a power cut; with group commit it
- *   costs little (NORMAL is the owner's choice);
- * - wal_autocheckpoint: a checkpoint is the only long stall, so one every
- *   16 MB instead of every 4;
- * - journal_size_limit: after a long reader the WAL file shrinks again.
+ *   costs little (where it need not: db_set_sync);
+ * - wal_autocheckpoint: none in a commit, which others wait for; the writer
+ *   says when (threads/checkpointer.h);
+ * - journal_size_limit: after a long reader the WAL file shrinks again;
+ * - secure_delete, which Debian's SQLite has on: the log's rows live for
+ *   seconds, and zeros over each of their pages are a third of all that is
+ *   written.
  */
 static const char pragmas_all[] = "PRAGMA foreign_keys = ON;"
                                   "PRAGMA trusted_schema = OFF;";
@@ -72,8 +77,9 @@ static const char pragmas_write[] = "PRAGMA page_size = 4096;"
                                     "PRAGMA secure_delete = FAST;"
                                     "PRAGMA journal_mode = WAL;"
                                     "PRAGMA synchronous = FULL;"
-                                    "PRAGMA wal_autocheckpoint = 4000;"
+                                    "PRAGMA wal_autocheckpoint = 0;"
                                     "PRAGMA journal_size_limit = 67108864;"
+                                    "PRAGMA secure_delete = OFF;"
                                     "PRAGMA cache_size = -32768;";
 
 #define BUSY_TIMEOUT_MS 5000
@@ -87,13 +93,16 @@ static enum err_code set_up(sqlite3 *db, struct err *e)
     return db_exec(db, pragmas_all, "open", e);
 }
 
-enum err_code db_set_up_writer(sqlite3 *db, bool normal_sync, struct err *e)
+enum err_code db_set_up_writer(sqlite3 *db, struct err *e)
 {
-    enum err_code code = db_exec(db, pragmas_write, "open", e);
-    if (code == ERR_NONE && normal_sync) {
-        code = db_exec(db, "PRAGMA synchronous = NORMAL;", "open", e);
-    }
-    return code;
+    return db_exec(db, pragmas_write, "open", e);
+}
+
+enum err_code db_set_sync(sqlite3 *db, enum db_sync sync, struct err *e)
+{
+    const char *sql = sync == DB_SYNC_COMMIT ? "PRAGMA synchronous = FULL;"
+                                             : "PRAGMA synchronous = NORMAL;";
+    return db_exec(db, sql, "begin", e);
 }
 
 enum err_code db_open(
@@ -102,7 +111,11 @@ enum err_code db_open(
     int flags = mode == DB_READ ? SQLITE_OPEN_READONLY
                                 : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
     sqlite3 *db = NULL;
-    int rc = sqlite3_open_v2(path, &db, flags | SQLITE_OPEN_NOMUTEX, NULL);
+    const char *vfs = mode == DB_READ ? NULL : wal_file_vfs();
+    if (mode != DB_READ && vfs == NULL) {
+        return db_nomem(e, "open");
+    }
+    int rc = sqlite3_open_v2(path, &db, flags | SQLITE_OPEN_NOMUTEX, vfs);
     if (db == NULL) {
         return db_nomem(e, "open");
     }

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <sqlite3.h>
 
+#include "base/durability.h"
 #include "base/err.h"
 #include "base/str.h"
 
@@ -28,8 +29,15 @@ enum db_mode { DB_READ, DB_WRITE };
 CHECK_RESULT enum err_code db_open(
     const char *path, enum db_mode mode, sqlite3 **ret_db, struct err *e);
 /* What the writer needs, once it is known that the file is ours. */
-CHECK_RESULT enum err_code db_set_up_writer(
-    sqlite3 *db, bool normal_sync, struct err *e);
+CHECK_RESULT enum err_code db_set_up_writer(sqlite3 *db, struct err *e);
+
+enum db_sync {
+    DB_SYNC_COMMIT, /* a commit is on disk when it returns */
+    DB_SYNC_LATER,  /* when the log is synced next */
+};
+/* Outside of a transaction. */
+CHECK_RESULT enum err_code db_set_sync(
+    sqlite3 *db, enum db_sync sync, struct err *e);
 /* All statements must be finalized. NULL is fine. */
 void db_close(sqlite3 *db);
 

@@ -41,6 +41,8 @@ void progress_read(sqlite3_stmt *stmt, int at, struct progress *ret_progress)
         .thinned_seq = db_u64(stmt, at + 22),
         .thinned_records = db_u64(stmt, at + 23),
         .chunk_bytes = db_u64(stmt, at + 24),
+        .repeated_records = db_u64(stmt, at + 26),
+        .late_records = db_u64(stmt, at + 27),
     };
 }
 
@@ -75,6 +77,8 @@ enum err_code progress_write(
     rc |= db_bind_u64(stmt, 21, p->records[WIRE_SHARPNESS]);
     rc |= db_bind_u64(stmt, 22, p->records[WIRE_GROUP]);
     rc |= db_bind_u64(stmt, 23, p->group_probes);
+    rc |= db_bind_u64(stmt, 24, p->repeated_records);
+    rc |= db_bind_u64(stmt, 25, p->late_records);
     if (rc != SQLITE_OK) {
         return db_fail(sqlite3_db_handle(stmt), e, "progress");
     }
@@ -129,12 +133,31 @@ static void add_step(struct progress *p, const struct section *s, uint32_t i)
     }
 }
 
+/* The records of a message: those before `from` are left out. Each seq up to
+ * `end` stands for one. */
+struct span {
+    uint64_t first;
+    uint64_t from;
+    uint64_t end;
+};
+
+/* A record after this is late. */
+static bool said_end(const struct progress *p)
+{
+    return p->closed || p->finished;
+}
+
 #define DROPPED_MAX 9007199254740992.0 /* 2^53: beyond it is no count */
 
-static void add_event(struct progress *p, const struct section *s, uint32_t i)
+static void add_event(struct progress *p, const struct section *s, uint32_t i,
+    const struct span *seqs)
 {
     uint64_t event = section_bits(s, EVENT_event, i);
     if (event == TRAJ_EVENT_FINISH) {
+        if (!said_end(p)) { /* else all of them are late already */
+            uint64_t seq = seqs->first + section_seq_offset(s, i);
+            p->late_records += seqs->end - 1 - seq;
+        }
         p->finished = true;
         p->exit_code = (int64_t)section_bits(s, EVENT_exit_code, i);
     }
@@ -144,11 +167,11 @@ static void add_event(struct progress *p, const struct section *s, uint32_t i)
     }
 }
 
-static void add_section(struct progress *p, const struct section *s,
-    uint64_t first_seq, uint64_t from_seq)
+static void add_section(
+    struct progress *p, const struct section *s, const struct span *seqs)
 {
     for (uint32_t i = 0; i < s->count; i++) {
-        if (first_seq + section_seq_offset(s, i) < from_seq) {
+        if (seqs->first + section_seq_offset(s, i) < seqs->from) {
             continue;
         }
         p->records[s->kind]++;
@@ -159,7 +182,7 @@ static void add_section(struct progress *p, const struct section *s,
             p->group_probes += section_bits(s, PROBE_group, i) != 0;
         }
         if (s->kind == WIRE_EVENT) {
-            add_event(p, s, i);
+            add_event(p, s, i, seqs);
         }
     }
 }
@@ -167,10 +190,16 @@ static void add_section(struct progress *p, const struct section *s,
 void progress_add(struct progress *progress, const struct message *message,
     uint64_t from_seq, int64_t now_wall_ns)
 {
+    const struct span seqs = { .first = message->first_seq,
+        .from = from_seq > message->first_seq ? from_seq : message->first_seq,
+        .end = message->first_seq + message->count };
     uint64_t steps = progress->records[WIRE_STEP];
+    progress->repeated_records += seqs.from - seqs.first;
+    if (said_end(progress)) {
+        progress->late_records += seqs.end - seqs.from;
+    }
     for (uint32_t i = 0; i < message->n_sections; i++) {
-        add_section(
-            progress, &message->sections[i], message->first_seq, from_seq);
+        add_section(progress, &message->sections[i], &seqs);
     }
     if (progress->records[WIRE_STEP] != steps) {
         progress->stepped_wall_ns = now_wall_ns;

@@ -19,6 +19,8 @@ struct progress {
     uint64_t committed_seq;
     uint64_t lost_records;
     uint64_t dropped_records;
+    uint64_t repeated_records;
+    uint64_t late_records;
     uint64_t records[WIRE_KINDS]; /* by enum wire_kind */
     uint64_t group_probes;        /* of the PROBE records */
     uint64_t first_step;
@@ -47,7 +49,8 @@ struct progress {
     "p.heard_wall_ns, p.stepped_wall_ns, p.step_clock_ns, "                    \
     "p.step_interval_ns, p.closed, p.writer_gone, p.finished, p.exit_code, "   \
     "p.log_records, p.log_bytes, p.sharpness, p.groups, p.thinned_seq, "       \
-    "p.thinned_records, p.chunk_bytes, p.group_probes"
+    "p.thinned_records, p.chunk_bytes, p.group_probes, "                       \
+    "p.repeated_records, p.late_records"
 
 /* From the current row of a SELECT; the first of the columns is at `at`. */
 void progress_read(sqlite3_stmt *stmt, int at, struct progress *ret_progress);
@@ -59,13 +62,15 @@ void progress_read(sqlite3_stmt *stmt, int at, struct progress *ret_progress);
     "stepped_wall_ns = ?12, step_clock_ns = ?13, step_interval_ns = ?14, "     \
     "closed = ?15, writer_gone = ?16, finished = ?17, exit_code = ?18, "       \
     "log_records = ?19, log_bytes = ?20, sharpness = ?21, groups = ?22, "      \
-    "group_probes = ?23 WHERE stream = ?1;"
+    "group_probes = ?23, repeated_records = ?24, late_records = ?25 "          \
+    "WHERE stream = ?1;"
 
 /* stmt: prepared from PROGRESS_UPDATE. */
 CHECK_RESULT enum err_code progress_write(
     const struct progress *progress, sqlite3_stmt *stmt, struct err *e);
 
-/* Take in the records of a DATA message from seq from_seq on. */
+/* Take in the records of a DATA message from seq from_seq on; those before it
+ * are repeats. The message has at least one. */
 void progress_add(struct progress *progress, const struct message *message,
     uint64_t from_seq, int64_t now_wall_ns);
 

@@ -2,10 +2,24 @@
 #include "store/reader.h"
 
 #include <assert.h>
+#include <stdbool.h>
 
 #include "store/db.h"
 #include "store/migrate.h"
 #include "store/reader_impl.h"
+
+static enum err_code prepare(struct reader *reader, struct err *e)
+{
+    static const char look[] = "SELECT 1 FROM sqlite_schema LIMIT 1;";
+    enum err_code code = db_prepare(reader->db, "BEGIN;", &reader->begin, e);
+    if (code == ERR_NONE) {
+        code = db_prepare(reader->db, look, &reader->look, e);
+    }
+    if (code == ERR_NONE) {
+        code = db_prepare(reader->db, "COMMIT;", &reader->end, e);
+    }
+    return code;
+}
 
 enum err_code reader_open(
     const char *path, struct reader **ret_reader, struct err *e)
@@ -25,7 +39,7 @@ enum err_code reader_open(
             "the database is of version %zu; start trajd on it once", version);
     }
     if (code == ERR_NONE) {
-        code = db_prepare(reader->db, "COMMIT;", &reader->end, e);
+        code = prepare(reader, e);
     }
     if (code != ERR_NONE) {
         (void)err_prefix(e, "%s", path);
@@ -41,14 +55,15 @@ void reader_close(struct reader *reader)
     if (reader == NULL) {
         return;
     }
+    (void)sqlite3_finalize(reader->begin); /* their last results again */
+    (void)sqlite3_finalize(reader->look);
     (void)sqlite3_finalize(reader->end);
     db_close(reader->db);
     db_free(reader);
 }
 
-/* Nothing was written: to end is all that can happen. Prepared, for it must
- * not need memory: a snapshot that stays keeps the log from being reset. */
-static void end_snapshot(struct reader *reader)
+/* Nothing was written: to end is all that can happen. */
+static void end(struct reader *reader)
 {
     if (!sqlite3_get_autocommit(reader->db)) {
         (void)sqlite3_step(reader->end);
@@ -56,14 +71,26 @@ static void end_snapshot(struct reader *reader)
     }
 }
 
+/* BEGIN alone takes no snapshot, the first read does. */
+static enum err_code begin(struct reader *reader, struct err *e)
+{
+    bool row = false;
+    enum err_code code = db_run(reader->begin, "read", e);
+    if (code == ERR_NONE) {
+        code = db_step(reader->look, &row, "read", e);
+        (void)sqlite3_reset(reader->look); /* the step has told */
+    }
+    if (code != ERR_NONE) {
+        end(reader);
+    }
+    return code;
+}
+
 enum err_code reader_begin(struct reader *reader, struct err *e)
 {
     if (reader->depth == 0) {
-        /* BEGIN alone takes no snapshot, the first read does. */
-        enum err_code code = db_exec(reader->db,
-            "BEGIN; SELECT 1 FROM sqlite_schema LIMIT 1;", "read", e);
+        enum err_code code = begin(reader, e);
         if (code != ERR_NONE) {
-            end_snapshot(reader);
             return code;
         }
     }
@@ -76,6 +103,6 @@ void reader_end(struct reader *reader)
     assert(reader->depth > 0);
     reader->depth--;
     if (reader->depth == 0) {
-        end_snapshot(reader);
+        end(reader);
     }
 }

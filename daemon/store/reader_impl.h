@@ -8,7 +8,9 @@
 
 struct reader {
     sqlite3 *db;
-    sqlite3_stmt *end; /* COMMIT; NULL where db is borrowed */
+    sqlite3_stmt *begin;
+    sqlite3_stmt *look; /* any read: it takes the snapshot */
+    sqlite3_stmt *end;  /* prepared: want of memory must not keep one open */
     unsigned depth; /* of reader_begin; the transaction is the outermost's */
 };
 

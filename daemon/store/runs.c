@@ -31,7 +31,7 @@ static const char sql_by_tag[] =
     "AND (?5 IS NULL OR r.project = ?5) " RUN_TEXT
     "ORDER BY t.created_wall_ns DESC, t.run DESC LIMIT ?4;";
 static const char sql_streams[] =
-    "SELECT s.attempt, s.rank, s.created_wall_ns, " PROGRESS_COLUMNS
+    "SELECT s.attempt, s.rank, s.created_wall_ns, s.world, " PROGRESS_COLUMNS
     " FROM stream AS s JOIN stream_progress AS p ON p.stream = s.id "
     "WHERE s.run = ?1 ORDER BY s.attempt, s.rank;";
 static const char sql_hello[] = "SELECT hello FROM stream WHERE id = ?1;";
@@ -40,10 +40,18 @@ static const char sql_projects[] =
     "FROM run AS r JOIN run_progress AS q ON q.run = r.id "
     "GROUP BY r.project ORDER BY r.project;";
 
-/* The statements that complete a row, prepared once for a list. */
+#define PROGRESS_AT 4 /* column of sql_streams */
+
+#define RANKS_MAX 65536 /* of a world: schema/wire.md */
+
+/* What completes a row: statements, prepared once for a list, and room for the
+ * ranks of a run. */
 struct completion {
     sqlite3_stmt *streams;
     sqlite3_stmt *hello; /* NULL: a list, which has no use for hellos */
+    uint8_t ranks[RANKS_MAX / 8]; /* bits: heard of in any attempt */
+    uint32_t n_ranks;             /* bits set */
+    uint32_t world;               /* of the newest attempt */
 };
 
 static void completion_close(struct completion *c)
@@ -122,13 +130,35 @@ static void fold_counts(struct run_row *row, const struct progress *p)
     row->dropped_records += p->dropped_records;
     row->thinned_records += p->thinned_records;
     row->bytes += p->chunk_bytes + p->log_bytes;
+    row->repeated_records += p->repeated_records;
+    row->late_records += p->late_records;
+}
+
+static void fold_rank(struct completion *c, int64_t rank)
+{
+    size_t i = (size_t)rank % RANKS_MAX; /* less by its own checks */
+    uint8_t bit = (uint8_t)(1u << i % 8);
+    c->n_ranks += (c->ranks[i / 8] & bit) == 0;
+    c->ranks[i / 8] |= bit;
+}
+
+/* A trainer that has ended, or says that nothing comes after its FINISH. */
+static unsigned gaps_of_stream(const struct progress *p)
+{
+    return (p->lost_records > 0 ? RUN_GAP_LOST : 0u) |
+           (p->dropped_records > 0 ? RUN_GAP_DROPPED : 0u) |
+           (p->finished || p->writer_gone ? 0u : RUN_GAP_OPEN);
 }
 
 /* Sums up the streams of the row's run; *ret_speaker is the newest attempt's
  * lowest rank, 0 if there is none. */
-static enum err_code fold_streams(sqlite3_stmt *stmt, struct run_row *row,
+static enum err_code fold_streams(struct completion *c, struct run_row *row,
     int64_t *ret_speaker, struct err *e)
 {
+    sqlite3_stmt *stmt = c->streams;
+    memset(c->ranks, 0, sizeof c->ranks);
+    c->n_ranks = 0;
+    c->world = 1;
     if (sqlite3_bind_int64(stmt, 1, row->id.v) != SQLITE_OK) {
         return db_fail(sqlite3_db_handle(stmt), e, "runs");
     }
@@ -145,19 +175,23 @@ static enum err_code fold_streams(sqlite3_stmt *stmt, struct run_row *row,
             break;
         }
         struct progress p = { 0 };
-        progress_read(stmt, 3, &p);
+        progress_read(stmt, PROGRESS_AT, &p);
         if (sqlite3_column_int64(stmt, 0) != attempt) {
             attempt = sqlite3_column_int64(stmt, 0);
             start_attempt(row);
             has_step_here = false;
             *ret_speaker = p.stream;
+            c->world = (uint32_t)db_u64(stmt, 3);
         }
         row->ranks++;
+        row->gaps |= gaps_of_stream(&p);
+        fold_rank(c, sqlite3_column_int64(stmt, 1));
         fold_counts(row, &p);
         fold_facts(row, &p, &has_step_here);
     }
     /* One rank that failed ends the run; to finish well takes all of them. */
     row->facts.finished = row->facts.finished || row->facts.exit_code != 0;
+    row->gaps |= c->n_ranks < c->world ? RUN_GAP_RANK : 0u;
     return ERR_NONE;
 }
 
@@ -208,7 +242,7 @@ static enum err_code read_row(sqlite3_stmt *stmt, struct completion *c,
         return db_nomem(e, "runs");
     }
     int64_t speaker = 0;
-    enum err_code code = fold_streams(c->streams, row, &speaker, e);
+    enum err_code code = fold_streams(c, row, &speaker, e);
     if (code != ERR_NONE || c->hello == NULL) {
         return code;
     }
@@ -365,6 +399,8 @@ static void fill_stream(struct stream_row *row, const struct progress *p)
     memcpy(row->records, p->records, sizeof p->records);
     row->lost_records = p->lost_records;
     row->dropped_records = p->dropped_records;
+    row->repeated_records = p->repeated_records;
+    row->late_records = p->late_records;
     row->closed = p->closed;
     row->has_first_step = p->has_step;
     row->first_step = p->first_step;
@@ -390,7 +426,7 @@ static enum err_code visit_streams(
             return code;
         }
         struct progress p = { 0 };
-        progress_read(stmt, 3, &p);
+        progress_read(stmt, PROGRESS_AT, &p);
         struct stream_row row = {
             .attempt = (uint32_t)db_u64(stmt, 0),
             .rank = (uint32_t)db_u64(stmt, 1),

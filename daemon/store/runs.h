@@ -27,13 +27,16 @@ struct run_row {
     int64_t created_wall_ns;
     int64_t updated_wall_ns; /* last commit that touched it */
     uint32_t attempts;
-    uint32_t ranks;           /* streams of the newest attempt */
-    uint64_t records[8];      /* by enum wire_kind, all streams */
-    uint64_t group_probes;    /* of the PROBE records */
-    uint64_t lost_records;    /* gaps declared by senders */
-    uint64_t dropped_records; /* DROPPED events */
-    uint64_t thinned_records; /* of records: only their summaries are left */
-    uint64_t bytes;           /* of its chunks and its log */
+    uint32_t ranks;            /* streams of the newest attempt */
+    uint64_t records[8];       /* by enum wire_kind, all streams */
+    uint64_t group_probes;     /* of the PROBE records */
+    uint64_t lost_records;     /* gaps declared by senders */
+    uint64_t dropped_records;  /* DROPPED events */
+    uint64_t thinned_records;  /* of records: only their summaries are left */
+    uint64_t bytes;            /* of its chunks and its log */
+    uint64_t repeated_records; /* came again, and were left out */
+    uint64_t late_records;     /* came after the end of their stream */
+    unsigned gaps;             /* enum run_gap; 0: complete */
     uint64_t last_step;
     bool has_last_step;
     uint64_t revision;      /* rises with every commit that touches it */
@@ -80,6 +83,8 @@ struct stream_row {
     uint64_t records[8]; /* by enum wire_kind */
     uint64_t lost_records;
     uint64_t dropped_records;
+    uint64_t repeated_records;
+    uint64_t late_records;
     bool closed;
     bool has_first_step;
     uint64_t first_step;    /* lowest step of its STEP records */

@@ -1,8 +1,9 @@
 /*
  * scan.c: reads stream after stream, each from its sealed chunks and then from
  * its log: the records of a stream up to some seq are in chunks, those after
- * it in the log, and the read transaction keeps that border where it is. The
- * thread of the reader.
+ * it in the log, and the read transaction keeps that border where it is; after
+ * a pause it may be elsewhere, and the stream is started again behind what was
+ * read. The thread of the reader.
  *
  * Invariants:
  * 1. `records` holds what was read last, filtered; those before `at` have been
@@ -12,6 +13,7 @@
 #include "store/scan.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "store/db.h"
 #include "store/reader_impl.h"
@@ -29,6 +31,8 @@ static const char sql_chunks[] =
     "SELECT id, least_step, most_step, records, last_seq FROM chunk "
     "WHERE stream = ?1 AND kind = ?2 AND last_seq > ?3 ORDER BY last_seq;";
 
+static const char sql_uid[] = "SELECT uid FROM stream WHERE id = ?1;";
+
 enum phase { PHASE_START, PHASE_CHUNKS, PHASE_LOG, PHASE_END };
 
 struct scan {
@@ -39,6 +43,9 @@ struct scan {
     enum phase phase;
     sqlite3_stmt *chunks;
     struct stream_read read;
+    sqlite3_stmt *uid; /* NULL before the first pause has ended */
+    bool paused;
+    uint64_t read_seq; /* of the stream: read up to here */
     struct records records;
     size_t at;
     uint32_t *indices; /* of the records a filter keeps */
@@ -100,8 +107,11 @@ void scan_close(struct scan *scan)
         return;
     }
     (void)sqlite3_finalize(scan->chunks); /* the steps have told */
+    (void)sqlite3_finalize(scan->uid);
     stream_read_done(&scan->read);
-    reader_end(scan->reader);
+    if (!scan->paused) {
+        reader_end(scan->reader);
+    }
     scan_plan_done(&scan->plan);
     records_done(&scan->records);
     db_free(scan->indices);
@@ -199,7 +209,7 @@ static bool is_kept(
 {
     const struct scan_query *query = &scan->query;
     const struct records *r = &scan->records;
-    if (r->seq[i] <= stream->after_seq) {
+    if (r->seq[i] <= stream->after_seq || r->seq[i] > stream->until_seq) {
         return false;
     }
     if (!has_range(query) && !stream->is_cut) {
@@ -232,7 +242,8 @@ static enum err_code filter(
     struct scan *scan, const struct scan_stream *stream, struct err *e)
 {
     if (!has_range(&scan->query) && !stream->is_cut &&
-        scan->records.seq[0] > stream->after_seq) {
+        scan->records.seq[0] > stream->after_seq &&
+        scan->records.seq[scan->records.n - 1] <= stream->until_seq) {
         return ERR_NONE;
     }
     enum err_code code = reserve_indices(scan, e);
@@ -278,6 +289,7 @@ static enum err_code refill(struct scan *scan, struct err *e)
             break;
         }
         if (code == ERR_NONE && scan->records.n > 0) {
+            scan->read_seq = scan->records.seq[scan->records.n - 1];
             code = filter(scan, stream, e);
         }
         if (code != ERR_NONE) {
@@ -321,11 +333,81 @@ uint64_t scan_thinned(const struct scan *scan)
     return scan->thinned;
 }
 
+/* ---- pausing ------------------------------------------------------------- */
+
+void scan_pause(struct scan *scan)
+{
+    if (scan->paused) {
+        return;
+    }
+    stream_read_rest(&scan->read);
+    (void)sqlite3_reset(scan->chunks); /* the steps have told */
+    reader_end(scan->reader);
+    scan->paused = true;
+}
+
+/* An id may have been given to another stream since. */
+static enum err_code check_uid(
+    struct scan *scan, const struct scan_stream *stream, struct err *e)
+{
+    bool row = false;
+    enum err_code code = ERR_NONE;
+    if (scan->uid == NULL) {
+        code = db_prepare(scan->reader->db, sql_uid, &scan->uid, e);
+    }
+    if (code == ERR_NONE &&
+        sqlite3_bind_int64(scan->uid, 1, stream->id) != SQLITE_OK) {
+        code = db_fail(scan->reader->db, e, "scan");
+    }
+    if (code == ERR_NONE) {
+        code = db_step(scan->uid, &row, "scan", e);
+    }
+    if (code != ERR_NONE) {
+        return code;
+    }
+    struct str uid = { 0 };
+    if (row) {
+        uid = db_blob(scan->uid, 0);
+    }
+    bool same = uid.n == sizeof stream->uid.v &&
+                memcmp(uid.p, stream->uid.v, uid.n) == 0;
+    (void)sqlite3_reset(scan->uid); /* the step has told */
+    return same ? ERR_NONE
+                : err_set(e, ERR_NOT_FOUND, "the run has been deleted");
+}
+
+static enum err_code resume(struct scan *scan, struct err *e)
+{
+    enum err_code code = reader_begin(scan->reader, e);
+    if (code != ERR_NONE) {
+        return code;
+    }
+    scan->paused = false;
+    if (scan->stream == scan->plan.n) {
+        return ERR_NONE;
+    }
+    struct scan_stream *stream = &scan->plan.streams[scan->stream];
+    code = check_uid(scan, stream, e);
+    if (code == ERR_NONE && scan->phase != PHASE_END) {
+        if (scan->read_seq > stream->after_seq) {
+            stream->after_seq = scan->read_seq;
+        }
+        scan->phase = PHASE_START;
+    }
+    return code;
+}
+
+static enum err_code read_on(struct scan *scan, struct err *e)
+{
+    enum err_code code = scan->paused ? resume(scan, e) : ERR_NONE;
+    return code == ERR_NONE ? refill(scan, e) : code;
+}
+
 enum err_code scan_next(
     struct scan *scan, struct scan_batch *ret_batch, struct err *e)
 {
     if (scan->at == scan->records.n) {
-        enum err_code code = refill(scan, e);
+        enum err_code code = read_on(scan, e);
         if (code != ERR_NONE) {
             return code;
         }

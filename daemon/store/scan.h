@@ -67,6 +67,14 @@ CHECK_RESULT enum err_code scan_open(struct reader *reader,
  * is damaged (the text says which); another call goes on behind it. */
 CHECK_RESULT enum err_code scan_next(
     struct scan *scan, struct scan_batch *ret_batch, struct err *e);
+/*
+ * Lets go of the database until the next scan_next, so that the write-ahead log
+ * can begin again while a reader takes its time; the batch stays valid. The
+ * scan gives what was there when it was opened all the same, since records are
+ * only added; scan_next is ERR_NOT_FOUND when their run has been deleted. Not
+ * after a call that failed.
+ */
+void scan_pause(struct scan *scan);
 void scan_close(struct scan *scan);
 
 /* Records of chunks that retention has emptied, which the scan has passed by:

@@ -7,7 +7,8 @@
 #include "store/db.h"
 
 static const char sql_streams[] =
-    "SELECT s.id, s.attempt, s.rank, p.first_step, p.thinned_seq "
+    "SELECT s.id, s.attempt, s.rank, p.first_step, p.committed_seq, s.uid, "
+    "p.thinned_seq "
     "FROM stream AS s "
     "JOIN stream_progress AS p ON p.stream = s.id "
     "WHERE s.run = ?1 ORDER BY s.attempt, s.rank;";
@@ -53,8 +54,13 @@ static enum err_code read_streams(
             .rank = (uint32_t)db_u64(stmt, 2),
             .has_step = sqlite3_column_type(stmt, 3) != SQLITE_NULL,
             .first_step = db_u64(stmt, 3),
-            .thinned_seq = db_u64(stmt, 4),
+            .until_seq = db_u64(stmt, 4),
+            .thinned_seq = db_u64(stmt, 6),
         };
+        struct str uid = db_blob(stmt, 5);
+        if (uid.n == sizeof stream.uid.v) {
+            memcpy(stream.uid.v, uid.p, uid.n);
+        }
         code = add(plan, &stream, e);
         if (code != ERR_NONE) {
             return code;

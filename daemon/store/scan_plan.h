@@ -12,6 +12,8 @@
 
 struct scan_stream {
     int64_t id;
+    struct stream_uid uid;
+    uint64_t until_seq; /* committed when the scan was opened */
     uint32_t attempt;
     uint32_t rank;
     bool has_step;

@@ -30,8 +30,12 @@ static enum err_code open_database(
     /* Whose file it is comes before anything is written to it. */
     size_t version = 0;
     code = migrate_version(db, migrations_count, &version, e);
+    if (code == ERR_NONE && sqlite3_db_readonly(db, "main") == 1) {
+        code = err_set(e, ERR_STORE,
+            "cannot be written: no permission, or a read-only file system");
+    }
     if (code == ERR_NONE) {
-        code = db_set_up_writer(db, options->normal_sync, e);
+        code = db_set_up_writer(db, e);
     }
     if (code == ERR_NONE) {
         code = migrate(db, migrations_table, migrations_count, e);
@@ -63,6 +67,15 @@ static uint32_t seal_records(const struct store_options *options)
     return wanted > SEAL_RECORDS_MAX ? SEAL_RECORDS_MAX : wanted;
 }
 
+static int note_wal(void *context, sqlite3 *db, const char *name, int pages)
+{
+    (void)db;
+    (void)name;
+    struct store *store = context;
+    store->wal_pages = (uint32_t)pages;
+    return SQLITE_OK;
+}
+
 enum err_code store_open(const struct store_options *options,
     struct store **ret_store, struct err *e)
 {
@@ -72,9 +85,16 @@ enum err_code store_open(const struct store_options *options,
     if (store == NULL) {
         return db_nomem(e, "open");
     }
-    *store = (struct store){ .seal_records = seal_records(options) };
+    *store = (struct store){
+        .seal_records = seal_records(options),
+        .commit_sync = options->durability == DURABILITY_RELAXED
+                           ? DB_SYNC_LATER
+                           : DB_SYNC_COMMIT,
+        .sync = DB_SYNC_COMMIT, /* as db_set_up_writer leaves it */
+    };
     enum err_code code = open_database(options, &store->db, e);
     if (code == ERR_NONE) {
+        (void)sqlite3_wal_hook(store->db, note_wal, store); /* none before */
         code = prepare_all(store, e);
     }
     if (code == ERR_NONE) {
@@ -112,10 +132,28 @@ enum err_code store_require_transaction(struct store *store, struct err *e)
     return ERR_NONE;
 }
 
-enum err_code store_begin(struct store *store, struct err *e)
+static enum err_code begin(
+    struct store *store, enum db_sync sync, struct err *e)
 {
     assert(store->touched_n == 0);
+    if (store->sync != sync) {
+        enum err_code code = db_set_sync(store->db, sync, e);
+        if (code != ERR_NONE) {
+            return code;
+        }
+        store->sync = sync;
+    }
     return db_run(store->stmts[STMT_BEGIN], "begin", e);
+}
+
+enum err_code store_begin(struct store *store, struct err *e)
+{
+    return begin(store, store->commit_sync, e);
+}
+
+enum err_code store_begin_unsynced(struct store *store, struct err *e)
+{
+    return begin(store, DB_SYNC_LATER, e);
 }
 
 void store_rollback(struct store *store)
@@ -189,16 +227,27 @@ enum err_code store_commit(struct store *store, struct err *e)
     return code;
 }
 
-enum err_code store_checkpoint(
-    struct store *store, enum store_checkpoint mode, struct err *e)
+void store_shrink(struct store *store)
 {
-    int how = mode == STORE_CHECKPOINT_TRUNCATE ? SQLITE_CHECKPOINT_TRUNCATE
-                                                : SQLITE_CHECKPOINT_PASSIVE;
-    int rc = sqlite3_wal_checkpoint_v2(store->db, NULL, how, NULL, NULL);
-    if (rc == SQLITE_BUSY) {
-        return err_set(e, ERR_BUSY, "checkpoint: readers are at work");
+    (void)sqlite3_db_release_memory(store->db); /* how much it was, or 0 */
+}
+
+/* The application's id is in the first page, and is written even if it is the
+ * same. */
+enum err_code store_try_commit(struct store *store, struct err *e)
+{
+    enum err_code code = store_begin(store, e);
+    if (code != ERR_NONE) {
+        return code;
     }
-    return rc == SQLITE_OK ? ERR_NONE : db_fail(store->db, e, "checkpoint");
+    code = db_run(store->stmts[STMT_REWRITE_FIRST_PAGE], "try", e);
+    if (code == ERR_NONE) {
+        code = store_commit(store, e);
+    }
+    if (code != ERR_NONE) {
+        store_rollback(store);
+    }
+    return code;
 }
 
 struct stream_state store_state_of(const struct touched *touched)
@@ -208,6 +257,7 @@ struct stream_state store_state_of(const struct touched *touched)
     struct stream_state state = touched->state;
     state.committed_seq = touched->progress.committed_seq;
     state.closed = touched->progress.closed;
+    state.log_records = touched->progress.log_records;
     return state;
 }
 
@@ -318,4 +368,33 @@ enum err_code store_stream(struct store *store, struct stream_uid uid,
         store->touched_n = 0; /* a look without a transaction keeps nothing */
     }
     return code;
+}
+
+enum err_code store_find_unsealed(struct store *store, size_t max,
+    struct store_unsealed *ret_found, size_t *ret_n, struct err *e)
+{
+    sqlite3_stmt *stmt = store->stmts[STMT_FIND_UNSEALED];
+    int rc = sqlite3_bind_int64(stmt, 1, store->seal_records);
+    rc |= db_bind_u64(stmt, 2, max);
+    if (rc != SQLITE_OK) {
+        return db_fail(store->db, e, "unsealed");
+    }
+    size_t n = 0;
+    for (;;) {
+        bool row = false;
+        enum err_code code = db_step(stmt, &row, "unsealed", e);
+        if (code != ERR_NONE) {
+            return code;
+        }
+        if (!row) {
+            break;
+        }
+        ret_found[n++] = (struct store_unsealed){
+            .stream = { sqlite3_column_int64(stmt, 0) },
+            .records = db_u64(stmt, 1),
+            .closed = sqlite3_column_int(stmt, 2) != 0,
+        };
+    }
+    *ret_n = n;
+    return ERR_NONE;
 }

@@ -4,8 +4,9 @@
  * (scan.h, runs.h) see both as one.
  *
  * Thread: opened, used and closed by the writer thread alone.
- * All or nothing: what store_begin .. store_commit encloses is on disk
- * (synchronous=FULL) when store_commit returns ERR_NONE, or not at all. After
+ * All or nothing: what store_begin .. store_commit encloses is on disk when
+ * store_commit returns ERR_NONE, or not at all (DURABILITY_RELAXED: on disk
+ * when the log is synced next). After
  * an error other than ERR_INVALID and ERR_NOT_FOUND the transaction is only
  * good for store_rollback; after that every struct stream_state must be read
  * again with store_stream.
@@ -16,8 +17,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "pure/decode.h"
+#include "base/durability.h"
 #include "base/err.h"
+#include "pure/decode.h"
 
 struct store;
 
@@ -31,7 +33,7 @@ struct stream_id {
 
 struct store_options {
     const char *path;
-    bool normal_sync; /* synchronous=NORMAL: a power cut may cost seconds */
+    enum durability durability;
     /* Records of a sealed chunk, those of GROUP not counted; 0 = 2048. */
     uint32_t seal_records;
 };
@@ -52,12 +54,20 @@ struct stream_state {
     uint32_t rank;
     uint32_t world; /* the HELLO's */
     uint64_t committed_seq;
-    bool closed; /* BYE seen */
+    bool closed;          /* BYE seen */
+    uint64_t log_records; /* not sealed yet */
 };
 
 CHECK_RESULT enum err_code store_begin(struct store *store, struct err *e);
+/* For what need not be on disk before the next commit is, because it is there
+ * in another form: sealing. What was committed before stays as it is, whatever
+ * becomes of this one. */
+CHECK_RESULT enum err_code store_begin_unsynced(
+    struct store *store, struct err *e);
 CHECK_RESULT enum err_code store_commit(struct store *store, struct err *e);
 void store_rollback(struct store *store);
+/* Whether a commit succeeds now: one that changes nothing. */
+CHECK_RESULT enum err_code store_try_commit(struct store *store, struct err *e);
 
 /* ERR_NOT_FOUND: unknown stream, it needs a HELLO. In a transaction or
  * without. */
@@ -121,6 +131,20 @@ CHECK_RESULT enum err_code store_thin(struct store *store, struct run_id run,
 CHECK_RESULT enum err_code store_rebuild_pyramid(
     struct store *store, struct stream_id stream, struct err *e);
 
+/* Streams with a chunk's worth in the log, or with anything there and a BYE:
+ * what a killed trajd left unsealed. Up to max of them; outside of a
+ * transaction. */
+struct store_unsealed {
+    struct stream_id stream;
+    uint64_t records;
+    bool closed;
+};
+CHECK_RESULT enum err_code store_find_unsealed(struct store *store, size_t max,
+    struct store_unsealed *ret_found, size_t *ret_n, struct err *e);
+
+/* Pages in the write-ahead log by the last commit. */
+uint32_t store_wal_pages(const struct store *store);
+
 enum store_checkpoint {
     STORE_CHECKPOINT_PASSIVE, /* what can be done without waiting for readers */
     STORE_CHECKPOINT_TRUNCATE, /* all of it, and an empty log: at the end */
@@ -130,6 +154,10 @@ enum store_checkpoint {
  * ERR_BUSY: readers stood in the way of TRUNCATE; harmless. */
 CHECK_RESULT enum err_code store_checkpoint(
     struct store *store, enum store_checkpoint mode, struct err *e);
+
+/* Gives back the memory that is only there for speed. Outside of a
+ * transaction. */
+void store_shrink(struct store *store);
 
 /* Delete a run and all it has. In the caller's transaction. */
 CHECK_RESULT enum err_code store_delete_run(

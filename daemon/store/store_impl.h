@@ -16,6 +16,7 @@
 #include <sqlite3.h>
 
 #include "store/chunk.h"
+#include "store/db.h"
 #include "store/progress.h"
 #include "store/pyramid.h"
 #include "store/store.h"
@@ -31,12 +32,12 @@
     X(ROLLBACK, "ROLLBACK;")                                                   \
     X(FIND_STREAM,                                                             \
         "SELECT s.run, s.attempt, s.rank, r.uid, "                             \
-        "coalesce(json_extract(s.hello, '$.world'), 1), " PROGRESS_COLUMNS     \
+        "s.world, " PROGRESS_COLUMNS                                           \
         " FROM stream AS s JOIN stream_progress AS p ON p.stream = s.id "      \
         "JOIN run AS r ON r.id = s.run WHERE s.uid = ?1;")                     \
     X(LOAD_STREAM,                                                             \
         "SELECT s.run, s.attempt, s.rank, r.uid, "                             \
-        "coalesce(json_extract(s.hello, '$.world'), 1), " PROGRESS_COLUMNS     \
+        "s.world, " PROGRESS_COLUMNS                                           \
         " FROM stream AS s JOIN stream_progress AS p ON p.stream = s.id "      \
         "JOIN run AS r ON r.id = s.run WHERE s.id = ?1;")                      \
     X(SAVE_STREAM, PROGRESS_UPDATE)                                            \
@@ -63,7 +64,8 @@
         "(attempt > ?2 OR (attempt = ?2 AND rank < ?3)) LIMIT 1;")             \
     X(ADD_STREAM,                                                              \
         "INSERT INTO stream (uid, run, attempt, rank, created_wall_ns, "       \
-        "hello) VALUES (?1, ?2, ?3, ?4, ?5, ?6);")                             \
+        "hello, world) VALUES (?1, ?2, ?3, ?4, ?5, ?6, "                       \
+        "coalesce(json_extract(?6, '$.world'), 1));")                          \
     X(ADD_PROGRESS, "INSERT INTO stream_progress (stream) VALUES (?1);")       \
     X(ADD_LOG, "INSERT INTO log (stream, first_seq, last_seq, frame) "         \
                "VALUES (?1, ?2, ?3, ?4);")                                     \
@@ -94,6 +96,10 @@
     X(THIN_STREAM, "UPDATE stream_progress SET thinned_seq = ?2, "             \
                    "thinned_records = thinned_records + ?3, "                  \
                    "chunk_bytes = chunk_bytes - ?4 WHERE stream = ?1;")        \
+    X(REWRITE_FIRST_PAGE, "PRAGMA application_id = 0x54524a31;")               \
+    X(FIND_UNSEALED,                                                           \
+        "SELECT stream, log_records, closed FROM stream_progress "             \
+        "WHERE log_records >= ?1 OR (closed AND log_records > 0) LIMIT ?2;")   \
     X(DELETE_RUN, "DELETE FROM run WHERE id = ?1;")
 
 #define STORE_STATEMENT_ENUM(id, sql) STMT_##id,
@@ -111,6 +117,9 @@ struct touched {
 struct store {
     sqlite3 *db;
     sqlite3_stmt *stmts[STMT_COUNT];
+    enum db_sync commit_sync; /* of what is acknowledged */
+    enum db_sync sync;        /* as the connection is set */
+    uint32_t wal_pages;       /* in the write-ahead log, by the last commit */
     uint32_t seal_records;
     struct chunk_coder coder;
     struct pyramid *pyramid;

@@ -19,16 +19,30 @@ struct transaction {
     int64_t now_wall_ns;
 };
 
+/* Where the stream of this uid is, or would be. A uid is random, and half of
+ * the places are empty. */
+static uint16_t *place_of(struct batch *b, struct stream_uid uid)
+{
+    uint64_t hash = 0;
+    memcpy(&hash, uid.v, sizeof hash);
+    for (size_t i = hash % BATCH_PLACES;; i = (i + 1) % BATCH_PLACES) {
+        uint16_t *place = &b->places[i];
+        if (*place == 0 ||
+            memcmp(b->streams[*place - 1].uid.v, uid.v, sizeof uid.v) == 0) {
+            return place;
+        }
+    }
+}
+
 /* The stream of the message: from this batch, the cache, or the store. */
 static enum err_code touch(const struct transaction *t, struct stream_uid uid,
     struct batch_stream **ret_stream, struct err *e)
 {
     struct batch *b = t->batch;
-    for (size_t i = 0; i < b->n_streams; i++) {
-        if (memcmp(b->streams[i].uid.v, uid.v, sizeof uid.v) == 0) {
-            *ret_stream = &b->streams[i];
-            return ERR_NONE;
-        }
+    uint16_t *place = place_of(b, uid);
+    if (*place != 0) {
+        *ret_stream = &b->streams[*place - 1];
+        return ERR_NONE;
     }
     struct batch_stream stream = { .uid = uid };
     const struct cached_stream *cached = stream_cache_find(t->cache, uid);
@@ -44,6 +58,7 @@ static enum err_code touch(const struct transaction *t, struct stream_uid uid,
     stream.known = code == ERR_NONE;
     b->streams[b->n_streams] = stream;
     *ret_stream = &b->streams[b->n_streams++];
+    *place = (uint16_t)b->n_streams;
     return ERR_NONE;
 }
 
@@ -72,7 +87,6 @@ static enum err_code take_data(const struct transaction *t, struct job *job,
         return ERR_NONE;
     }
     if (code == ERR_NONE) {
-        o->stream->new_records += o->new_records;
         t->batch->duplicates += job->message.count - o->new_records;
     }
     return code;
@@ -117,6 +131,7 @@ static void begin(struct batch *b, struct job *const *jobs, size_t n)
     b->n_streams = 0;
     b->duplicates = 0;
     b->refusal[0] = '\0';
+    memset(b->places, 0, sizeof b->places);
     for (size_t i = 0; i < n; i++) {
         b->jobs[i] = jobs[i];
         b->outcomes[i] = (struct outcome){ 0 };
@@ -139,7 +154,11 @@ enum err_code batch_commit(struct batch *batch, struct store *store,
         return code;
     }
     for (size_t i = 0; i < n && code == ERR_NONE; i++) {
-        code = take_message(&t, batch->jobs[i], &batch->outcomes[i], e);
+        struct outcome *o = &batch->outcomes[i];
+        code = take_message(&t, batch->jobs[i], o, e);
+        if (code == ERR_NONE) {
+            o->stream->last_job = i;
+        }
     }
     if (code == ERR_NONE) {
         code = store_commit(store, e);

@@ -15,14 +15,15 @@
 #include "threads/stream_cache.h"
 
 #define BATCH_MAX 256 /* jobs of one transaction */
+#define BATCH_PLACES (2 * BATCH_MAX)
 
 /* A stream that the batch has to do with, as the batch leaves it. */
 struct batch_stream {
     struct stream_uid uid;
     struct stream_state state;
-    bool known;           /* it has a HELLO; else state is nothing */
-    uint32_t new_records; /* of the batch */
-    bool ended;           /* its BYE is in the batch */
+    bool known;      /* it has a HELLO; else state is nothing */
+    bool ended;      /* its BYE is in the batch */
+    size_t last_job; /* of the batch */
 };
 
 struct outcome {
@@ -37,8 +38,9 @@ struct batch {
     struct outcome outcomes[BATCH_MAX]; /* of each job */
     size_t n_streams;
     struct batch_stream streams[BATCH_MAX];
-    uint64_t duplicates; /* records that were there before */
-    char refusal[240];   /* why a HELLO was refused, the last one; or "" */
+    uint16_t places[BATCH_PLACES]; /* of streams by uid: 1 + index, 0 = none */
+    uint64_t duplicates;           /* records that were there before */
+    char refusal[240]; /* why a HELLO was refused, the last one; or "" */
 };
 
 /*

@@ -32,9 +32,8 @@ struct cached_stream *stream_cache_find(
     return NULL;
 }
 
-struct cached_stream *stream_cache_put(struct stream_cache *cache,
-    struct stream_uid uid, const struct stream_state *state,
-    int64_t now_mono_ns)
+void stream_cache_put(struct stream_cache *cache, struct stream_uid uid,
+    const struct stream_state *state, int64_t now_mono_ns)
 {
     struct cached_stream *place = stream_cache_find(cache, uid);
     if (place == NULL) {
@@ -49,7 +48,6 @@ struct cached_stream *stream_cache_put(struct stream_cache *cache,
     }
     place->state = *state;
     place->heard_mono_ns = now_mono_ns;
-    return place;
 }
 
 void stream_cache_clear(struct stream_cache *cache)

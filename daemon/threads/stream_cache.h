@@ -16,7 +16,6 @@
 struct cached_stream {
     struct stream_uid uid;
     struct stream_state state;
-    uint32_t unsealed;     /* records since the last look at sealing */
     int64_t heard_mono_ns; /* 0: an empty place */
 };
 
@@ -29,11 +28,10 @@ struct stream_cache {
 struct cached_stream *stream_cache_find(
     struct stream_cache *cache, struct stream_uid uid);
 
-/* Its place, with this state and time. A new one has unsealed = 0, and takes
- * the place of another when there is no room. */
-struct cached_stream *stream_cache_put(struct stream_cache *cache,
-    struct stream_uid uid, const struct stream_state *state,
-    int64_t now_mono_ns);
+/* Its place gets this state and time; a new one takes the place of another
+ * when there is no room. */
+void stream_cache_put(struct stream_cache *cache, struct stream_uid uid,
+    const struct stream_state *state, int64_t now_mono_ns);
 
 void stream_cache_clear(struct stream_cache *cache);
 

@@ -1,8 +1,8 @@
 /*
  * writer.c: owns the store, the memory of streams and the writer's end of the
  * acknowledgements. Everything here runs in the writer thread but
- * writer_start, _set_analysis, _delete_run, _probe_every (both), _commits_fail
- * and _stop.
+ * writer_start, _set_analysis, _delete_run, _probe_every (both), _commits and
+ * _stop.
  *
  * 1. The cache holds what is on disk, never what a transaction has not
  *    committed; after a failure it is emptied.
@@ -11,8 +11,8 @@
  */
 #include "threads/writer.h"
 
+#include <malloc.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,32 +24,35 @@
 #include "base/log.h"
 #include "store/reader.h"
 #include "store/runs.h"
-#include "threads/analysis.h"
+#include "threads/acks.h"
 #include "threads/batch.h"
-#include "threads/ingest.h"
 #include "threads/probe_rates.h"
 #include "threads/retain.h"
+#include "threads/sealing.h"
 #include "threads/stream_cache.h"
-#include "wire/encode.h"
+#include "threads/trouble.h"
+#include "threads/wal.h"
 
 #define IDLE_MS 1000
 #define RETAIN_MS 10 /* between two steps of it, while nothing comes */
 #define LIVE_STREAM_NS (15 * NS_PER_S) /* heard lately: three heartbeats */
-#define ACKS_HWM 4096
-#define SEAL_RECORDS 2048u
+#define RECOVER_NS NS_PER_S
+#define QUIET_NS (5 * NS_PER_S)
 
 struct writer {
     struct writer_options options;
-    struct analysis *analysis;
     struct store *store;
-    void *acks;
+    struct acks acks;
     pthread_t thread;
     struct promise started;
     struct promise drained;
     struct promise may_close;
-    bool is_drained;           /* the main thread's */
-    bool dirty;                /* commits since the last checkpoint */
-    _Atomic bool commits_fail; /* the last one did; relaxed, a flag alone */
+    bool is_drained;         /* the main thread's */
+    struct trouble trouble;  /* any thread's: why commits fail */
+    int64_t failed_mono_ns;  /* when the last one did */
+    int64_t recover_mono_ns; /* when to look again */
+    struct wal wal;
+    struct sealing sealing;
     struct batch batch;
     struct stream_cache cache;
     struct probe_rates rates; /* any thread's */
@@ -89,44 +92,12 @@ static void remember(struct writer *w, const struct batch *b)
     for (size_t i = 0; i < b->n_streams; i++) {
         const struct batch_stream *t = &b->streams[i];
         if (t->known) {
-            struct cached_stream *cached =
-                stream_cache_put(&w->cache, t->uid, &t->state, now);
-            cached->unsealed += t->new_records;
+            stream_cache_put(&w->cache, t->uid, &t->state, now);
         }
     }
 }
 
 /* ---- acknowledging ------------------------------------------------------- */
-
-static void send_ack(struct writer *w, struct job *job,
-    const struct batch_stream *t, enum wire_ack_status status)
-{
-    uint8_t bytes[sizeof(struct wire_head) + sizeof(struct wire_ack)];
-    struct wire_ack ack = {
-        .committed_seq = t->state.committed_seq,
-        .attempt = t->known ? t->state.attempt : 0,
-        .window = w->options.window,
-    };
-    if (t->known) {
-        ack.probe_every = probe_rates_get(&w->rates, t->state.run_uid);
-    }
-    struct analysis_advice advice = { 0 };
-    if (t->known && w->analysis != NULL &&
-        analysis_advice(w->analysis, t->state.run_uid, &advice)) {
-        ack.advice_n = advice.n;
-        ack.advice_L0 = advice.L0;
-        ack.advice_L1 = advice.L1;
-    }
-    size_t n = wire_encode_ack(bytes, sizeof bytes, t->uid.v, status, &ack);
-
-    bool sent =
-        zmq_send(w->acks, zmq_msg_data(&job->route), zmq_msg_size(&job->route),
-            ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0 &&
-        zmq_send(w->acks, bytes, n, ZMQ_DONTWAIT) >= 0;
-    if (!sent) {
-        counter_add(COUNTER_ACKS_DROPPED, 1);
-    }
-}
 
 static bool same_route(struct job *a, struct job *b)
 {
@@ -135,16 +106,11 @@ static bool same_route(struct job *a, struct job *b)
            memcmp(zmq_msg_data(&a->route), zmq_msg_data(&b->route), n) == 0;
 }
 
-/* A later message of the same stream and sender speaks for this one too. */
+/* The stream's last message speaks for this one too. */
 static bool answered_later(const struct batch *b, size_t i)
 {
-    for (size_t j = i + 1; j < b->n; j++) {
-        if (b->outcomes[j].stream == b->outcomes[i].stream &&
-            same_route(b->jobs[j], b->jobs[i])) {
-            return true;
-        }
-    }
-    return false;
+    size_t last = b->outcomes[i].stream->last_job;
+    return last > i && same_route(b->jobs[last], b->jobs[i]);
 }
 
 static void acknowledge(struct writer *w, const struct batch *b)
@@ -152,7 +118,7 @@ static void acknowledge(struct writer *w, const struct batch *b)
     for (size_t i = 0; i < b->n; i++) {
         if (!answered_later(b, i)) {
             const struct outcome *o = &b->outcomes[i];
-            send_ack(w, b->jobs[i], o->stream, o->status);
+            acks_send(&w->acks, b->jobs[i], o->stream, o->status);
         }
     }
 }
@@ -171,51 +137,14 @@ static void publish(struct writer *w, const struct batch *b)
     }
 }
 
-/* ---- sealing ------------------------------------------------------------- */
-
-/* Each chunk in a transaction of its own, so that a failure costs only it. */
-static enum err_code seal_one(struct writer *w, struct stream_id stream,
-    bool everything, bool *ret_sealed, struct err *e)
-{
-    enum err_code code = store_begin(w->store, e);
-    if (code != ERR_NONE) {
-        return code;
-    }
-    bool sealed = false;
-    code = store_seal(w->store, stream, everything, &sealed, e);
-    if (code == ERR_NONE) {
-        code = store_commit(w->store, e);
-    }
-    if (code != ERR_NONE) {
-        store_rollback(w->store);
-        return code;
-    }
-    counter_add(COUNTER_CHUNKS_SEALED, sealed);
-    *ret_sealed = sealed;
-    return ERR_NONE;
-}
-
-static void seal(struct writer *w, const struct batch *b)
+static void note_unsealed(struct writer *w, const struct batch *b)
 {
     for (size_t i = 0; i < b->n_streams; i++) {
         const struct batch_stream *t = &b->streams[i];
-        struct cached_stream *cached = stream_cache_find(&w->cache, t->uid);
-        if (cached == NULL || (cached->unsealed < SEAL_RECORDS && !t->ended)) {
-            continue;
+        if (t->known) {
+            sealing_note(
+                &w->sealing, t->state.stream, t->state.log_records, t->ended);
         }
-        struct err e = { 0 };
-        char text[sizeof e.text];
-        bool more = true;
-        while (more) {
-            more = false;
-            if (seal_one(w, t->state.stream, t->ended, &more, &e) != ERR_NONE) {
-                counter_add(COUNTER_COMMIT_ERRORS, 1);
-                log_limited(LOG_ERROR, "writer",
-                    "event=seal_failed error=%s kept=in_the_log",
-                    log_quoted(text, sizeof text, e.text));
-            }
-        }
-        cached->unsealed = 0;
     }
 }
 
@@ -231,39 +160,58 @@ static void put_off(struct writer *w, struct job *job)
     enum err_code code = store_stream(w->store, t.uid, &t.state, &e);
     t.known = code == ERR_NONE;
     if (t.known || code == ERR_NOT_FOUND) {
-        send_ack(w, job, &t, WIRE_ACK_BUSY);
+        acks_send(&w->acks, job, &t, WIRE_ACK_BUSY);
     }
 }
 
-static void work_on_batch(struct writer *w, struct job **jobs, size_t n)
+static void is_committed(struct writer *w, const struct batch *b)
 {
-    struct batch *b = &w->batch;
-    struct err e = { 0 };
-    char text[sizeof e.text];
+    wal_committed(&w->wal);
+    trouble_end(&w->trouble);
+    remember(w, b);
+    count_committed(b);
+    acknowledge(w, b);
+    publish(w, b);
+    note_unsealed(w, b);
+}
+
+/* false: not committed, and nothing is done about it. */
+static bool commit(struct writer *w, struct job **jobs, size_t n, struct err *e)
+{
+    char text[sizeof e->text];
     int64_t start = clock_mono_ns();
-    if (batch_commit(b, w->store, &w->cache, jobs, n, &e) == ERR_NONE) {
+    if (batch_commit(&w->batch, w->store, &w->cache, jobs, n, e) == ERR_NONE) {
         gauge_set(GAUGE_COMMIT_LAST_US, (clock_mono_ns() - start) / 1000);
-        w->dirty = true;
-        atomic_store_explicit(&w->commits_fail, false, memory_order_relaxed);
-        remember(w, b);
-        count_committed(b);
-        acknowledge(w, b);
-        publish(w, b);
-        seal(w, b);
-        return;
+        is_committed(w, &w->batch);
+        return true;
     }
     stream_cache_clear(&w->cache);
     counter_add(COUNTER_COMMIT_ERRORS, 1);
     log_limited(LOG_ERROR, "writer",
         "event=commit_failed messages=%zu error=%s answer=%s", n,
-        log_quoted(text, sizeof text, e.text), n > 1 ? "one_by_one" : "busy");
-    if (n == 1) {
-        atomic_store_explicit(&w->commits_fail, true, memory_order_relaxed);
-        put_off(w, jobs[0]);
+        log_quoted(text, sizeof text, e->text), n > 1 ? "one_by_one" : "busy");
+    return false;
+}
+
+/* After two that fail by themselves it is not the messages' fault. */
+#define ONE_BY_ONE_FAILURES 2
+
+static void work_on_batch(struct writer *w, struct job **jobs, size_t n)
+{
+    struct err e = { 0 };
+    if (n > 1 && commit(w, jobs, n, &e)) {
         return;
     }
+    unsigned failed = 0;
     for (size_t i = 0; i < n; i++) {
-        work_on_batch(w, &jobs[i], 1);
+        bool committed =
+            failed < ONE_BY_ONE_FAILURES && commit(w, &jobs[i], 1, &e);
+        failed = committed ? 0 : failed + 1;
+        if (!committed) {
+            trouble_begin(&w->trouble, &e);
+            w->failed_mono_ns = clock_mono_ns();
+            put_off(w, jobs[i]);
+        }
     }
 }
 
@@ -292,7 +240,7 @@ static void forget_run(struct writer *w, const char *run_uid)
 {
     stream_cache_clear(&w->cache);
     probe_rates_forget(&w->rates, run_uid);
-    w->dirty = true;
+    wal_committed(&w->wal);
     if (w->options.live != NULL) {
         live_touch(w->options.live, run_uid);
     }
@@ -349,7 +297,7 @@ static void work_on(struct writer *w, struct job **jobs, size_t n)
     for (size_t i = 0; i < n; i++) {
         jobs_return(w->options.jobs, jobs[i]);
     }
-    (void)zmq_send(w->acks, "", 0, ZMQ_DONTWAIT); /* jobs are spare again */
+    acks_jobs_are_spare(&w->acks);
 }
 
 static int64_t file_bytes(const char *path, const char *suffix)
@@ -371,19 +319,6 @@ static void update_gauges(struct writer *w)
         stream_cache_heard_since(&w->cache, clock_mono_ns() - LIVE_STREAM_NS));
 }
 
-static void checkpoint(struct writer *w, enum store_checkpoint mode)
-{
-    struct err e = { 0 };
-    char text[sizeof e.text];
-    enum err_code code = store_checkpoint(w->store, mode, &e);
-    w->dirty = false;
-    if (code != ERR_NONE && code != ERR_BUSY) {
-        log_limited(LOG_WARN, "writer",
-            "event=checkpoint_failed error=%s kept=in_the_log",
-            log_quoted(text, sizeof text, e.text));
-    }
-}
-
 static void retain(struct writer *w, bool idle)
 {
     struct err e = { 0 };
@@ -391,7 +326,9 @@ static void retain(struct writer *w, bool idle)
     char deleted[RUN_UID_MAX + 1];
     bool had_work = retain_has_work(&w->retain);
     enum err_code code = retain_step(&w->retain, w->store, idle, deleted, &e);
-    w->dirty = w->dirty || had_work;
+    if (had_work) {
+        wal_committed(&w->wal);
+    }
     if (code != ERR_NONE) {
         counter_add(COUNTER_COMMIT_ERRORS, 1);
         log_limited(LOG_ERROR, "writer",
@@ -403,55 +340,140 @@ static void retain(struct writer *w, bool idle)
     }
 }
 
-static enum err_code open_acks(struct writer *w, struct err *e)
-{
-    int hwm = ACKS_HWM;
-    int linger = 0;
-    w->acks = zmq_socket(w->options.zmq, ZMQ_PAIR);
-    if (w->acks == NULL ||
-        zmq_setsockopt(w->acks, ZMQ_SNDHWM, &hwm, sizeof hwm) != 0 ||
-        zmq_setsockopt(w->acks, ZMQ_LINGER, &linger, sizeof linger) != 0 ||
-        zmq_connect(w->acks, INGEST_ACKS_ENDPOINT) != 0) {
-        return err_set(e, ERR_IO, "writer: %s", zmq_strerror(zmq_errno()));
-    }
-    return ERR_NONE;
-}
-
 static void close_all(struct writer *w)
 {
     retain_done(&w->retain);
+    wal_close(&w->wal);
     store_close(w->store);
-    if (w->acks != NULL) {
-        (void)zmq_close(w->acks); /* cannot fail on a socket */
-    }
+    acks_close(&w->acks);
 }
 
 static enum err_code open_all(struct writer *w, struct err *e)
 {
-    enum err_code code = open_acks(w, e);
+    enum err_code code = acks_open(&w->acks, w->options.zmq, e);
     if (code == ERR_NONE) {
         code = store_open(&w->options.store, &w->store, e);
     }
+    if (code == ERR_NONE) {
+        code = wal_open(&w->wal, &w->options.store, w->store, e);
+    }
     return code;
+}
+
+/* Somebody waits for the answer. */
+static bool is_urgent(const struct job *job)
+{
+    return job->kind != JOB_MESSAGE || job->message.type != WIRE_DATA;
+}
+
+static bool any_urgent(struct job *const *jobs, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (is_urgent(jobs[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* DURABILITY_GROUP: up to a window of messages, beyond which one sender alone
+ * would wait for us. Returns how many there are now. */
+static size_t gather(struct writer *w, struct job **jobs, size_t n)
+{
+    size_t most = w->options.window < BATCH_MAX ? w->options.window : BATCH_MAX;
+    int64_t until = clock_mono_ns() + WRITER_GROUP_MS * NS_PER_MS;
+    bool urgent = any_urgent(jobs, n);
+    while (!urgent && n < most && !jobs_are_over(w->options.jobs)) {
+        int64_t left_ns = until - clock_mono_ns();
+        if (left_ns <= 0) {
+            break;
+        }
+        size_t more = jobs_take(w->options.jobs, jobs + n, most - n,
+            (int)(left_ns / NS_PER_MS) + 1);
+        urgent = any_urgent(jobs + n, more);
+        n += more;
+    }
+    return n;
+}
+
+static size_t take(struct writer *w, struct job **jobs)
+{
+    int timeout_ms = sealing_is_due(&w->sealing)   ? 0
+                     : retain_has_work(&w->retain) ? RETAIN_MS
+                                                   : IDLE_MS;
+    size_t n = jobs_take(w->options.jobs, jobs, BATCH_MAX, timeout_ms);
+    if (n > 0 && w->options.store.durability == DURABILITY_GROUP) {
+        n = gather(w, jobs, n);
+    }
+    return n;
+}
+
+/* Commits fail: what can be moved makes room in the log. Whether there is room
+ * for them is the next message's to find out; but when none has come for a
+ * while, a commit of our own tells. It is small, and could succeed where theirs
+ * do not. */
+static void recover(struct writer *w)
+{
+    struct err e = { 0 };
+    int64_t now = clock_mono_ns();
+    if (!trouble_is(&w->trouble, NULL) || now < w->recover_mono_ns) {
+        return;
+    }
+    w->recover_mono_ns = now + RECOVER_NS;
+    bool moved = wal_make_room(&w->wal);
+    if (moved && now - w->failed_mono_ns >= QUIET_NS &&
+        store_try_commit(w->store, &e) == ERR_NONE) {
+        trouble_end(&w->trouble);
+    }
+}
+
+/* Once after a time of work. malloc_trim: what the burst took, of all threads,
+ * goes back to the system. */
+static void rest(struct writer *w)
+{
+    if (w->wal.dirty) {
+        wal_idle(&w->wal);
+        store_shrink(w->store);
+        (void)malloc_trim(0); /* whether there was anything */
+    }
+}
+
+/* After the acknowledgements, what nobody waits for. */
+static void tidy(struct writer *w, bool idle)
+{
+    if (sealing_is_due(&w->sealing)) {
+        sealing_slice(&w->sealing, w->store);
+        wal_committed(&w->wal);
+    } else if (idle) {
+        rest(w);
+    }
+    wal_care(&w->wal);
+    recover(w);
 }
 
 static void work_until_over(struct writer *w)
 {
     struct job *jobs[BATCH_MAX];
     int64_t gauges_at = 0;
+    sealing_find(&w->sealing, w->store);
     while (!jobs_are_over(w->options.jobs)) {
-        int wait_ms = retain_has_work(&w->retain) ? RETAIN_MS : IDLE_MS;
-        size_t n = jobs_take(w->options.jobs, jobs, BATCH_MAX, wait_ms);
+        size_t n = take(w, jobs);
         if (n > 0) {
             work_on(w, jobs, n);
-        } else if (w->dirty) {
-            checkpoint(w, STORE_CHECKPOINT_PASSIVE);
         }
+        tidy(w, n == 0);
         retain(w, n == 0);
         if (clock_mono_ns() - gauges_at >= NS_PER_S) {
             update_gauges(w);
             gauges_at = clock_mono_ns();
         }
+    }
+}
+
+static void seal_what_is_left(struct writer *w)
+{
+    while (sealing_is_due(&w->sealing)) {
+        sealing_slice(&w->sealing, w->store);
     }
 }
 
@@ -469,8 +491,8 @@ static void *writer_thread(void *context)
 
     work_until_over(w);
     promise_give(&w->drained, ERR_NONE, NULL);
+    seal_what_is_left(w);
     (void)!promise_wait(&w->may_close, NULL); /* no answer but that */
-    checkpoint(w, STORE_CHECKPOINT_TRUNCATE);
     close_all(w);
     return NULL;
 }
@@ -490,6 +512,8 @@ enum err_code writer_start(const struct writer_options *options,
     w->may_close = (struct promise)PROMISE_INIT;
     w->rates = (struct probe_rates)PROBE_RATES_INIT;
     retain_init(&w->retain, &options->retention, options->store.path);
+    w->trouble = (struct trouble)TROUBLE_INIT;
+    w->acks = (struct acks){ .window = options->window, .rates = &w->rates };
     if (pthread_create(&w->thread, NULL, writer_thread, w) != 0) {
         free(w);
         return err_set(e, ERR_NOMEM, "no thread for the writer");
@@ -506,7 +530,7 @@ enum err_code writer_start(const struct writer_options *options,
 
 void writer_set_analysis(struct writer *writer, struct analysis *analysis)
 {
-    writer->analysis = analysis;
+    writer->acks.analysis = analysis;
 }
 
 enum err_code writer_delete_run(
@@ -542,9 +566,9 @@ uint32_t writer_probe_every(struct writer *writer, const char *run_uid)
     return probe_rates_get(&writer->rates, run_uid);
 }
 
-bool writer_commits_fail(const struct writer *writer)
+enum err_code writer_commits(struct writer *writer, struct err *e)
 {
-    return atomic_load_explicit(&writer->commits_fail, memory_order_relaxed);
+    return trouble_is(&writer->trouble, e) ? e->code : ERR_NONE;
 }
 
 void writer_drain(struct writer *writer)

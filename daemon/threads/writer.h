@@ -1,11 +1,17 @@
 /*
  * writer: the thread that owns the store. It takes jobs, commits many of them
  * in one transaction, and only then acknowledges them, tells live, and seals
- * what is ripe.
+ * what is ripe (sealing.h). What has come while it worked is the next
+ * transaction; DURABILITY_GROUP waits up to WRITER_GROUP_MS for a window of
+ * messages, or one whose sender waits for its answer (HELLO, BYE).
  *
  * When the store fails (disk full, say), the transaction is rolled back, its
  * messages are tried one by one, and what still fails is answered BUSY with
- * what was committed before: the senders keep it and send it again.
+ * what was committed before: the senders keep it and send it again. Meanwhile
+ * it tries to make room, and whether a commit succeeds again, every second.
+ *
+ * DURABILITY_RELAXED: what was acknowledged is on disk WAL_SYNC_MS and the
+ * length of a sync later (wal.h).
  */
 #ifndef TRAJD_WRITER_H
 #define TRAJD_WRITER_H
@@ -18,6 +24,8 @@
 #include "store/store.h"
 #include "threads/jobs.h"
 #include "threads/live.h"
+
+#define WRITER_GROUP_MS 20
 
 struct analysis;
 struct writer;
@@ -50,9 +58,9 @@ CHECK_RESULT enum err_code writer_set_probe_every(struct writer *writer,
     const char *run_uid, uint32_t probe_every, struct err *e);
 uint32_t writer_probe_every(struct writer *writer, const char *run_uid);
 
-/* Any thread. Whether the last message could not be committed, by itself
- * either: the disk is full, say. Until one can be. */
-bool writer_commits_fail(const struct writer *writer);
+/* Any thread. Why the last message could not be committed, by itself either:
+ * the disk is full, say. Until one can be; ERR_NONE: commits succeed. */
+CHECK_RESULT enum err_code writer_commits(struct writer *writer, struct err *e);
 
 /* Takes no more jobs; returns when those submitted are committed and
  * acknowledged. The store stays open. */

@@ -7,6 +7,12 @@
 ALTER TABLE run ADD COLUMN fork_of TEXT; -- uid; the run may be gone
 ALTER TABLE run ADD COLUMN fork_step INTEGER;
 
+-- Of the HELLO: how many ranks there are. A list of runs must not read a HELLO,
+-- which may be 256 KiB, for it.
+ALTER TABLE stream ADD COLUMN world INTEGER NOT NULL DEFAULT 1;
+UPDATE stream SET world = coalesce(json_extract(hello, '$.world'), 1)
+WHERE json_valid(hello);
+
 -- Records that came again and were left out; records that came after the BYE
 -- or the FINISH of the stream (traj sync brings them).
 ALTER TABLE stream_progress

@@ -1,72 +1,76 @@
 /*
  * bench_ingest: acknowledged rows/s, end to end: DEALER sockets here, a real
- * trajd on a fresh database (synchronous=FULL), acknowledgements back. A STEP
- * is step, wall_ns and 8 doubles of 52 random bits, 64 to a frame; a GROUP has
- * its group's number too, and a frame is the 200 layers of one step. "window"
- * is how many frames of a stream are under way; latency is from the sending of
- * a frame to the acknowledgement that covers it.
+ * trajd on a fresh database (an acknowledged row is on disk), acknowledgements
+ * back. Frames: bench_stream.h. "window" is how many frames of a stream are
+ * under way; latency is from the sending of a frame to the acknowledgement that
+ * covers it.
  *
  * Everything is on one machine: the sender's work (sending ready-made frames)
- * takes part of the same processors.
- * Prints a table for people and one line of JSON per row.
+ * takes part of the same processors. Processor time is given too, for a machine
+ * that has other things to do: of the sender and of trajd, and of trajd's
+ * busiest thread, which is the writer.
+ * Prints a table for people and one line of JSON per row. With arguments, only
+ * the cases of these names.
  */
 #include <errno.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#include <sys/resource.h>
 #include <zmq.h>
 
+#include "../lib/bench_daemon.h"
+#include "../lib/bench_stream.h"
 #include "base/clock.h"
-#include "wire/encode.h"
-#include "wire/fields.h"
 
-#define ROWS 1000000u /* in all streams together */
-#define FRAME_ROWS_MAX 200u
-#define STREAMS_MAX 16u
-#define GIVE_UP_NS (120 * NS_PER_S)
+#define STREAMS_MAX 320u
+#define GIVE_UP_NS (240 * NS_PER_S)
 
-/* What a frame is full of. */
-struct load {
-    enum wire_kind kind;
-    unsigned rows; /* of a frame */
-    size_t frame_bytes;
-    unsigned first_double; /* field of the first of 8 */
+/* Both loads at once, where there are both. */
+struct ingest_case {
+    const char *name;
+    unsigned step_streams;
+    unsigned layer_streams;
+    unsigned window;
+    unsigned rows;          /* STEP rows, in all streams together */
+    unsigned layer_rows;    /* GROUP rows */
+    const char *durability; /* NULL: the default */
 };
-static const struct load steps = { WIRE_STEP, 64, 8192, STEP_loss };
-static const struct load layers = { WIRE_GROUP, 200, 20480, GROUP_grad_sq };
 
-struct stream {
-    const struct load *load;
-    void *socket;
-    uint8_t uid[16];
-    uint8_t *frames; /* n_frames of load->frame_bytes */
-    uint32_t *lengths;
-    int64_t *sent_mono_ns;
-    size_t n_frames;
-    size_t sent;  /* frames */
-    size_t acked; /* frames */
+static const struct ingest_case cases[] = {
+    { "steps-1-lone", 1, 0, 1, 200000, 0, NULL },
+    { "steps-1", 1, 0, 64, 2000000, 0, NULL },
+    { "steps-1-wide", 1, 0, 1024, 2000000, 0, NULL },
+    { "steps-16", 16, 0, 64, 2000000, 0, NULL },
+    { "steps-64", 64, 0, 64, 2000000, 0, NULL },
+    { "steps-256", 256, 0, 64, 2000000, 0, NULL },
+    { "layers-1", 0, 1, 64, 0, 1000000, NULL },
+    { "both", 1, 1, 64, 2000000, 400000, NULL },
+    { "both-64", 64, 1, 64, 2000000, 400000, NULL },
+    { "group-1", 1, 0, 64, 1000000, 0, "group" },
+    { "relaxed-1", 1, 0, 64, 2000000, 0, "relaxed" },
 };
 
 struct result {
-    const struct load *load;
-    unsigned streams;
-    unsigned window;
-    double rows_per_s;
+    double step_rows_per_s;
+    double layer_rows_per_s;
     double p50_us;
     double p99_us;
-    double bytes_per_row; /* on the wire */
-    long rss_kb;
+    double sender_us_per_row; /* of a processor; these four */
+    double daemon_us_per_row;
+    double writer_us_per_row;
+    double written_per_row; /* bytes */
+    double rss_mib;
 };
 
-struct daemon_process {
-    pid_t pid;
-    char ingest[256];
-    char folder[64];
+struct streams {
+    struct bench_stream v[STREAMS_MAX];
+    unsigned n;
+    unsigned n_steps;      /* of them, first */
+    int64_t steps_done_ns; /* when all of a kind were acknowledged */
+    int64_t layers_done_ns;
 };
 
 static void die(const char *what)
@@ -75,252 +79,59 @@ static void die(const char *what)
     exit(EXIT_FAILURE);
 }
 
-/* ---- trajd ------------------------------------------------------------------
- */
-
-static void exec_trajd(const char *folder, int out)
+static void open_all(struct streams *s, void *zmq, const char *endpoint,
+    const struct ingest_case *c)
 {
-    char db[128];
-    const char *build = getenv("TRAJ_BUILD");
-    char program[512];
-    (void)snprintf(db, sizeof db, "%s/trajd.db", folder);
-    (void)snprintf(
-        program, sizeof program, "%s/trajd", build == NULL ? "build" : build);
-    (void)dup2(out, STDOUT_FILENO);
-    (void)execl(program, program, "--db", db, "--http", "127.0.0.1:0",
-        "--ingest", "tcp://127.0.0.1:0", "--log-level", "error", (char *)NULL);
-    die(program);
+    s->n_steps = c->step_streams;
+    s->n = c->step_streams + c->layer_streams;
+    for (unsigned i = 0; i < s->n; i++) {
+        bool step = i < s->n_steps;
+        const struct bench_load *load = step ? &bench_steps : &bench_layers;
+        unsigned rows =
+            step ? c->rows / c->step_streams : c->layer_rows / c->layer_streams;
+        s->v[i] = bench_stream_open(zmq, endpoint, load, i, rows / load->rows);
+    }
 }
 
-static struct daemon_process start_trajd(void)
+static bool all_acked(const struct streams *s, unsigned from, unsigned to)
 {
-    struct daemon_process d = { .folder = "build/bench-ingest.XXXXXX" };
-    int out[2];
-    char line[1024];
-    if (mkdtemp(d.folder) == NULL || pipe(out) != 0) {
-        die("folder");
+    for (unsigned i = from; i < to; i++) {
+        if (s->v[i].acked < s->v[i].n_frames) {
+            return false;
+        }
     }
-    d.pid = fork();
-    if (d.pid == 0) {
-        exec_trajd(d.folder, out[1]);
-    }
-    (void)close(out[1]);
-    FILE *ready = fdopen(out[0], "r");
-    if (d.pid < 0 || ready == NULL || fgets(line, sizeof line, ready) == NULL ||
-        sscanf(line, "trajd ready http=%*s ingest=%255s", d.ingest) != 1) {
-        die("trajd does not start");
-    }
-    (void)fclose(ready);
-    return d;
-}
-
-static long peak_rss_kb(pid_t pid)
-{
-    char path[64];
-    char line[256];
-    long kb = 0;
-    (void)snprintf(path, sizeof path, "/proc/%ld/status", (long)pid);
-    FILE *status = fopen(path, "r");
-    while (status != NULL && fgets(line, sizeof line, status) != NULL) {
-        (void)sscanf(line, "VmHWM: %ld", &kb);
-    }
-    if (status != NULL) {
-        (void)fclose(status);
-    }
-    return kb;
-}
-
-static void stop_trajd(const struct daemon_process *d)
-{
-    int status = 0;
-    char path[128];
-    static const char *const files[] = { "trajd.db", "trajd.db-wal",
-        "trajd.db-shm", "trajd.db.lock" };
-    (void)kill(d->pid, SIGTERM);
-    if (waitpid(d->pid, &status, 0) != d->pid || status != 0) {
-        die("trajd ended badly");
-    }
-    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
-        (void)snprintf(path, sizeof path, "%s/%s", d->folder, files[i]);
-        (void)unlink(path);
-    }
-    (void)rmdir(d->folder);
-}
-
-/* ---- frames -----------------------------------------------------------------
- */
-
-static uint64_t next_random(uint64_t *state)
-{
-    uint64_t z = (*state += UINT64_C(0x9e3779b97f4a7c15));
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return z ^ z >> 31;
-}
-
-/* Row i of a frame; returns what is present. */
-static uint64_t fill_row(const struct load *load, uint64_t first_seq, size_t i,
-    uint64_t *random, uint64_t *values)
-{
-    uint64_t first = load->first_double;
-    uint64_t present = UINT64_C(0xff) << first | 3; /* step, wall_ns */
-    uint64_t step = load->kind == WIRE_STEP ? first_seq + i : first_seq;
-    static_assert(STEP_step == 0 && STEP_wall_ns == 1 && GROUP_step == 0 &&
-                      GROUP_wall_ns == 1,
-        "both begin alike");
-    values[STEP_step] = step;
-    values[STEP_wall_ns] = 1700000000000000000u + step * 1000000;
-    if (load->kind == WIRE_GROUP) {
-        values[GROUP_group] = i + 1;
-        present |= UINT64_C(1) << GROUP_group;
-    }
-    for (uint64_t field = first; field < first + 8; field++) {
-        double value = 1 + (double)(next_random(random) >> 11) * 0x1p-53;
-        memcpy(&values[field], &value, sizeof value);
-    }
-    return present;
-}
-
-static uint32_t make_frame(
-    const struct stream *s, uint64_t first_seq, uint64_t *random, uint8_t *out)
-{
-    static uint64_t values[FRAME_ROWS_MAX][WIRE_FIELDS_MAX];
-    struct wire_record records[FRAME_ROWS_MAX];
-    const struct load *load = s->load;
-    for (size_t i = 0; i < load->rows; i++) {
-        records[i] = (struct wire_record){
-            .seq = first_seq + i,
-            .kind = load->kind,
-            .present = fill_row(load, first_seq, i, random, values[i]),
-            .values = values[i],
-        };
-    }
-    size_t n = wire_encode_data(
-        out, load->frame_bytes, s->uid, 0, first_seq, records, load->rows);
-    if (n == 0) {
-        die("a frame does not fit");
-    }
-    return (uint32_t)n;
-}
-
-static struct stream open_stream(void *zmq, const char *endpoint,
-    const struct load *load, unsigned id, size_t n_frames)
-{
-    struct stream s = { .load = load, .n_frames = n_frames };
-    uint64_t random = id;
-    int high = 0;
-    memset(s.uid, (int)id + 1, sizeof s.uid);
-    s.frames = malloc(n_frames * load->frame_bytes);
-    s.lengths = malloc(n_frames * sizeof s.lengths[0]);
-    s.sent_mono_ns = malloc(n_frames * sizeof s.sent_mono_ns[0]);
-    s.socket = zmq_socket(zmq, ZMQ_DEALER);
-    if (s.frames == NULL || s.lengths == NULL || s.sent_mono_ns == NULL ||
-        s.socket == NULL) {
-        die("memory");
-    }
-    for (size_t i = 0; i < n_frames; i++) {
-        s.lengths[i] = make_frame(
-            &s, i * load->rows + 1, &random, s.frames + i * load->frame_bytes);
-    }
-    (void)zmq_setsockopt(s.socket, ZMQ_SNDHWM, &high, sizeof high);
-    if (zmq_connect(s.socket, endpoint) != 0) {
-        die("connect");
-    }
-    return s;
-}
-
-static void close_stream(struct stream *s)
-{
-    int linger = 0;
-    (void)zmq_setsockopt(s->socket, ZMQ_LINGER, &linger, sizeof linger);
-    (void)zmq_close(s->socket);
-    free(s->frames);
-    free(s->lengths);
-    free(s->sent_mono_ns);
-}
-
-/* ---- the measurement --------------------------------------------------------
- */
-
-static bool receive_ack(
-    struct stream *s, int flags, enum wire_ack_status *ret_status)
-{
-    uint8_t bytes[128];
-    struct wire_head head;
-    struct wire_ack ack;
-    int n = zmq_recv(s->socket, bytes, sizeof bytes, flags);
-    if (n < 0) {
-        return false;
-    }
-    if (!wire_decode_ack(bytes, (size_t)n, &head, &ack)) {
-        die("not an ACK");
-    }
-    *ret_status = (enum wire_ack_status)head.flags;
-    s->acked = ack.committed_seq / s->load->rows;
     return true;
 }
 
-static void say_hello(struct stream *s, unsigned id)
+/* When it became true that all of these are acknowledged. */
+static void note_done(
+    const struct streams *s, unsigned from, unsigned to, int64_t *done_ns)
 {
-    char json[128];
-    uint8_t bytes[512];
-    enum wire_ack_status status = WIRE_ACK_BUSY;
-    int n = snprintf(
-        json, sizeof json, "{\"run_id\":\"bench-%u\",\"attempt\":1}", id);
-    size_t length =
-        wire_encode_hello(bytes, sizeof bytes, s->uid, 0, json, (size_t)n);
-    (void)zmq_send(s->socket, bytes, length, 0);
-    if (!receive_ack(s, 0, &status) || status != WIRE_ACK_OK) {
-        die("HELLO was refused");
+    if (*done_ns == 0 && all_acked(s, from, to)) {
+        *done_ns = clock_mono_ns();
     }
 }
 
-/* Latencies of the frames that the last acknowledgement covers. */
-static void take_acks(struct stream *s, double *latencies_us, size_t *n)
+static void transfer(struct streams *s, unsigned window)
 {
-    enum wire_ack_status status = WIRE_ACK_OK;
-    size_t before = s->acked;
-    while (receive_ack(s, ZMQ_DONTWAIT, &status)) {
-        if (status != WIRE_ACK_OK) {
-            die("a frame was not taken");
-        }
-    }
-    int64_t now = clock_mono_ns();
-    for (size_t i = before; i < s->acked; i++) {
-        latencies_us[(*n)++] = (double)(now - s->sent_mono_ns[i]) / 1000;
-    }
-}
-
-static void send_some(struct stream *s, unsigned window)
-{
-    while (s->sent < s->n_frames && s->sent - s->acked < window) {
-        s->sent_mono_ns[s->sent] = clock_mono_ns();
-        if (zmq_send(s->socket, s->frames + s->sent * s->load->frame_bytes,
-                s->lengths[s->sent], ZMQ_DONTWAIT) < 0) {
-            return;
-        }
-        s->sent++;
-    }
-}
-
-static void transfer(struct stream *streams, unsigned n_streams,
-    unsigned window, double *latencies_us, size_t *n)
-{
-    size_t total = n_streams * streams[0].n_frames;
     int64_t deadline = clock_mono_ns() + GIVE_UP_NS;
     zmq_pollitem_t items[STREAMS_MAX];
-    for (unsigned i = 0; i < n_streams; i++) {
-        items[i] = (zmq_pollitem_t){ .socket = streams[i].socket,
-            .events = ZMQ_POLLIN };
+    for (unsigned i = 0; i < s->n; i++) {
+        items[i] =
+            (zmq_pollitem_t){ .socket = s->v[i].socket, .events = ZMQ_POLLIN };
     }
-    while (*n < total) {
-        for (unsigned i = 0; i < n_streams; i++) {
-            send_some(&streams[i], window);
+    while (s->steps_done_ns == 0 || s->layers_done_ns == 0) {
+        for (unsigned i = 0; i < s->n; i++) {
+            bench_stream_send(&s->v[i], window, SIZE_MAX);
         }
-        (void)zmq_poll(items, (int)n_streams, 1000);
-        for (unsigned i = 0; i < n_streams; i++) {
-            take_acks(&streams[i], latencies_us, n);
+        (void)zmq_poll(items, (int)s->n, 1000);
+        for (unsigned i = 0; i < s->n; i++) {
+            if ((items[i].revents & ZMQ_POLLIN) != 0) {
+                bench_stream_receive(&s->v[i]);
+            }
         }
+        note_done(s, 0, s->n_steps, &s->steps_done_ns);
+        note_done(s, s->n_steps, s->n, &s->layers_done_ns);
         if (clock_mono_ns() > deadline) {
             die("acknowledgements stopped");
         }
@@ -334,75 +145,114 @@ static int by_size(const void *a, const void *b)
     return (*x > *y) - (*x < *y);
 }
 
-static struct result measure(
-    const struct load *load, unsigned n_streams, unsigned window)
+static void take_latencies(const struct streams *s, struct result *r)
 {
-    struct daemon_process d = start_trajd();
-    struct stream streams[STREAMS_MAX];
-    void *zmq = zmq_ctx_new();
-    size_t n_frames = ROWS / load->rows / n_streams;
     size_t n = 0;
-    double *latencies_us = malloc(n_frames * n_streams * sizeof(double));
-    if (latencies_us == NULL) {
+    for (unsigned i = 0; i < s->n; i++) {
+        n += s->v[i].n_frames;
+    }
+    double *all = malloc(n * sizeof all[0]);
+    if (all == NULL) {
         die("memory");
     }
-    for (unsigned i = 0; i < n_streams; i++) {
-        streams[i] = open_stream(zmq, d.ingest, load, i, n_frames);
-        say_hello(&streams[i], i);
+    n = 0;
+    for (unsigned i = 0; i < s->n; i++) {
+        size_t frames = s->v[i].n_frames;
+        memcpy(all + n, s->v[i].latencies_us, frames * sizeof all[0]);
+        n += frames;
     }
+    qsort(all, n, sizeof all[0], by_size);
+    r->p50_us = all[n / 2];
+    r->p99_us = all[n * 99 / 100];
+    free(all);
+}
 
+static double own_cpu_s(void)
+{
+    struct rusage u;
+    (void)getrusage(RUSAGE_SELF, &u);
+    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+           (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+}
+
+static double rate(unsigned rows, int64_t start_ns, int64_t done_ns)
+{
+    return (double)rows / ((double)(done_ns - start_ns) / NS_PER_S);
+}
+
+static struct result measure(const struct ingest_case *c)
+{
+    struct bench_daemon d = bench_daemon_start(c->durability);
+    static struct streams s;
+    struct result r = { 0 };
+    void *zmq = zmq_ctx_new();
+    s = (struct streams){ 0 };
+    open_all(&s, zmq, d.ingest, c);
+
+    struct bench_usage before = bench_usage_of(d.pid);
+    double own = own_cpu_s();
     int64_t start = clock_mono_ns();
-    transfer(streams, n_streams, window, latencies_us, &n);
-    double seconds = (double)(clock_mono_ns() - start) / NS_PER_S;
+    transfer(&s, c->window);
+    own = own_cpu_s() - own;
+    struct bench_usage after = bench_usage_of(d.pid);
 
-    qsort(latencies_us, n, sizeof latencies_us[0], by_size);
-    struct result r = {
-        .load = load,
-        .streams = n_streams,
-        .window = window,
-        .rows_per_s = (double)(n * load->rows) / seconds,
-        .p50_us = latencies_us[n / 2],
-        .p99_us = latencies_us[n * 99 / 100],
-        .bytes_per_row = (double)streams[0].lengths[0] / load->rows,
-        .rss_kb = peak_rss_kb(d.pid),
-    };
-    for (unsigned i = 0; i < n_streams; i++) {
-        close_stream(&streams[i]);
+    double rows = c->rows + c->layer_rows;
+    take_latencies(&s, &r);
+    r.step_rows_per_s = rate(c->rows, start, s.steps_done_ns);
+    r.layer_rows_per_s = rate(c->layer_rows, start, s.layers_done_ns);
+    r.sender_us_per_row = own / rows * 1e6;
+    r.daemon_us_per_row = (after.cpu_s - before.cpu_s) / rows * 1e6;
+    r.writer_us_per_row = (after.busiest_s - before.busiest_s) / rows * 1e6;
+    r.written_per_row = (after.written_bytes - before.written_bytes) / rows;
+    r.rss_mib = (double)after.peak_rss_kb / 1024;
+    for (unsigned i = 0; i < s.n; i++) {
+        bench_stream_close(&s.v[i]);
     }
     (void)zmq_ctx_term(zmq);
-    stop_trajd(&d);
-    free(latencies_us);
+    bench_daemon_stop(&d);
     return r;
 }
 
-static void print_result(const struct result *r)
+static void print_result(const struct ingest_case *c, const struct result *r)
 {
-    const char *kind = wire_kind_info(r->load->kind)->name;
-    printf("%7s %7u %7u %14.0f %12.0f %12.0f %12.1f %9.1f\n", kind, r->streams,
-        r->window, r->rows_per_s, r->p50_us, r->p99_us, r->bytes_per_row,
-        (double)r->rss_kb / 1024);
-    printf("{\"bench\":\"ingest\",\"kind\":\"%s\",\"streams\":%u,"
-           "\"window\":%u,\"%ss_per_s\":%.0f,\"ack_p50_us\":%.1f,"
-           "\"ack_p99_us\":%.1f,\"wire_bytes_per_%s\":%.2f,"
-           "\"rss_kb\":%ld}\n",
-        kind, r->streams, r->window, kind, r->rows_per_s, r->p50_us, r->p99_us,
-        kind, r->bytes_per_row, r->rss_kb);
+    printf("%-13s %7u %10.0f %10.0f %9.0f %9.0f %7.3f %7.3f %7.3f %8.0f "
+           "%7.1f\n",
+        c->name, c->window, r->step_rows_per_s, r->layer_rows_per_s, r->p50_us,
+        r->p99_us, r->sender_us_per_row, r->daemon_us_per_row,
+        r->writer_us_per_row, r->written_per_row, r->rss_mib);
+    printf("{\"bench\":\"ingest\",\"case\":\"%s\",\"window\":%u,"
+           "\"steps_per_s\":%.0f,\"layer_rows_per_s\":%.0f,"
+           "\"ack_p50_us\":%.1f,\"ack_p99_us\":%.1f,"
+           "\"sender_cpu_us_per_row\":%.4f,\"trajd_cpu_us_per_row\":%.4f,"
+           "\"writer_cpu_us_per_row\":%.4f,\"written_bytes_per_row\":%.1f,"
+           "\"rss_mib\":%.1f}\n",
+        c->name, c->window, r->step_rows_per_s, r->layer_rows_per_s, r->p50_us,
+        r->p99_us, r->sender_us_per_row, r->daemon_us_per_row,
+        r->writer_us_per_row, r->written_per_row, r->rss_mib);
     (void)fflush(stdout);
 }
 
-int main(void)
+static bool is_wanted(const char *name, int argc, char **argv)
 {
-    static const unsigned windows[] = { 1, 64, 1024 };
-    static const unsigned n_streams[] = { 1, STREAMS_MAX };
-    printf("%7s %7s %7s %14s %12s %12s %12s %9s\n", "kind", "streams", "window",
-        "acked rows/s", "ack p50 us", "ack p99 us", "wire B/row", "RSS MiB");
-    for (size_t i = 0; i < sizeof n_streams / sizeof n_streams[0]; i++) {
-        for (size_t j = 0; j < sizeof windows / sizeof windows[0]; j++) {
-            struct result r = measure(&steps, n_streams[i], windows[j]);
-            print_result(&r);
+    bool wanted = argc == 1;
+    for (int i = 1; i < argc; i++) {
+        wanted = wanted || strcmp(argv[i], name) == 0;
+    }
+    return wanted;
+}
+
+int main(int argc, char **argv)
+{
+    printf("%-13s %7s %10s %10s %9s %9s %23s %8s %7s\n", "", "", "acked/s", "",
+        "ack us", "", "processor us/row", "written", "RSS");
+    printf("%-13s %7s %10s %10s %9s %9s %7s %7s %7s %8s %7s\n", "case",
+        "window", "steps", "layers", "p50", "p99", "sender", "trajd", "writer",
+        "B/row", "MiB");
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        if (is_wanted(cases[i].name, argc, argv)) {
+            struct result r = measure(&cases[i]);
+            print_result(&cases[i], &r);
         }
     }
-    struct result r = measure(&layers, 1, 64);
-    print_result(&r);
     return EXIT_SUCCESS;
 }

@@ -266,7 +266,7 @@ static void fill_long(const char *path, struct stream_id stream)
     uint64_t seed = 1;
     const uint64_t mask = UINT64_C(1) << STEP_step | UINT64_C(1) << STEP_loss;
     must(db_open(path, DB_WRITE, &db, &e) == ERR_NONE, e.text);
-    must(db_set_up_writer(db, true, &e) == ERR_NONE, e.text);
+    must(db_set_up_writer(db, &e) == ERR_NONE, e.text);
     must(pyramid_open(db, &pyramid, &e) == ERR_NONE, e.text);
     must(db_prepare(db,
              "INSERT INTO chunk (stream, kind, first_seq, last_seq, "

@@ -62,6 +62,10 @@ export function madeUpRun(
             lost_records: 0,
             dropped_records: 0,
             thinned_records: 0,
+            repeated_records: 0,
+            late_records: 0,
+            complete: false,
+            gaps: ["stream_open"],
             created_wall_ns: `${Date.now() - 60_000}000000`,
             updated_wall_ns: `${Date.now()}000000`,
             revision: 1,
@@ -496,6 +500,7 @@ export class Mock {
         this.port = 0;
         this.requests = [];
         this.nextId = 1;
+        this.problem = null; // of the daemon itself
     }
 
     get url() {
@@ -626,7 +631,14 @@ export class Mock {
             };
         }
         if (what === "self") {
-            return { version: "0", ingest: "tcp://127.0.0.1:7011", ready: true };
+            return {
+                version: "0",
+                ingest: "tcp://127.0.0.1:7011",
+                ready: this.problem === null,
+                problem: this.problem,
+                counters: {},
+                gauges: {},
+            };
         }
         if (what !== "runs") {
             return null;

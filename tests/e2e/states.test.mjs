@@ -301,14 +301,47 @@ test("a run whose probes are all left out is not told that it has none", async (
 test("a run that lost records says so, and one that is not there too", async () => {
     await visit(
         "/runs/r",
-        [madeUpRun("r", { state: "lost", lost_records: 12, dropped_records: 3 })],
+        [
+            madeUpRun("r", {
+                state: "lost",
+                lost_records: 12,
+                dropped_records: 3,
+                gaps: ["lost_records", "dropped_records", "stream_open", "rank_missing"],
+            }),
+        ],
         async (page, mock) => {
-            await shows(page, "incomplete: 12 records lost, 3 records dropped");
+            await shows(
+                page,
+                "incomplete: 12 records lost, 3 records dropped, a trainer has not said that it ended, a rank was never heard of",
+            );
             await page.goto(`${mock.url}/runs/gone`);
             await shows(page, "No such run");
             assert.deepEqual(await axeViolations(page), []);
         },
     );
+});
+
+test("a daemon that cannot write its database says so until it can", async () => {
+    await visit("/runs/r", [madeUpRun("r", { steps: 40 })], async (page, mock) => {
+        mock.problem = "the database cannot be written: commit: database or disk is full";
+        await shows(page, "database or disk is full. Trainers keep what they record");
+        assert.deepEqual(await axeViolations(page), []);
+        mock.problem = null;
+        await page.waitForFunction(() => !document.body.innerText.includes("in trouble"));
+    });
+});
+
+test("a live run is not complete yet, and one that has ended with all its records is", async () => {
+    await visit("/runs/r", [madeUpRun("r")], async (page) => {
+        await shows(page, "○ not complete yet");
+        assert.doesNotMatch(await page.locator("main").innerText(), /incomplete/);
+        assert.deepEqual(await axeViolations(page), []);
+    });
+    const whole = { state: "finished", exit_code: 0, complete: true, gaps: [] };
+    await visit("/runs/r", [madeUpRun("r", whole)], async (page) => {
+        await shows(page, "✓ complete");
+        assert.deepEqual(await axeViolations(page), []);
+    });
 });
 
 test("more points than can be drawn become a density with its extremes", async () => {

@@ -53,11 +53,12 @@ def test_ls_names_the_runs(runs):
     shown = traj("ls", url=url_of(runs))
     assert shown.returncode == 0
     lines = shown.stdout.splitlines()
-    assert lines[0].split() == ["ID", "PROJECT", "NAME", "STATE", "STEPS", "PROBES", "UPDATED"]
-    assert [line.split()[:6] for line in lines[1:]] == [
-        ["beta", "other", "two", "live", "120", "120"],
-        ["alpha-2", "p", "two", "live", "120", "120"],
-        ["alpha-1", "p", "one", "live", "120", "120"]]
+    assert lines[0].split() == ["ID", "PROJECT", "NAME", "STATE", "COMPLETE", "STEPS",
+                                "PROBES", "UPDATED"]
+    assert [line.split()[:7] for line in lines[1:]] == [
+        ["beta", "other", "two", "live", "not", "yet", "120"],
+        ["alpha-2", "p", "two", "live", "not", "yet", "120"],
+        ["alpha-1", "p", "one", "live", "not", "yet", "120"]]
 
 
 def test_ls_keeps_its_columns_apart(trajd):
@@ -95,7 +96,7 @@ def test_show_says_where_a_run_is_and_which_laws_fit(runs):
     shown = traj("show", "alpha-1", url=url_of(runs)).stdout
     assert "state      live" in shown
     assert ("120 steps, 120 probes, 1 metrics, 1 events, 1 of sharpness, 2 of groups; "
-            "lost 0, dropped 0") in shown
+            "lost 0, dropped 0, repeated 0, late 0\ncomplete   no: stream_open\n") in shown
     other = traj("show", "beta", url=url_of(runs)).stdout
     assert "120 steps, 120 probes, 1 metrics, 1 events; lost 0, dropped 0" in other
     assert "last step  119: loss 0.00819672, gradient norm 4.1231" in shown

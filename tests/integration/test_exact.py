@@ -39,7 +39,8 @@ def test_a_normal_run(trajd, tmp_path):
     assert_exact(trajd, emitter, "r")
     run = trajd.run("r")
     assert (run["state"], run["exit_code"], run["last_step"]) == ("finished", 0, 9999)
-    assert (run["lost_records"], run["dropped_records"]) == (0, 0)
+    assert (run["lost_records"], run["dropped_records"], run["late_records"]) == (0, 0, 0)
+    assert (run["complete"], run["gaps"]) == (True, [])
     assert sum(run["records"].values()) == emitter.recorded_lines() + 1
 
 
@@ -88,6 +89,7 @@ def test_the_trainer_killed_then_synced(trajd, tmp_path):
     run = trajd.run("r")
     assert (run["state"], run["exit_code"], run["lost_records"]) == ("lost", None, 0)
     assert run["streams"][0]["closed"]
+    assert (run["complete"], run["gaps"], run["late_records"]) == (True, [], 0)
 
 
 def test_trajd_absent_for_the_whole_run_then_synced(tmp_path):

@@ -1,7 +1,6 @@
 """trajd on the wire, message by message: what it answers, counts and keeps."""
 import json
 import os
-import resource
 import signal
 import socket
 import sqlite3
@@ -339,35 +338,23 @@ def test_a_second_sigterm_ends_it_at_once_and_costs_nothing_acknowledged(held_up
     assert_exact(trajd, peer)
 
 
-def test_a_full_disk_is_survived_and_nothing_is_lost(tmp_path):
-    trajd = Trajd(tmp_path)
-    trajd.start()
-    peer = Peer(trajd.ingest, "r")
-    steps(peer, 200)
+def test_repeats_late_records_and_gaps_are_told_at_the_run(trajd):
+    peer = Peer(trajd.ingest, "r", world=2)
+    steps(peer, 20)
     peer.deliver()
-
-    # No file may grow: what a full disk looks like to SQLite.
-    limit = os.path.getsize(str(trajd.db) + "-wal") + 4096
-    resource.prlimit(trajd.process.pid, resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
-    steps(peer, 2000, first=200)
-    ack = None
-    while ack is None or ack["status"] != wire.BUSY:
-        peer.send_records(peer.committed + 1, 500)
-        ack = peer.receive_until(lambda ack: True)
-    committed = peer.committed
-    assert 200 <= committed < 2200
-    assert trajd.metrics()["ingest_busy_total"] >= 1
-    assert trajd.metrics()["store_commit_errors_total"] >= 1
-    assert trajd.get("/readyz")[0] == 503
-    assert trajd.get("/healthz")[0] == 200
-    assert trajd.run("r")["streams"][0]["committed_seq"] == committed
-
-    resource.prlimit(trajd.process.pid, resource.RLIMIT_FSIZE,
-                     (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    peer.deliver()
-    assert_exact(trajd, peer)
-    assert trajd.get("/readyz")[0] == 200
-    assert trajd.stop() == 0
+    peer.ask(lambda: peer.send_records(11, 10))
+    run = trajd.run("r")
+    assert (run["repeated_records"], run["late_records"], run["complete"]) == (10, 0, False)
+    assert run["gaps"] == ["stream_open", "rank_missing"]
+    peer.ask(peer.send_bye)
+    steps(peer, 5, first=20)
+    peer.ask(lambda: peer.send_records(21, 5))
+    run = trajd.run("r")
+    assert (run["repeated_records"], run["late_records"]) == (10, 5)
+    assert run["streams"][0]["late_records"] == 5
+    peer.ask(peer.send_bye)
+    assert trajd.run("r")["gaps"] == ["rank_missing"]
+    assert trajd.json("/api/v1/runs")["data"][0]["gaps"] == ["rank_missing"]
 
 
 def test_a_silent_run_is_lost_and_live_again_when_heard(tmp_path):
@@ -472,7 +459,7 @@ def test_a_database_of_a_newer_version_is_left_alone(trajd):
     (["--http"], "--http needs a value"),
     (["--http", "0.0.0.0:7010"], "this machine only"),
     (["--ingest", "tcp://*:7011"], "this machine only"),
-    (["--sync", "maybe"], "neither full nor normal"),
+    (["--durability", "maybe"], "none of commit, group, relaxed"),
     (["--config", "/nonexistent.conf"], "/nonexistent.conf"),
 ])
 def test_wrong_flags_exit_2_and_say_why(arguments, said):
@@ -483,7 +470,7 @@ def test_wrong_flags_exit_2_and_say_why(arguments, said):
 
 
 def test_print_config_is_a_file_that_gives_the_same(tmp_path):
-    first = run_trajd("--db", "some.db", "--sync=normal", "--print-config", TRAJD_WINDOW="7")
+    first = run_trajd("--db", "some.db", "--durability=relaxed", "--print-config", TRAJD_WINDOW="7")
     path = tmp_path / "trajd.conf"
     path.write_text(first.stdout)
     second = run_trajd("--config", str(path), "--print-config")

@@ -100,11 +100,12 @@ static int fault_close(sqlite3_file *file)
 }
 static int fault_read(sqlite3_file *file, void *to, int n, sqlite3_int64 at)
 {
-    return REAL(xRead, to, n, at);
+    return io_fails(FAULT_READ) ? SQLITE_IOERR_READ : REAL(xRead, to, n, at);
 }
 static int fault_truncate(sqlite3_file *file, sqlite3_int64 size)
 {
-    return REAL(xTruncate, size);
+    return io_fails(FAULT_TRUNCATE) ? SQLITE_IOERR_TRUNCATE
+                                    : REAL(xTruncate, size);
 }
 static int fault_size(sqlite3_file *file, sqlite3_int64 *size)
 {

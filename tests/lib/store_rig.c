@@ -29,9 +29,9 @@ static void must(enum err_code code, const struct err *e, const char *what)
 
 void rig_reopen(struct rig *rig, uint32_t seal_records)
 {
-    struct store_options options = {
-        .path = rig->path, .normal_sync = true, .seal_records = seal_records
-    };
+    struct store_options options = { .path = rig->path,
+        .durability = DURABILITY_RELAXED,
+        .seal_records = seal_records };
     struct err e = { 0 };
     store_close(rig->store);
     rig->store = NULL;

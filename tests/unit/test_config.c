@@ -50,7 +50,7 @@ static void test_defaults_are_right_and_meant(void **state)
     assert_string_equal(config.http_address, "127.0.0.1");
     assert_int_equal(config.http_port, 7010);
     assert_string_equal(config.values[SETTING_INGEST], "tcp://127.0.0.1:7011");
-    assert_false(config.normal_sync);
+    assert_int_equal(config.durability, DURABILITY_COMMIT);
     assert_int_equal(config.window, 64);
     assert_int_equal(config.lost_after_s, 30);
     assert_int_equal(config.log_level, LOG_INFO);
@@ -118,9 +118,9 @@ static void test_flag_before_variable_before_file(void **state)
 static void test_a_flag_takes_its_value_in_either_form(void **state)
 {
     (void)state;
-    assert_int_equal(load("--db a.db --sync=normal", NULL), ERR_NONE);
+    assert_int_equal(load("--db a.db --durability=relaxed", NULL), ERR_NONE);
     assert_string_equal(config.values[SETTING_DB], "a.db");
-    assert_true(config.normal_sync);
+    assert_int_equal(config.durability, DURABILITY_RELAXED);
     assert_int_equal(
         load("--http [::1]:0 --http=localhost:65535", NULL), ERR_NONE);
     assert_string_equal(config.http_address, "127.0.0.1");
@@ -174,7 +174,8 @@ static void test_a_wrong_flag_is_named_with_its_value(void **state)
         { "--ingest tcp://*:1", "is not loopback" },
         { "--ingest udp://127.0.0.1:1", "neither tcp://" },
         { "--ingest ipc://", "neither tcp://" },
-        { "--sync Full", "neither full nor normal" },
+        { "--durability Commit", "none of commit, group, relaxed" },
+        { "--sync full", "unknown argument \"--sync\"" },
         { "--window 0", "not a number from 1 to 4096" },
         { "--window 4097", "not a number from 1 to 4096" },
         { "--window 5x", "not a number from 1 to 4096" },
@@ -205,11 +206,12 @@ static void test_a_wrong_variable_is_named(void **state)
 static void test_a_file_may_have_comments_and_blanks(void **state)
 {
     (void)state;
-    assert_int_equal(parse("# one\n; two\n\n [ store ] \r\n"
-                           "\tdb =  /a b/c.db  \r\nsync=normal\n\n[http]"),
+    assert_int_equal(
+        parse("# one\n; two\n\n [ store ] \r\n"
+              "\tdb =  /a b/c.db  \r\ndurability=relaxed\n\n[http]"),
         ERR_NONE);
     assert_string_equal(config.values[SETTING_DB], "/a b/c.db");
-    assert_true(config.normal_sync);
+    assert_int_equal(config.durability, DURABILITY_RELAXED);
     assert_int_equal(parse(""), ERR_NONE);
 }
 

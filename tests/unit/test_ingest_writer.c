@@ -30,6 +30,7 @@ struct pipeline {
     struct jobs *jobs;
     struct writer *writer;
     struct ingest *ingest;
+    enum durability durability;
 };
 
 static void start(struct pipeline *p)
@@ -44,7 +45,7 @@ static void start(struct pipeline *p)
     assert_non_null(p->zmq);
     assert_int_equal(jobs_new(&p->jobs, &e), ERR_NONE);
     const struct writer_options writer = {
-        .store = { .path = p->db },
+        .store = { .path = p->db, .durability = p->durability },
         .zmq = p->zmq,
         .jobs = p->jobs,
         .window = 7,
@@ -199,6 +200,45 @@ static void test_what_is_acknowledged_is_on_disk(void **state)
     }
     receive_until(&s, 5000);
     assert_int_equal(steps_on_disk(&p, "r1"), 5000);
+    disconnect(&s);
+    stop(&p);
+    remove_files(&p);
+}
+
+/* One frame by itself, and more than the window that a commit waits for. */
+static void test_a_group_commit_waits_for_no_frame_that_does_not_come(
+    void **state)
+{
+    (void)state;
+    struct pipeline p = { .durability = DURABILITY_GROUP };
+    start(&p);
+    struct sender s = greeted(&p, 1);
+    send_steps(&s, 1, 10);
+    receive_until(&s, 10);
+    for (uint64_t seq = 11; seq <= 200; seq += 10) {
+        send_steps(&s, seq, 10);
+    }
+    receive_until(&s, 200);
+    assert_int_equal(steps_on_disk(&p, "r1"), 200);
+    disconnect(&s);
+    stop(&p);
+    remove_files(&p);
+}
+
+static void test_what_is_acknowledged_early_is_synced_by_the_clock(void **state)
+{
+    (void)state;
+    struct pipeline p = { .durability = DURABILITY_RELAXED };
+    uint64_t syncs = counter_get(COUNTER_SYNCS);
+    uint64_t seq = 0;
+    start(&p);
+    struct sender s = greeted(&p, 1);
+    while (counter_get(COUNTER_SYNCS) < syncs + 2) {
+        send_steps(&s, seq + 1, 10);
+        seq += 10;
+        receive_until(&s, seq);
+    }
+    assert_int_equal(steps_on_disk(&p, "r1"), seq);
     disconnect(&s);
     stop(&p);
     remove_files(&p);
@@ -430,6 +470,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_is_acknowledged_is_on_disk),
+        cmocka_unit_test(
+            test_a_group_commit_waits_for_no_frame_that_does_not_come),
+        cmocka_unit_test(
+            test_what_is_acknowledged_early_is_synced_by_the_clock),
         cmocka_unit_test(
             test_a_full_queue_holds_senders_back_and_loses_nothing),
         cmocka_unit_test(test_more_streams_than_are_remembered_are_all_kept),

@@ -252,6 +252,97 @@ static void test_a_scan_sees_one_state_while_the_writer_goes_on(void **state)
     reader_close(reader);
 }
 
+/* Records of steps 0, 1, ... of two streams, 9000 of each, while more come and
+ * all are sealed at each pause. */
+static void test_a_paused_scan_gives_what_was_there_when_it_was_opened(
+    void **state)
+{
+    struct rig *rig = *state;
+    struct stream_state a = rig_hello(rig, 1, HELLO_R1);
+    struct stream_state b = rig_hello(rig, 2, HELLO_R2);
+    struct reader *reader = NULL;
+    struct scan *scan = NULL;
+    struct scan_batch batch = { 0 };
+    struct err e = { 0 };
+    rig_steps(rig, &a, 1, 0, 9000);
+    rig_steps(rig, &b, 2, 9000, 9000);
+    struct scan_query query = rig_query(a.run, WIRE_STEP);
+    assert_int_equal(reader_open(rig->path, &reader, &e), ERR_NONE);
+    assert_int_equal(scan_open(reader, &query, &scan, &e), ERR_NONE);
+    uint64_t step = 0;
+    do {
+        scan_pause(scan);
+        scan_pause(scan);
+        rig_steps(rig, &a, 1, 100000, 10);
+        rig_steps(rig, &b, 2, 200000, 10);
+        (void)rig_seal(rig, &a, false);
+        (void)rig_seal(rig, &b, true);
+        (void)rig_hello(rig, 3, "{\"run_id\":\"r\",\"attempt\":3}");
+        assert_int_equal(scan_next(scan, &batch, &e), ERR_NONE);
+        for (size_t i = 0; i < batch.n; i++) {
+            assert_int_equal(batch.columns[STEP_step][i], step++);
+        }
+    } while (batch.n > 0);
+    assert_int_equal(step, 18000);
+    scan_close(scan);
+    reader_close(reader);
+}
+
+static void test_a_paused_scan_does_not_hold_the_log(void **state)
+{
+    struct rig *rig = *state;
+    struct stream_state s = rig_hello(rig, 1, HELLO_R1);
+    struct reader *reader = NULL;
+    struct scan *scan = NULL;
+    struct err e = { 0 };
+    rig_steps(rig, &s, 1, 0, 5000);
+    struct scan_query query = rig_query(s.run, WIRE_STEP);
+    assert_int_equal(reader_open(rig->path, &reader, &e), ERR_NONE);
+    assert_int_equal(scan_open(reader, &query, &scan, &e), ERR_NONE);
+    rig_steps(rig, &s, 1, 5000, 10);
+    assert_int_equal(
+        rig_number(rig, "PRAGMA wal_checkpoint(TRUNCATE)"), 1); /* busy */
+    scan_pause(scan);
+    assert_int_equal(rig_number(rig, "PRAGMA wal_checkpoint(TRUNCATE)"), 0);
+    scan_close(scan);
+    reader_close(reader);
+}
+
+/* Of a run that is deleted at the pause; `again`: another gets its ids. */
+static void pause_and_delete(struct rig *rig, const char *again)
+{
+    struct stream_state s = rig_hello(rig, 1, HELLO_R1);
+    struct reader *reader = NULL;
+    struct scan *scan = NULL;
+    struct scan_batch batch = { 0 };
+    struct err e = { 0 };
+    rig_steps(rig, &s, 1, 0, 9000);
+    struct scan_query query = rig_query(s.run, WIRE_STEP);
+    assert_int_equal(reader_open(rig->path, &reader, &e), ERR_NONE);
+    assert_int_equal(scan_open(reader, &query, &scan, &e), ERR_NONE);
+    assert_int_equal(scan_next(scan, &batch, &e), ERR_NONE);
+    scan_pause(scan);
+    rig_sql(rig, "PRAGMA foreign_keys = ON; DELETE FROM run;");
+    if (again != NULL) {
+        struct stream_state other = rig_hello(rig, 2, again);
+        assert_int_equal(other.stream.v, s.stream.v);
+        rig_steps(rig, &other, 2, 0, 9000);
+    }
+    assert_int_equal(scan_next(scan, &batch, &e), ERR_NOT_FOUND);
+    scan_close(scan);
+    reader_close(reader);
+}
+
+static void test_a_paused_scan_says_that_its_run_was_deleted(void **state)
+{
+    pause_and_delete(*state, NULL);
+}
+
+static void test_a_paused_scan_takes_no_other_stream_for_its_own(void **state)
+{
+    pause_and_delete(*state, "{\"run_id\":\"r\",\"attempt\":1}");
+}
+
 struct reading {
     const struct rig *rig;
     struct run_id run;
@@ -404,6 +495,10 @@ int main(void)
         TEST(test_a_cursor_goes_on_where_it_was_anywhere),
         TEST(test_only_wanted_columns_come),
         TEST(test_a_scan_sees_one_state_while_the_writer_goes_on),
+        TEST(test_a_paused_scan_gives_what_was_there_when_it_was_opened),
+        TEST(test_a_paused_scan_does_not_hold_the_log),
+        TEST(test_a_paused_scan_says_that_its_run_was_deleted),
+        TEST(test_a_paused_scan_takes_no_other_stream_for_its_own),
         TEST(test_readers_miss_nothing_while_another_thread_seals),
         TEST(test_a_damaged_chunk_is_said_and_the_others_are_read),
         TEST(test_a_damaged_log_row_is_said_and_scanning_goes_on),

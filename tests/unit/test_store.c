@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
+#include <sqlite3.h>
 
 #include "traj.h"
 
@@ -391,6 +392,19 @@ static void test_dropped_events_add_up(void **state)
     run_row_done(&row);
 }
 
+static void test_a_store_gives_back_its_cache_and_goes_on(void **state)
+{
+    struct rig *rig = *state;
+    struct stream_state s = rig_hello(rig, 1, HELLO_R1);
+    rig_steps(rig, &s, 1, 0, 20000);
+    sqlite3_int64 before = sqlite3_memory_used();
+    store_shrink(rig->store);
+    assert_true(sqlite3_memory_used() < before - 300000);
+    rig_steps(rig, &s, 1, 20000, 100);
+    assert_int_equal(
+        rig_number(rig, "SELECT committed_seq FROM stream_progress"), 20100);
+}
+
 static void test_the_step_interval_comes_near_the_median(void **state)
 {
     struct rig *rig = *state;
@@ -500,6 +514,7 @@ int main(void)
         TEST(test_64_interleaved_streams_keep_their_records_apart),
         TEST(test_what_was_sent_before_is_left_out),
         TEST(test_a_gap_changes_nothing),
+        TEST(test_a_store_gives_back_its_cache_and_goes_on),
         TEST(test_a_declared_gap_is_counted_as_lost),
         TEST(test_seqs_beyond_2_63_are_refused),
         TEST(test_a_rolled_back_transaction_leaves_no_trace),

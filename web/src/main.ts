@@ -13,6 +13,7 @@ import { ListPage } from "./views/list";
 import { missingPage } from "./views/missing";
 import { keysDialog } from "./views/keys";
 import { RunPage } from "./views/run";
+import { Trouble } from "./views/trouble";
 
 const THEMES: readonly ThemeChoice[] = ["auto", "light", "dark"];
 
@@ -68,6 +69,7 @@ class Shell {
                 ),
             ),
             this.banner,
+            new Trouble().element,
             this.outlet,
             this.announcer.element,
             this.keys,

@@ -66,6 +66,16 @@ export interface components {
             sharpness: components["schemas"]["Count"];
             group: components["schemas"]["Count"];
         };
+        /** @description Records that came again, as after a lost connection, and were left out. No harm. */
+        Repeated: components["schemas"]["Count"];
+        /** @description Records that came after the BYE or the FINISH of their stream. Kept like all others. */
+        Late: components["schemas"]["Count"];
+        /** @description Why the run is not complete; empty if it is. lost_records: a stream says that records are lost at
+         *     their source. dropped_records: a trainer's spool was full. stream_open: a trainer of some attempt has
+         *     neither finished nor said that it has gone, so more may come. rank_missing: a rank of the newest
+         *     attempt's world was never heard of.
+         *      */
+        Gaps: ("lost_records" | "dropped_records" | "stream_open" | "rank_missing")[];
         /** @example {
          *       "id": "r-17",
          *       "project": "mlp",
@@ -89,6 +99,12 @@ export interface components {
          *       "lost_records": 0,
          *       "dropped_records": 0,
          *       "thinned_records": 0,
+         *       "repeated_records": 0,
+         *       "late_records": 0,
+         *       "complete": false,
+         *       "gaps": [
+         *         "stream_open"
+         *       ],
          *       "last_step": 1199,
          *       "created_wall_ns": "1795354903178477730",
          *       "updated_wall_ns": "1795354903544179501",
@@ -112,6 +128,11 @@ export interface components {
             lost_records: components["schemas"]["Count"];
             dropped_records: components["schemas"]["Count"];
             thinned_records: components["schemas"]["Count"];
+            repeated_records: components["schemas"]["Repeated"];
+            late_records: components["schemas"]["Late"];
+            /** @description Every record of every attempt is here, and none is to come. */
+            complete: boolean;
+            gaps: components["schemas"]["Gaps"];
             last_step: components["schemas"]["Count"] | null;
             created_wall_ns: components["schemas"]["Nanoseconds"];
             updated_wall_ns: components["schemas"]["Nanoseconds"];
@@ -139,6 +160,11 @@ export interface components {
             lost_records: components["schemas"]["Count"];
             dropped_records: components["schemas"]["Count"];
             thinned_records: components["schemas"]["Count"];
+            repeated_records: components["schemas"]["Repeated"];
+            late_records: components["schemas"]["Late"];
+            /** @description Every record of every attempt is here, and none is to come. */
+            complete: boolean;
+            gaps: components["schemas"]["Gaps"];
             last_step: components["schemas"]["Count"] | null;
             created_wall_ns: components["schemas"]["Nanoseconds"];
             updated_wall_ns: components["schemas"]["Nanoseconds"];
@@ -168,6 +194,9 @@ export interface components {
             rank: components["schemas"]["Whole"];
             committed_seq: components["schemas"]["Count"];
             lost_records: components["schemas"]["Count"];
+            dropped_records: components["schemas"]["Count"];
+            repeated_records: components["schemas"]["Repeated"];
+            late_records: components["schemas"]["Late"];
             closed: boolean;
             first_step: components["schemas"]["Count"] | null;
             created_wall_ns: components["schemas"]["Nanoseconds"];
@@ -1062,6 +1091,8 @@ export interface components {
             /** @description Where trainers connect. */
             ingest: string;
             ready: boolean;
+            /** @description Why it is not ready: the disk is full, say. */
+            problem: string | null;
             counters: {
                 [key: string]: components["schemas"]["Count"];
             };

@@ -56,6 +56,7 @@ export type RankRow = Schemas["RankRow"];
 export type RanksReply = Schemas["RanksReply"];
 
 export type Problem = Schemas["Problem"];
+export type Self = Schemas["Self"];
 
 /** NaN stands for "not measured" too: for places that draw neither. */
 export function real(value: Real | null | undefined): number {

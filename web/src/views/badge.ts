@@ -42,15 +42,31 @@ export function lossText(run: Pick<Run, "lost_records" | "dropped_records">): st
         .join(", ");
 }
 
-export function completeBadge(run: Pick<Run, "lost_records" | "dropped_records">): HTMLElement {
-    const text = lossText(run);
+type Completeness = Pick<Run, "state" | "complete" | "gaps" | "lost_records" | "dropped_records">;
+
+const GAPS: Record<Run["gaps"][number], (run: Completeness) => string> = {
+    lost_records: (run) => `${counted(Number(run.lost_records), "record")} lost`,
+    dropped_records: (run) => `${counted(Number(run.dropped_records), "record")} dropped`,
+    stream_open: () => "a trainer has not said that it ended",
+    rank_missing: () => "a rank was never heard of",
+};
+
+/** Whether every record of the trainers is here, and none is to come. */
+export function completeBadge(run: Completeness): HTMLElement {
+    const running = run.state === "live" || run.state === "stalled";
+    const gaps = run.gaps.filter((gap) => !(running && gap === "stream_open"));
+    const [kind, sign, text] = run.complete
+        ? ["finished", "✓", "complete"]
+        : gaps.length === 0
+          ? ["open", "○", "not complete yet"]
+          : ["failed", "▲", `incomplete: ${gaps.map((gap) => GAPS[gap](run)).join(", ")}`];
     return h(
         "span",
         {
-            class: `badge ${text === null ? "finished" : "failed"}`,
-            title: "whether every record of the trainer is here",
+            class: `badge ${kind}`,
+            title: "whether every record of its trainers is here, and none is to come",
         },
-        h("span", { "aria-hidden": "true" }, text === null ? "✓" : "▲"),
-        text === null ? " complete" : ` incomplete: ${text}`,
+        h("span", { "aria-hidden": "true" }, sign),
+        ` ${text}`,
     );
 }

@@ -86,6 +86,10 @@ export class Facts {
                         `${counted(Number(sharpness), "operator norm")}, ${grouped(Number(group))} of layers`,
                 ],
             ],
+            [
+                "sent again, sent late",
+                [`${grouped(Number(run.repeated_records))}, ${grouped(Number(run.late_records))}`],
+            ],
         ];
         this.list.replaceChildren(
             ...rows.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, ...value))),

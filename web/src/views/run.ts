@@ -27,7 +27,7 @@ import { BUCKETS_ASKED, METRICS, type Metric, Series } from "../model/series";
 import { curves } from "../model/verdict";
 import { PANEL_KEYS, type PanelKey, type RunView } from "../model/view";
 import type { App, Page } from "./app";
-import { lossText, stateBadge } from "./badge";
+import { completeBadge, stateBadge } from "./badge";
 import { diagnosticsDrawer } from "./diagnostics";
 import type { Drawer } from "./drawer";
 import { Facts } from "./facts";
@@ -72,7 +72,7 @@ export class RunPage implements Page {
     private readonly drawers: readonly Drawer[];
     private readonly heading = h("h1", {});
     private readonly state = h("span", { class: "state" });
-    private readonly lostNote = h("span", { class: "lost-note" });
+    private readonly complete = h("span", { class: "complete" });
     private readonly rangeNote = h("span", {});
     private readonly rangeBar: HTMLElement;
     private readonly problem = h("div", { class: "problem", role: "alert", hidden: true });
@@ -157,7 +157,7 @@ export class RunPage implements Page {
                 ),
                 this.heading,
                 this.state,
-                this.lostNote,
+                this.complete,
                 this.rangeBar,
             ),
             this.problem,
@@ -387,8 +387,7 @@ export class RunPage implements Page {
         this.app.title(run.name);
         setText(this.heading, run.name);
         this.state.replaceChildren(stateBadge(run));
-        const lost = lossText(run);
-        setText(this.lostNote, lost === null ? "" : `▲ ${lost}`);
+        this.complete.replaceChildren(completeBadge(run));
         this.facts.show(run);
         this.norms.note(run);
         this.ranks.element.hidden = !isOfSeveral(run);

@@ -1,0 +1,142 @@
+/*
+ * Every allocation of sealing a chunk with which a row of the pyramid comes,
+ * and of reading a series through rows, fails once: all or nothing, and the
+ * next call succeeds.
+ */
+#include "../lib/store_faults.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "../lib/store_rig.h"
+#include "store/pyramid_read.h"
+
+static int install(void **state)
+{
+    (void)state;
+    faults_install();
+    return 0;
+}
+
+/* The last frame of the 16th chunk, with which a row of the pyramid comes. */
+static enum err_code seal_last(struct rig *rig, struct stream_state *state,
+    bool *ret_sealed, struct err *e)
+{
+    enum err_code code = store_begin(rig->store, e);
+    if (code == ERR_NONE) {
+        code = store_seal(rig->store, state->stream, false, ret_sealed, e);
+    }
+    if (code == ERR_NONE) {
+        code = store_commit(rig->store, e);
+    }
+    if (code != ERR_NONE) {
+        store_rollback(rig->store);
+    }
+    return code;
+}
+
+static void test_a_row_of_the_pyramid_comes_with_its_chunk_or_not_at_all(
+    void **state)
+{
+    (void)state;
+    static const char rows[] = "SELECT count(*) FROM pyramid";
+    static const char chunks[] = "SELECT count(*) FROM chunk";
+    bool failed = true;
+    long refused = 0;
+    for (long n = 0; failed; n++) {
+        struct rig rig;
+        struct err e = { 0 };
+        bool sealed = false;
+        rig_open(&rig, 64);
+        struct stream_state s =
+            rig_hello(&rig, 1, "{\"run_id\":\"r\",\"attempt\":1}");
+        rig_steps(&rig, &s, 1, 0, 960);
+        assert_int_equal(rig_seal(&rig, &s, false), 15);
+        rig_steps(&rig, &s, 1, 960, 64);
+        rig_sql(&rig, "UPDATE chunk SET summary = x'' WHERE id = 3");
+        faults_fail_allocation(n);
+        enum err_code code = seal_last(&rig, &s, &sealed, &e);
+        failed = faults_off();
+        if (code != ERR_NONE) {
+            refused++;
+            assert_int_equal(code, ERR_NOMEM);
+            assert_int_equal(rig_number(&rig, rows), 0);
+            assert_int_equal(rig_number(&rig, chunks), 15);
+            assert_int_equal(seal_last(&rig, &s, &sealed, &e), ERR_NONE);
+        }
+        assert_int_equal(rig_number(&rig, rows), 1);
+        assert_int_equal(rig_number(&rig, chunks), 16);
+        rig_close(&rig);
+    }
+    assert_true(refused > 3);
+}
+
+/* Each of the first 100 fails, then ever fewer: they are mostly alike. */
+static long sparse(long n)
+{
+    return n < 100 ? n + 1 : n + n / 30;
+}
+
+static enum err_code read_series(
+    struct reader *reader, size_t *ret_n, struct err *e)
+{
+    static const char *const names[] = { "loss", "grad_norm", "smoothness",
+        "metric:a", "group:grad_sq:x" };
+    enum { N = sizeof names / sizeof names[0] };
+    struct pyramid_wanted wanted[N];
+    struct scan_query query = rig_query((struct run_id){ 1 }, WIRE_STEP);
+    for (size_t m = 0; m < N; m++) {
+        wanted[m] = (struct pyramid_wanted){ .thinned = 0 };
+        assert_true(metric_find(str_of(names[m]), &wanted[m].metric));
+        buckets_init(&wanted[m].buckets, 10);
+    }
+    enum err_code code = pyramid_read(reader, &query, wanted, N, e);
+    for (size_t m = 0; m < N; m++) {
+        *ret_n += code == ERR_NONE ? wanted[m].buckets.rows : 0;
+        buckets_done(&wanted[m].buckets);
+    }
+    return code;
+}
+
+static void test_a_series_survives_failed_allocations(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct err e = { 0 };
+    struct reader *reader = NULL;
+    size_t all = 0;
+    rig_open(&rig, 64);
+    struct stream_state s =
+        rig_hello(&rig, 1, "{\"run_id\":\"r\",\"attempt\":1}");
+    rig_steps(&rig, &s, 1, 0, 1100);
+    assert_int_equal(rig_seal(&rig, &s, false), 17);
+    assert_int_equal(reader_open(rig.path, &reader, &e), ERR_NONE);
+    assert_int_equal(read_series(reader, &all, &e), ERR_NONE);
+    assert_true(all > 0);
+    bool failed = true;
+    long n = 0;
+    for (; failed; n = sparse(n)) {
+        size_t got = 0;
+        faults_fail_allocation(n);
+        enum err_code code = read_series(reader, &got, &e);
+        failed = faults_off();
+        assert_true(code == ERR_NOMEM || (code == ERR_NONE && got == all));
+    }
+    assert_true(n > 20);
+    reader_close(reader);
+    rig_close(&rig);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(
+            test_a_row_of_the_pyramid_comes_with_its_chunk_or_not_at_all),
+        cmocka_unit_test(test_a_series_survives_failed_allocations),
+    };
+    return cmocka_run_group_tests(tests, install, NULL);
+}
