@@ -19,7 +19,12 @@ static const char sql_runs[] =
     "t.created_wall_ns = r.created_wall_ns AND "
     "t.tag IN (SELECT value FROM json_each(r.tags))), "
     "(SELECT count(*) FROM run_tag WHERE run = r.id), "
-    "(SELECT count(DISTINCT value) FROM json_each(r.tags)) "
+    "(SELECT count(DISTINCT value) FROM json_each(r.tags)), "
+    "coalesce((SELECT json_extract(hello, '$.fork_of') IS NOT NULL AND "
+    "(json_extract(hello, '$.fork_of') IS NOT r.fork_of OR "
+    "CAST(json_extract(hello, '$.fork_step') AS INTEGER) IS NOT r.fork_step) "
+    "FROM stream WHERE run = r.id AND json_valid(hello) "
+    "ORDER BY id LIMIT 1), 0) "
     "FROM run AS r LEFT JOIN run_progress AS q ON q.run = r.id "
     "WHERE json_valid(r.tags) ORDER BY r.id;";
 static const char sql_odd_runs[] =
@@ -100,6 +105,8 @@ static void check_run(sqlite3_stmt *stmt, struct findings *findings)
     } else if (sqlite3_column_int64(stmt, 3) != sqlite3_column_int64(stmt, 4) ||
                sqlite3_column_int64(stmt, 4) != sqlite3_column_int64(stmt, 5)) {
         wrong = "lists by tag do not have the tags of the run";
+    } else if (sqlite3_column_int(stmt, 6) != 0) {
+        wrong = "the run continues another one than its first HELLO says";
     }
     if (wrong != NULL) {
         findings_add(findings, FINDING_RUN, &name, 0, 0, "%s", wrong);

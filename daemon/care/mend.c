@@ -117,6 +117,7 @@ static void count_anew(struct progress *p, const struct tally *t)
 {
     memcpy(p->records, t->records, sizeof p->records);
     p->lost_records = p->committed_seq - sum_of(t->records);
+    p->group_probes = t->group_probes;
     p->dropped_records = t->dropped_records;
     p->has_step = t->has_step;
     p->first_step = t->first_step;

@@ -32,7 +32,17 @@ static const char sql_new_hello[] =
     "'[]')), "
     "'config', json(coalesce((SELECT config FROM run WHERE id = stream.run), "
     "'{}')), 'attempt', min(max(attempt, 1), 1000000), "
-    "'rank', min(max(rank, 0), 1000000)) WHERE id = ?1;";
+    "'rank', min(max(rank, 0), 65535), "
+    "'world', min(max(rank, 0), 65535) + 1) WHERE id = ?1;";
+/* And when what the run says is no HELLO either. */
+static const char sql_plain_hello[] =
+    "UPDATE stream SET hello = json_object('run_id', 'recovered-' || id, "
+    "'project', 'recovered', 'name', 'records without a run', "
+    "'attempt', 1, 'rank', 0) WHERE id = ?1;";
+
+/* A run that is made anew may get the number of another that is gone: nobody is
+ * in any until all are placed. */
+static const char sql_displace[] = "UPDATE stream SET run = -id;";
 
 /* ?1 stream; ?2 uid of its run; ?3, ?4 attempt and rank of its HELLO. Of two
  * that say the same the later one becomes another attempt. */
@@ -48,7 +58,7 @@ static const char sql_place[] =
 
 static const char sql_add_run[] =
     "INSERT OR IGNORE INTO run (uid, created_wall_ns, project, name, tags, "
-    "config) VALUES (?1, ?2, ?3, ?4, ?5, ?6);";
+    "config, fork_of, fork_step) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8);";
 static const char sql_describe_run[] =
     "UPDATE run SET project = ?2, name = ?3, tags = ?4, config = ?5 "
     "WHERE uid = ?1;";
@@ -69,6 +79,10 @@ static const char sql_rest[] =
     "INSERT OR IGNORE INTO run_progress (run, revision, updated_wall_ns) "
     "SELECT id, 0, created_wall_ns FROM run;"
     "UPDATE run_progress SET revision = revision + 1;"
+    "UPDATE run SET fork_of = json_extract(s.hello, '$.fork_of'), "
+    "fork_step = CAST(json_extract(s.hello, '$.fork_step') AS INTEGER) "
+    "FROM stream AS s WHERE s.id = (SELECT min(id) FROM stream "
+    "WHERE run = run.id) AND json_extract(s.hello, '$.fork_of') IS NOT NULL;"
     "DELETE FROM stream_progress WHERE stream NOT IN (SELECT id FROM stream);"
     "INSERT OR IGNORE INTO stream_progress (stream) SELECT id FROM stream;"
     "DELETE FROM run_tag;"
@@ -147,6 +161,10 @@ static enum err_code add_run(
     }
     int rc = bind_run(stmt, 3, &hello);
     rc |= sqlite3_bind_int64(stmt, 2, sqlite3_column_int64(row, 2));
+    if (hello.fork_of.n > 0) {
+        rc |= db_bind_text(stmt, 7, hello.fork_of);
+        rc |= db_bind_u64(stmt, 8, hello.fork_step);
+    }
     code = run(stmt, rc, e);
     hello_done(&hello);
     return code;
@@ -203,7 +221,13 @@ enum err_code mend_names(sqlite3 *db, FILE *out, struct err *e)
         code = each(db, sql_each, sql_new_hello, mend_hello, out, e);
     }
     if (code == ERR_NONE) {
+        code = each(db, sql_each, sql_plain_hello, mend_hello, out, e);
+    }
+    if (code == ERR_NONE) {
         code = each(db, sql_each, sql_add_run, add_run, out, e);
+    }
+    if (code == ERR_NONE) {
+        code = db_exec(db, sql_displace, "mend", e);
     }
     if (code == ERR_NONE) {
         code = each(db, sql_each, sql_place, place, out, e);

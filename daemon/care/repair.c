@@ -89,14 +89,29 @@ static enum err_code make_repaired(
 
 /* ---- its place ----------------------------------------------------------- */
 
-static void damaged_name(const char *path, char ret[static REPLACE_NAME_MAX])
+#define NAMES_MAX 100u /* of one second */
+
+/* A name that nothing has, for a second time with the file. */
+static enum err_code link_damaged(
+    const char *path, char ret[static REPLACE_NAME_MAX], struct err *e)
 {
-    char suffix[32];
+    char suffix[48];
     struct tm parts;
     time_t now = (time_t)(clock_wall_ns() / NS_PER_S);
     (void)gmtime_r(&now, &parts);
-    (void)strftime(suffix, sizeof suffix, ".damaged-%Y%m%dT%H%M%SZ", &parts);
-    replace_name(ret, path, suffix);
+    size_t n =
+        strftime(suffix, sizeof suffix, ".damaged-%Y%m%dT%H%M%SZ", &parts);
+    for (unsigned i = 2; i <= NAMES_MAX; i++) {
+        replace_name(ret, path, suffix);
+        if (link(path, ret) == 0) {
+            return ERR_NONE;
+        }
+        if (errno != EEXIST) {
+            break;
+        }
+        (void)snprintf(suffix + n, sizeof suffix - n, "-%u", i);
+    }
+    return err_set(e, ERR_IO, "%s: %s", ret, strerror(errno));
 }
 
 /* Its log goes with it: the new file must not find it. */
@@ -113,16 +128,13 @@ static enum err_code move_log(
 /* The damaged file gets a second name, so that its own is never without a file:
  * trajd would begin a new one. */
 static enum err_code keep_damaged(
-    const char *path, const char *damaged, struct err *e)
+    const char *path, char ret_damaged[static REPLACE_NAME_MAX], struct err *e)
 {
     static const char *const suffixes[] = { "-wal", "-shm", "-journal" };
-    if (link(path, damaged) != 0) {
-        return err_set(e, ERR_IO, "%s: %s", damaged, strerror(errno));
-    }
-    enum err_code code = ERR_NONE;
+    enum err_code code = link_damaged(path, ret_damaged, e);
     for (size_t i = 0;
          code == ERR_NONE && i < sizeof suffixes / sizeof suffixes[0]; i++) {
-        code = move_log(path, damaged, suffixes[i], e);
+        code = move_log(path, ret_damaged, suffixes[i], e);
     }
     return code;
 }
@@ -138,7 +150,6 @@ static enum err_code repair_locked(const char *path, FILE *out, struct err *e)
         return code;
     }
     code = make_repaired(&replace, out, e);
-    damaged_name(path, damaged);
     code = code != ERR_NONE ? code : keep_damaged(path, damaged, e);
     if (code != ERR_NONE) {
         replace_abandon(&replace);

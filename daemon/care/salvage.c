@@ -32,9 +32,9 @@
         "first_step, last_step, heard_wall_ns, stepped_wall_ns, "              \
         "step_clock_ns, step_interval_ns, closed, writer_gone, finished, "     \
         "exit_code, log_records, log_bytes, sharpness, groups, "               \
-        "repeated_records, late_records, thinned_seq) "                        \
+        "repeated_records, late_records) "                                     \
         "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, "     \
-        "?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25);")        \
+        "?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24);")             \
     X(LOG, "INSERT OR IGNORE INTO log (id, stream, first_seq, last_seq, "      \
            "frame) VALUES (?1, ?2, ?3, ?4, ?5);")                              \
     X(CHUNK,                                                                   \
@@ -47,8 +47,8 @@
 enum salvage_statement { SALVAGE_STATEMENTS(SALVAGE_ENUM) STMT_COUNT };
 static const char *const sqls[STMT_COUNT] = { SALVAGE_STATEMENTS(SALVAGE_SQL) };
 
-#define PROGRESS_COLUMNS_MIN 20 /* of version 1 */
-#define PROGRESS_COLUMNS_USED 25
+#define PROGRESS_COLUMNS_MIN 20  /* of version 1 */
+#define PROGRESS_COLUMNS_USED 24 /* what comes after is counted anew */
 
 struct salvager {
     sqlite3 *db;

@@ -12,7 +12,6 @@
 #include <string.h>
 
 #include "store/db.h"
-#include "traj.h"
 #include "wire/fields.h"
 
 static const char sql_chunks[] =
@@ -67,77 +66,7 @@ static bool is_ours(enum err_code code)
     return code == ERR_NOMEM;
 }
 
-/* ---- what records come to ------------------------------------------------ */
-
-void tally_add_gap(struct tally *tally, uint64_t from, uint64_t to)
-{
-    tally->missing += to - from + 1;
-    struct tally_gap *last =
-        tally->n_gaps == 0 ? NULL : &tally->gaps[tally->n_gaps - 1];
-    if (last == NULL || (from - last->last_seq > TALLY_GAP_NEAR &&
-                            tally->n_gaps < TALLY_GAPS_MAX)) {
-        last = &tally->gaps[tally->n_gaps++];
-        *last = (struct tally_gap){ .first_seq = from };
-    }
-    last->last_seq = to;
-    last->missing += to - from + 1;
-}
-
-static bool has(const struct records *r, size_t i, unsigned field)
-{
-    return (r->present[i] >> field & 1) != 0;
-}
-
-static void take_steps(struct tally *t, const struct records *r)
-{
-    for (size_t i = 0; i < r->n; i++) {
-        if (has(r, i, STEP_step)) {
-            uint64_t step = r->columns[STEP_step][i];
-            t->first_step =
-                !t->has_step || step < t->first_step ? step : t->first_step;
-            t->last_step = step;
-            t->has_step = true;
-        }
-        if (has(r, i, STEP_wall_ns) && r->columns[STEP_wall_ns] != NULL) {
-            t->step_clock_ns = (int64_t)r->columns[STEP_wall_ns][i];
-        }
-    }
-}
-
-static uint64_t bits(const struct records *r, size_t i, unsigned field)
-{
-    return has(r, i, field) ? r->columns[field][i] : 0;
-}
-
-#define DROPPED_MAX 9007199254740992.0 /* as progress.c */
-
-static void take_events(struct tally *t, const struct records *r)
-{
-    for (size_t i = 0; i < r->n; i++) {
-        uint64_t event = bits(r, i, EVENT_event);
-        uint64_t value_bits = bits(r, i, EVENT_value);
-        double value = 0;
-        memcpy(&value, &value_bits, sizeof value);
-        if (event == TRAJ_EVENT_FINISH) {
-            t->finished = true;
-            t->exit_code = (int64_t)bits(r, i, EVENT_exit_code);
-        }
-        if (event == TRAJ_EVENT_DROPPED && value > 0 && value <= DROPPED_MAX) {
-            t->dropped_records += (uint64_t)value;
-        }
-    }
-}
-
-static void take_records(struct tally *t, const struct records *r)
-{
-    t->records[r->kind] += r->n;
-    if (r->kind == WIRE_STEP) {
-        take_steps(t, r);
-    }
-    if (r->kind == WIRE_EVENT) {
-        take_events(t, r);
-    }
-}
+/* ---- seqs ---------------------------------------------------------------- */
 
 static void take_seqs(struct walk *w, uint64_t first, uint64_t last)
 {
@@ -200,7 +129,7 @@ static bool steps_agree(const struct chunk_row *row, const struct records *r)
     uint64_t most = 0;
     bool any = false;
     for (size_t i = 0; i < r->n; i++) {
-        if (has(r, i, 0)) {
+        if ((r->present[i] & 1) != 0) {
             uint64_t step = r->columns[0][i];
             least = step < least ? step : least;
             most = step > most ? step : most;
@@ -308,7 +237,7 @@ static enum err_code read_chunk(struct walk *w, struct cursor *c,
             (long long)row->id, kind_name(kind), wrong);
     }
     code = check_summary(w, row, &c->records, e);
-    take_records(w->tally, &c->records);
+    tally_take(w->tally, &c->records);
     return code;
 }
 
@@ -333,9 +262,6 @@ static enum err_code next_chunk(struct walk *w, struct cursor *c, struct err *e)
     struct chunk_row row = chunk_row_of(c->stmt);
     code = read_chunk(w, c, &row, e);
     c->last_seq = row.last_seq;
-    w->tally->sealed_seq = row.last_seq > w->tally->sealed_seq
-                               ? row.last_seq
-                               : w->tally->sealed_seq;
     if (w->query->progress != NULL) {
         w->query->progress(w->query->context);
     }
@@ -375,17 +301,18 @@ static enum err_code walk_chunks(struct walk *w, struct err *e)
     }
 }
 
-/* A TALLY_KEYS reads what steps and events mean, and no more. */
+/* A TALLY_KEYS reads what is counted, and no more. */
 static uint64_t fields_of(enum wire_kind kind, enum tally_depth depth)
 {
     if (depth == TALLY_ALL) {
         return UINT64_MAX;
     }
     uint64_t step = 1;
-    return kind == WIRE_EVENT
-               ? step | UINT64_C(1) << EVENT_event |
-                     UINT64_C(1) << EVENT_value | UINT64_C(1) << EVENT_exit_code
-               : step;
+    if (kind == WIRE_EVENT) {
+        return step | UINT64_C(1) << EVENT_event | UINT64_C(1) << EVENT_value |
+               UINT64_C(1) << EVENT_exit_code;
+    }
+    return kind == WIRE_PROBE ? step | UINT64_C(1) << PROBE_group : step;
 }
 
 static enum err_code open_cursors(struct walk *w, struct err *e)
@@ -455,7 +382,7 @@ static enum err_code take_sections(struct walk *w, const struct log_row *row,
         code =
             records_append(records, s, message->first_seq, row->first_seq, e);
         if (code == ERR_NONE) {
-            take_records(w->tally, records);
+            tally_take(w->tally, records);
             *(s->kind == WIRE_GROUP ? &w->tally->log_groups
                                     : &w->tally->log_records) += records->n;
         }

@@ -15,6 +15,7 @@
 #include "pure/decode.h"
 #include "store/chunk.h"
 #include "store/pyramid.h"
+#include "store/records.h"
 #include "wire.h"
 
 /* Seqs that nobody has, in ranges: what lies within TALLY_GAP_NEAR records of
@@ -29,19 +30,18 @@ struct tally_gap {
 
 struct tally {
     uint64_t records[WIRE_KINDS];
-    uint64_t log_records; /* but those of GROUP */
+    uint64_t group_probes; /* of the PROBE records, in chunks with a body */
+    uint64_t log_records;  /* but those of GROUP */
     uint64_t log_groups;
     uint64_t log_bytes;
     uint64_t chunk_bytes;     /* of their bodies */
     uint64_t thinned_records; /* in chunks without a body */
     uint64_t thinned_seq;     /* of the last of them */
     uint64_t last_seq;        /* that is there */
-    uint64_t sealed_seq;      /* of the last chunk */
     uint64_t unread; /* chunks and log rows: the rest is of the others */
     bool has_step;
     uint64_t first_step;
     uint64_t last_step;
-    int64_t step_clock_ns; /* of the last STEP record that has one */
     uint64_t dropped_records;
     bool finished;
     int64_t exit_code;
@@ -52,6 +52,9 @@ struct tally {
 
 /* Seqs from..to are not there; they come in order. */
 void tally_add_gap(struct tally *tally, uint64_t from, uint64_t to);
+/* Counts records that are there: those of a kind come in order. Of their fields
+ * those that mean something to a count are kept. */
+void tally_take(struct tally *tally, const struct records *records);
 
 enum tally_depth {
     TALLY_KEYS, /* of chunks: checksums of seqs and steps, and of events */

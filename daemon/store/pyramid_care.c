@@ -146,7 +146,8 @@ static enum err_code set_summary(
 
 enum summary_wanted { SUMMARY_THAT_PAYS, SUMMARY_ANYHOW };
 
-/* Of one that is empty or damaged the summary stays as it is. */
+/* Of one that is empty or damaged the summary stays as it is; a damaged one is
+ * an error where a summary is needed. */
 static enum err_code renew_summary(struct pyramid *pyramid,
     struct stream_id stream, int64_t chunk, enum wire_kind kind,
     enum summary_wanted wanted, struct err *e)

@@ -46,7 +46,8 @@ def stopped(trajd):
     goes on; trajd has ended."""
     peers = []
     for name, n in (("a", 6000), ("b", 6000), ("c", 500)):
-        peer = Peer(trajd.ingest, name)
+        fork = {"fork_of": "a", "fork_step": "100"} if name == "c" else {}
+        peer = Peer(trajd.ingest, name, **fork)
         steps(peer, n)
         peer.deliver(frame=512)
         peers.append(peer)
@@ -87,6 +88,10 @@ def test_check_works_while_trajd_writes(trajd):
     peer.close()
 
 
+# A summary of records of the same kind.
+ANOTHER = "(SELECT summary FROM chunk WHERE id > 1 AND kind = 1 AND length(summary) > 0 LIMIT 1)"
+
+
 @pytest.mark.parametrize("sql, finding, about", [
     ("UPDATE chunk SET body = CAST(substr(body, 1, length(body) - 1) || x'ff' AS BLOB) "
      "WHERE id = 2",
@@ -95,7 +100,7 @@ def test_check_works_while_trajd_writes(trajd):
     ("UPDATE chunk SET records = records + 1 WHERE id = 1", "chunk", {"run": "a"}),
     ("UPDATE chunk SET most_step = most_step + 1 WHERE id = 1", "chunk", {"run": "a"}),
     ("UPDATE chunk SET first_seq = 2 WHERE id = 1", "chunk", {"run": "a"}),
-    ("UPDATE chunk SET summary = zeroblob(length(summary)) WHERE id = 1", "summary",
+    (f"UPDATE chunk SET summary = {ANOTHER} WHERE id = 1", "summary",
      {"run": "a", "first_seq": 1}),
     ("INSERT INTO chunk SELECT NULL, stream, kind, first_seq, last_seq, least_step, most_step, "
      "records, summary, body FROM chunk WHERE id = 1", "overlap", {"run": "a", "first_seq": 1}),
@@ -113,12 +118,15 @@ def test_check_works_while_trajd_writes(trajd):
     ("UPDATE stream_progress SET log_bytes = 1 WHERE stream = 2", "count", {"run": "b"}),
     ("UPDATE stream_progress SET chunk_bytes = 1 WHERE stream = 2", "count", {"run": "b"}),
     ("UPDATE stream_progress SET finished = 0 WHERE stream = 2", "count", {"run": "b"}),
+    ("UPDATE stream_progress SET group_probes = 1 WHERE stream = 2", "count", {"run": "b"}),
     ("UPDATE stream_progress SET last_step = 1 WHERE stream = 2", "count", {"run": "b"}),
     ("DELETE FROM stream_progress WHERE stream = 2", "count", {"run": "b"}),
     ("DELETE FROM run_progress WHERE run = 2", "run", {"run": "b"}),
     ("UPDATE run SET name = 'another' WHERE id = 2", "run", {"run": "b"}),
     ("UPDATE run SET config = '{\"lr\":2}' WHERE id = 2", "run", {"run": "b"}),
     ("UPDATE run SET tags = '[' WHERE id = 2", "run", {"run": "b"}),
+    ("UPDATE run SET fork_of = 'b' WHERE id = 3", "run", {"run": "c"}),
+    ("UPDATE run SET fork_step = 5 WHERE id = 3", "run", {"run": "c"}),
     ("INSERT INTO run_tag VALUES ('x', 1, 2)", "run", {"run": "b"}),
     ("UPDATE stream SET hello = '{' WHERE id = 2", "run", {"run": "b", "attempt": 1}),
     ("UPDATE stream SET rank = 5 WHERE id = 2", "run", {"run": "b", "rank": 5}),
@@ -140,7 +148,7 @@ def test_repair_makes_all_of_it_from_the_records_and_the_hellos(stopped):
     trajd, peers = stopped
     query(trajd.db, "UPDATE stream_progress SET steps = steps + 1, lost_records = 7")
     query(trajd.db, "UPDATE stream SET hello = '{', rank = -5 WHERE id = 2")
-    query(trajd.db, "UPDATE run SET tags = '[' WHERE id = 1")
+    query(trajd.db, "UPDATE run SET tags = '[' WHERE id IN (1, 3)")
     query(trajd.db, "DELETE FROM run_progress")
     query(trajd.db, "UPDATE chunk SET kind = 9, records = 1, first_seq = 5")
     query(trajd.db, "INSERT INTO chunk SELECT NULL, stream, kind, first_seq, last_seq, least_step, "
@@ -149,14 +157,15 @@ def test_repair_makes_all_of_it_from_the_records_and_the_hellos(stopped):
                     "ORDER BY id DESC LIMIT 1")
     done("repair", trajd.db)
     assert_whole(trajd.db)
-    assert query(trajd.db, "SELECT uid FROM run ORDER BY uid") == [("a",), ("b",), ("c",)]
+    assert query(trajd.db, "SELECT uid, fork_of, fork_step FROM run ORDER BY uid") == [
+        ("a", None, None), ("b", None, None), ("c", "a", 100)]
     assert_all_there(trajd, peers)
 
 
 def test_a_quick_check_leaves_the_values_out(stopped):
     trajd, _ = stopped
     body = query(trajd.db, "SELECT body FROM chunk WHERE id = 1")[0][0]
-    query(trajd.db, "UPDATE chunk SET summary = x'' WHERE id = 1")
+    query(trajd.db, f"UPDATE chunk SET summary = {ANOTHER} WHERE id = 1")
     assert findings(trajd.db, "--quick")[0] == []
     assert [f["finding"] for f in findings(trajd.db)[0]] == ["summary"]
     assert body[:4] == b"CHK1"
@@ -237,6 +246,29 @@ def test_repair_counts_what_is_lost_and_says_where(stopped):
         assert export_rows(trajd, "b", kind) == expected(peers[1], kind)
 
 
+def test_a_stream_that_nothing_names_any_more_gets_a_name(stopped):
+    """Neither the HELLO nor the run's row is one that a trainer could send."""
+    trajd, peers = stopped
+    query(trajd.db, "UPDATE stream SET hello = 'x', rank = 7, attempt = 0 WHERE id = 2")
+    query(trajd.db, "UPDATE run SET uid = 'a/../b' WHERE id = 2")
+    done("repair", trajd.db)
+    assert_whole(trajd.db)
+    assert query(trajd.db, "SELECT uid, project FROM run ORDER BY uid") == [
+        ("a", "default"), ("c", "default"), ("recovered-2", "recovered")]
+    trajd.start()
+    assert export_rows(trajd, "recovered-2", wire.STEP) == expected(peers[1], wire.STEP)
+
+
+def test_a_hello_that_does_not_read_is_made_anew_of_its_row(stopped):
+    trajd, peers = stopped
+    query(trajd.db, "UPDATE stream SET hello = 'x', rank = 7 WHERE id = 2")
+    done("repair", trajd.db)
+    assert_whole(trajd.db)
+    trajd.start()
+    assert export_rows(trajd, "b", wire.PROBE) == [
+        (attempt, 7, *rest) for attempt, _, *rest in expected(peers[1], wire.PROBE)]
+
+
 def test_a_count_that_does_not_add_up_is_not_believed(stopped):
     trajd, peers = stopped
     query(trajd.db, "UPDATE stream_progress SET committed_seq = committed_seq + (1 << 50)")
@@ -274,6 +306,14 @@ def test_repair_takes_in_what_a_killed_trajd_left_in_its_log(trajd):
     assert list(trajd.folder.glob("trajd.db.damaged-*Z-wal"))
     assert_all_there(trajd, [peer])
     peer.close()
+
+
+def test_each_repair_keeps_what_it_replaced(stopped):
+    trajd, _ = stopped
+    for _ in range(3):
+        done("repair", trajd.db)
+    assert len(list(trajd.folder.glob("trajd.db.damaged-*Z*"))) == 3
+    assert_whole(trajd.db)
 
 
 def test_repair_does_not_look_at_tables_of_others(stopped):

@@ -365,15 +365,17 @@ static void test_thinning_is_no_sign_of_life_and_raises_the_revision(
 
 /* ---- small steps --------------------------------------------------------- */
 
-/* Bodies of random bits, of some 25 KiB each: more than a step may empty. */
+/* Bodies of random bits, with the summary of another chunk: 12 MB, which is
+ * more than a step may empty. */
 static struct stream_state add_big_run(struct rig *rig, uint32_t number)
 {
-    struct stream_state s = add_run(rig, number, 1);
-    char sql[300];
+    struct stream_state s = add_run(rig, number, 300);
+    char sql[400];
     (void)snprintf(sql, sizeof sql,
-        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n "
-        "WHERE i < 120) INSERT INTO chunk (stream, kind, first_seq, last_seq, "
-        "records, summary, body) SELECT %lld, 1, i + 1, i + 1, 1, x'00', "
+        "WITH RECURSIVE n(i) AS (SELECT 1000 UNION ALL SELECT i + 1 FROM n "
+        "WHERE i < 1119) INSERT INTO chunk (stream, kind, first_seq, last_seq, "
+        "records, summary, body) SELECT %lld, 1, i, i, 1, "
+        "(SELECT summary FROM chunk WHERE kind = 1 LIMIT 1), "
         "randomblob(100000) FROM n",
         (long long)s.stream.v);
     rig_sql(rig, sql);
