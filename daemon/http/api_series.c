@@ -12,6 +12,7 @@
 #include "pure/buckets.h"
 #include "pure/derived.h"
 #include "pure/rank_pairs.h"
+#include "store/lineage.h"
 #include "store/pyramid_read.h"
 #include "store/rank_scan.h"
 #include "store/scan.h"
@@ -29,6 +30,7 @@ struct series {
     size_t n;
     struct pyramid_wanted wanted[METRICS_MAX];
     uint64_t max_buckets;
+    bool with_history;      /* of the runs it was forked from */
     struct trainer trainer; /* of the run: for rank=global */
 };
 
@@ -78,11 +80,13 @@ static void parse_metrics(struct request *req, struct series *s)
 static enum err_code parse(
     struct request *req, struct series *ret, struct err *e)
 {
+    static const char *const histories[] = { "all", "own", NULL };
     *ret = (struct series){ 0 };
     ret->rank = record_query_ranks(req, WIRE_STEP, &ret->scan);
     parse_metrics(req, ret);
     ret->max_buckets = request_u64(
         req, "buckets", BUCKETS_LEAST, BUCKETS_MOST, BUCKETS_DEFAULT);
+    ret->with_history = request_choice(req, "history", histories, 0) == 0;
     return request_params(req, e);
 }
 
@@ -198,8 +202,97 @@ static enum err_code read_pyramid(
     return code;
 }
 
-static enum err_code read_all(
-    struct request *req, struct series *s, struct err *e)
+static enum err_code read_run(
+    struct reader *reader, struct series *s, struct err *e)
+{
+    enum err_code code = choose_rank(reader, s, e);
+    code = code == ERR_NONE ? read_global(reader, s, WIRE_STEP, e) : code;
+    code = code == ERR_NONE ? read_global(reader, s, WIRE_PROBE, e) : code;
+    return code == ERR_NONE ? read_pyramid(reader, s, e) : code;
+}
+
+/* What has been read of a run goes to the others', and its buckets are empty
+ * again. */
+static enum err_code move_to(
+    struct pyramid_wanted *all, struct series *s, struct err *e)
+{
+    for (size_t m = 0; m < s->n; m++) {
+        struct buckets *from = &s->wanted[m].buckets;
+        for (size_t i = 0; i < from->n; i++) {
+            if (!buckets_add_merged(&all[m].buckets, &from->v[i])) {
+                return err_set(e, ERR_NOMEM, "no memory for buckets");
+            }
+        }
+        all[m].thinned += s->wanted[m].thinned;
+        s->wanted[m].thinned = 0;
+        buckets_clear(from);
+    }
+    return ERR_NONE;
+}
+
+static enum err_code read_ancestor(struct reader *reader, struct series *s,
+    const struct ancestor *ancestor, struct err *e)
+{
+    const struct scan_query scan = s->scan;
+    const struct trainer trainer = s->trainer;
+    const enum record_rank rank = s->rank;
+    enum err_code code = ERR_NONE;
+    s->scan.run = ancestor->run;
+    s->trainer = ancestor->trainer;
+    if (ancestor->to_step < s->scan.to_step) {
+        s->scan.to_step = ancestor->to_step;
+    }
+    if (s->scan.from_step <= s->scan.to_step) {
+        code = read_run(reader, s, e);
+    }
+    s->scan = scan;
+    s->trainer = trainer;
+    s->rank = rank;
+    return code;
+}
+
+/* The runs that this one was forked from, the oldest first, then itself. */
+static enum err_code read_line(struct reader *reader, struct series *s,
+    const struct ancestor *line, size_t n, struct err *e)
+{
+    struct pyramid_wanted all[METRICS_MAX];
+    enum err_code code = ERR_NONE;
+    for (size_t m = 0; m < s->n; m++) {
+        all[m].thinned = 0;
+        buckets_init(&all[m].buckets, (size_t)s->max_buckets);
+    }
+    for (size_t i = n; code == ERR_NONE && i-- > 0;) {
+        code = read_ancestor(reader, s, &line[i], e);
+        code = code == ERR_NONE ? move_to(all, s, e) : code;
+    }
+    code = code == ERR_NONE ? read_run(reader, s, e) : code;
+    code = code == ERR_NONE ? move_to(all, s, e) : code;
+    for (size_t m = 0; m < s->n; m++) {
+        buckets_done(&s->wanted[m].buckets);
+        s->wanted[m].buckets = all[m].buckets;
+        s->wanted[m].thinned = all[m].thinned;
+    }
+    return code;
+}
+
+static enum err_code read_history(struct reader *reader, struct series *s,
+    const struct run_row *run, struct err *e)
+{
+    struct ancestor line[LINEAGE_MAX];
+    size_t n = 0;
+    enum err_code code = ERR_NONE;
+    if (s->with_history && s->scan.attempts == SCAN_NEWEST) {
+        code = lineage_of(reader, run, line, &n, e);
+    }
+    if (code == ERR_NONE) {
+        code =
+            n > 0 ? read_line(reader, s, line, n, e) : read_run(reader, s, e);
+    }
+    return code;
+}
+
+static enum err_code read_all(struct request *req, struct series *s,
+    const struct run_row *run, struct err *e)
 {
     struct reader *reader = NULL;
     enum err_code code = request_reader(req, &reader, e);
@@ -209,10 +302,7 @@ static enum err_code read_all(
     if (code != ERR_NONE) {
         return code;
     }
-    code = choose_rank(reader, s, e);
-    code = code == ERR_NONE ? read_global(reader, s, WIRE_STEP, e) : code;
-    code = code == ERR_NONE ? read_global(reader, s, WIRE_PROBE, e) : code;
-    code = code == ERR_NONE ? read_pyramid(reader, s, e) : code;
+    code = read_history(reader, s, run, e);
     reader_end(reader);
     return code;
 }
@@ -343,7 +433,7 @@ static enum err_code answer(struct request *req, struct series *s,
         buckets_init(&s->wanted[m].buckets, (size_t)s->max_buckets);
     }
     struct buf out = { 0 };
-    enum err_code code = read_all(req, s, e);
+    enum err_code code = read_all(req, s, run, e);
     if (code == ERR_NONE) {
         write_json(&out, s, share_grid(s));
         code = reply_buf(req, MEDIA_JSON, &out, e);

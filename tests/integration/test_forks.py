@@ -29,3 +29,34 @@ def test_a_trainer_says_that_it_is_a_fork(trajd, tmp_path):
 def test_a_run_that_is_no_fork_says_so(trajd):
     steps(trajd.ingest, "plain", 0, 10, 1)
     assert trajd.run("plain")["fork"] is None
+
+
+def losses(trajd, run_id, query=""):
+    data = trajd.json(f"/api/v1/runs/{run_id}/series?metric=loss&buckets=10000{query}")["data"]
+    assert data["bucket_steps"] == "1" or data["bucket_steps"] == 1
+    loss = data["metrics"]["loss"]
+    return dict(zip(map(int, loss["step_first"]), loss["last"]))
+
+
+def test_the_series_of_a_fork_begins_with_its_parents_steps(trajd):
+    steps(trajd.ingest, "first", 0, 200, 1)
+    steps(trajd.ingest, "second", 100, 150, 10, fork_of="first", fork_step="100")
+    steps(trajd.ingest, "third", 50, 20, 100, fork_of="second", fork_step="120")
+    second = {s: 1.0 * s for s in range(100)} | {s: 10.0 * s for s in range(100, 250)}
+    assert losses(trajd, "second") == second
+    assert losses(trajd, "second", "&history=own") == {s: 10.0 * s for s in range(100, 250)}
+    assert losses(trajd, "second", "&attempt=1") == {s: 10.0 * s for s in range(100, 250)}
+    assert losses(trajd, "second", "&from=90&to=104") == {s: second[s] for s in range(90, 105)}
+    # Of what lies before its fork, a fork's own records count too: they are newer.
+    third = losses(trajd, "third")
+    assert sorted(third) == list(range(120))
+    assert [third[s] for s in (49, 99, 119)] == [49.0, 99.0, 1190.0]
+    assert losses(trajd, "first") == {s: 1.0 * s for s in range(200)}
+
+
+def test_a_circle_of_forks_and_a_parent_that_is_gone_end_the_line(trajd):
+    steps(trajd.ingest, "a", 0, 10, 1, fork_of="b", fork_step="5")
+    steps(trajd.ingest, "b", 0, 10, 10, fork_of="a", fork_step="3")
+    assert len(losses(trajd, "a")) == len(losses(trajd, "b")) == 10
+    steps(trajd.ingest, "orphan", 7, 3, 1, fork_of="nobody", fork_step="7")
+    assert losses(trajd, "orphan") == {7: 7.0, 8: 8.0, 9: 9.0}
