@@ -321,6 +321,20 @@ test("a run that lost records says so, and one that is not there too", async () 
     );
 });
 
+test("why a run is incomplete fits a telephone", async () => {
+    const gaps = ["lost_records", "dropped_records", "stream_open", "rank_missing"];
+    const made = madeUpRun("r", { state: "lost", lost_records: 1200, gaps });
+    const act = async (page) => {
+        await shows(page, "a rank was never heard of");
+        const [wide, room] = await page.evaluate(() => [
+            document.documentElement.scrollWidth,
+            window.innerWidth,
+        ]);
+        assert.ok(wide <= room, `${wide} wide on ${room}`);
+    };
+    await visit("/runs/r", [made], act, NARROW);
+});
+
 test("a daemon that cannot write its database says so until it can", async () => {
     await visit("/runs/r", [madeUpRun("r", { steps: 40 })], async (page, mock) => {
         mock.problem = "the database cannot be written: commit: database or disk is full";
