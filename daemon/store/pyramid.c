@@ -77,8 +77,7 @@ static enum err_code read_trainer(struct pyramid *pyramid, int64_t stream,
     return code;
 }
 
-/* The body, whether it pays or not. */
-static enum err_code body_of(struct pyramid *pyramid, int64_t stream,
+enum err_code pyramid_body_of(struct pyramid *pyramid, int64_t stream,
     const struct records *records, struct str *ret_body, struct err *e)
 {
     struct trainer trainer = { .world = 1 };
@@ -105,7 +104,7 @@ enum err_code pyramid_summary(struct pyramid *pyramid, struct stream_id stream,
         return ERR_NONE;
     }
     struct str body = { 0 };
-    enum err_code code = body_of(pyramid, stream.v, records, &body, e);
+    enum err_code code = pyramid_body_of(pyramid, stream.v, records, &body, e);
     if (code == ERR_NONE && pyramid_nodes_pay(&pyramid->nodes)) {
         *ret_summary = body;
     }
@@ -153,7 +152,7 @@ static enum err_code body_of_chunk(struct pyramid *pyramid, int64_t stream,
     enum err_code code = stream_read_chunk(
         &pyramid->read, chunk, CHUNK_BODY_MAY_BE_EMPTY, &records, e);
     if (code == ERR_NONE && records.n > 0) {
-        code = body_of(pyramid, stream, &records, ret_body, e);
+        code = pyramid_body_of(pyramid, stream, &records, ret_body, e);
     }
     if (code == ERR_STORE) {
         code = ERR_NONE; /* damaged: who reads it is told so */

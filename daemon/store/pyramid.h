@@ -50,6 +50,11 @@ CHECK_RESULT enum err_code pyramid_summary(struct pyramid *pyramid,
 CHECK_RESULT enum err_code pyramid_grow(struct pyramid *pyramid,
     struct stream_id stream, enum wire_kind kind, struct err *e);
 
+/* Before retention empties a chunk: gives it a summary if it has none that is
+ * of use, whether it pays or not. In a transaction of the caller's. */
+CHECK_RESULT enum err_code pyramid_keep(
+    struct pyramid *pyramid, int64_t chunk, struct err *e);
+
 /* ---- for check and repair ------------------------------------------------ */
 
 enum pyramid_state {

@@ -144,9 +144,12 @@ static enum err_code set_summary(
     return code;
 }
 
+enum summary_wanted { SUMMARY_THAT_PAYS, SUMMARY_ANYHOW };
+
 /* Of one that is empty or damaged the summary stays as it is. */
 static enum err_code renew_summary(struct pyramid *pyramid,
-    struct stream_id stream, int64_t chunk, enum wire_kind kind, struct err *e)
+    struct stream_id stream, int64_t chunk, enum wire_kind kind,
+    enum summary_wanted wanted, struct err *e)
 {
     struct records records;
     struct str summary = { 0 };
@@ -155,7 +158,9 @@ static enum err_code renew_summary(struct pyramid *pyramid,
         &pyramid->read, chunk, CHUNK_BODY_MAY_BE_EMPTY, &records, e);
     stream_read_rest(&pyramid->read);
     if (code == ERR_NONE && records.n > 0) {
-        code = pyramid_summary(pyramid, stream, &records, &summary, e);
+        code = wanted == SUMMARY_ANYHOW
+                   ? pyramid_body_of(pyramid, stream.v, &records, &summary, e)
+                   : pyramid_summary(pyramid, stream, &records, &summary, e);
         if (code == ERR_NONE) {
             code = set_summary(pyramid, chunk, summary, e);
         }
@@ -178,7 +183,8 @@ static enum err_code renew_summaries(
         code = db_step(stmt, &more, "pyramid", e);
         if (code == ERR_NONE && more) {
             code = renew_summary(pyramid, stream, sqlite3_column_int64(stmt, 0),
-                (enum wire_kind)sqlite3_column_int(stmt, 1), e);
+                (enum wire_kind)sqlite3_column_int(stmt, 1), SUMMARY_THAT_PAYS,
+                e);
         }
     }
     (void)sqlite3_reset(stmt); /* the steps have told */
@@ -202,4 +208,24 @@ enum err_code pyramid_rebuild(
         }
     }
     return code;
+}
+
+enum err_code pyramid_keep(
+    struct pyramid *pyramid, int64_t chunk, struct err *e)
+{
+    sqlite3_stmt *stmt = pyramid->stmts[STMT_CHUNK];
+    struct pyramid_view view;
+    bool more = false;
+    enum err_code code = sqlite3_bind_int64(stmt, 1, chunk) == SQLITE_OK
+                             ? db_step(stmt, &more, "pyramid", e)
+                             : db_fail(pyramid->db, e, "pyramid");
+    if (code != ERR_NONE || !more) {
+        return code;
+    }
+    struct stream_id stream = { sqlite3_column_int64(stmt, 0) };
+    enum wire_kind kind = (enum wire_kind)sqlite3_column_int(stmt, 1);
+    bool has = pyramid_view_open(db_blob(stmt, 2), kind, &view);
+    (void)sqlite3_reset(stmt); /* it gave its row */
+    return has ? ERR_NONE
+               : renew_summary(pyramid, stream, chunk, kind, SUMMARY_ANYHOW, e);
 }

@@ -33,6 +33,7 @@
     X(ALL_ROWS, "SELECT kind, level, first_seq, last_seq, least_step, "        \
                 "most_step, records, body FROM pyramid WHERE stream = ?1 "     \
                 "ORDER BY kind, level, last_seq;")                             \
+    X(CHUNK, "SELECT stream, kind, summary FROM chunk WHERE id = ?1;")         \
     X(CLEAR, "DELETE FROM pyramid WHERE stream = ?1;")                         \
     X(SET_SUMMARY, "UPDATE chunk SET summary = ?2 WHERE id = ?1;")
 
@@ -72,6 +73,11 @@ struct pyramid_made {
 CHECK_RESULT enum err_code pyramid_make_row(struct pyramid *pyramid,
     const struct pyramid_rows *below, uint64_t after_seq,
     struct pyramid_made *ret_made, struct err *e);
+
+/* The body of records, whether it pays or not. */
+CHECK_RESULT enum err_code pyramid_body_of(struct pyramid *pyramid,
+    int64_t stream, const struct records *records, struct str *ret_body,
+    struct err *e);
 
 /* pyramid_grow; *ret_grown: there may be more to do. */
 CHECK_RESULT enum err_code pyramid_grow_once(struct pyramid *pyramid,

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "../lib/store_rig.h"
+#include "store/pyramid_read.h"
 #include "store/rank_scan.h"
 
 #define FRAMES 6
@@ -137,6 +138,59 @@ static void test_every_failed_allocation_leaves_all_or_nothing(void **state)
     sweep_write(faults_fail_allocation, ERR_NOMEM);
 }
 
+/* The last frame of the 16th chunk, with which a row of the pyramid comes. */
+static enum err_code seal_last(struct rig *rig, struct stream_state *state,
+    bool *ret_sealed, struct err *e)
+{
+    enum err_code code = store_begin(rig->store, e);
+    if (code == ERR_NONE) {
+        code = store_seal(rig->store, state->stream, false, ret_sealed, e);
+    }
+    if (code == ERR_NONE) {
+        code = store_commit(rig->store, e);
+    }
+    if (code != ERR_NONE) {
+        store_rollback(rig->store);
+    }
+    return code;
+}
+
+static void test_a_row_of_the_pyramid_comes_with_its_chunk_or_not_at_all(
+    void **state)
+{
+    (void)state;
+    static const char rows[] = "SELECT count(*) FROM pyramid";
+    static const char chunks[] = "SELECT count(*) FROM chunk";
+    bool failed = true;
+    long refused = 0;
+    for (long n = 0; failed; n++) {
+        struct rig rig;
+        struct err e = { 0 };
+        bool sealed = false;
+        rig_open(&rig, 64);
+        struct stream_state s =
+            rig_hello(&rig, 1, "{\"run_id\":\"r\",\"attempt\":1}");
+        rig_steps(&rig, &s, 1, 0, 960);
+        assert_int_equal(rig_seal(&rig, &s, false), 15);
+        rig_steps(&rig, &s, 1, 960, 64);
+        rig_sql(&rig, "UPDATE chunk SET summary = x'' WHERE id = 3");
+        faults_fail_allocation(n);
+        enum err_code code = seal_last(&rig, &s, &sealed, &e);
+        failed = faults_off();
+        if (code != ERR_NONE) {
+            refused++;
+            assert_int_equal(code, ERR_NOMEM);
+            assert_int_equal(rig_number(&rig, rows), 0);
+            assert_int_equal(rig_number(&rig, chunks), 15);
+            assert_int_equal(seal_last(&rig, &s, &sealed, &e), ERR_NONE);
+        }
+        assert_int_equal(rig_number(&rig, rows), 1);
+        assert_int_equal(rig_number(&rig, chunks), 16);
+        rig_close(&rig);
+    }
+    assert_true(refused > 3);
+}
+
 /* Preparing all statements allocates some ten thousand times, mostly alike:
  * each of the first 100 fails, then ever fewer. */
 static long sparse(long n)
@@ -204,6 +258,27 @@ static enum err_code read_ranks(
     return rank_scan(reader, &query, RANK_SCAN_DIAGNOSIS, count_step, ret_n, e);
 }
 
+static enum err_code read_series(
+    struct reader *reader, size_t *ret_n, struct err *e)
+{
+    static const char *const names[] = { "loss", "grad_norm", "smoothness",
+        "metric:a", "group:grad_sq:x" };
+    enum { N = sizeof names / sizeof names[0] };
+    struct pyramid_wanted wanted[N];
+    struct scan_query query = rig_query((struct run_id){ 1 }, WIRE_STEP);
+    for (size_t m = 0; m < N; m++) {
+        wanted[m] = (struct pyramid_wanted){ .thinned = 0 };
+        assert_true(metric_find(str_of(names[m]), &wanted[m].metric));
+        buckets_init(&wanted[m].buckets, 10);
+    }
+    enum err_code code = pyramid_read(reader, &query, wanted, N, e);
+    for (size_t m = 0; m < N; m++) {
+        *ret_n += code == ERR_NONE ? wanted[m].buckets.rows : 0;
+        buckets_done(&wanted[m].buckets);
+    }
+    return code;
+}
+
 static enum err_code read_all(const struct rig *rig, size_t *ret_n)
 {
     struct err e = { 0 };
@@ -219,6 +294,9 @@ static enum err_code read_all(const struct rig *rig, size_t *ret_n)
     }
     if (code == ERR_NONE) {
         code = read_ranks(reader, ret_n, &e);
+    }
+    if (code == ERR_NONE) {
+        code = read_series(reader, ret_n, &e);
     }
     run_row_done(&row);
     reader_close(reader);
@@ -292,6 +370,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_failed_allocation_leaves_all_or_nothing),
+        cmocka_unit_test(
+            test_a_row_of_the_pyramid_comes_with_its_chunk_or_not_at_all),
         cmocka_unit_test(test_open_survives_failed_allocations),
         cmocka_unit_test(test_reading_survives_failed_allocations),
         cmocka_unit_test(test_every_failed_write_leaves_all_or_nothing),

@@ -255,8 +255,7 @@ static void rebuild(const struct rig *rig, struct stream_id stream)
 static void test_check_finds_what_was_changed_and_nothing_else(void **state)
 {
     static const char *const damage[] = {
-        "UPDATE pyramid SET body = (SELECT body FROM pyramid WHERE id = 5) "
-        "WHERE id = 2",
+        "UPDATE pyramid SET body = (SELECT body FROM keep WHERE id = 5)",
         "UPDATE pyramid SET records = records + 1 WHERE id = 2",
         "UPDATE pyramid SET most_step = most_step + 1 WHERE id = 2",
         "UPDATE pyramid SET least_step = NULL, most_step = NULL WHERE id = 2",
@@ -371,6 +370,30 @@ static void test_a_summary_is_of_its_records_or_wrong_or_of_no_use(void **state)
     records_done(&records);
 }
 
+static void test_a_chunk_is_given_a_summary_before_it_is_emptied(void **state)
+{
+    struct rig *rig = *state;
+    struct stream_state s = rig_hello(rig, 1, HELLO);
+    struct err e = { 0 };
+    sqlite3 *db = NULL;
+    rig_steps(rig, &s, 1, 0, 10);
+    assert_int_equal(rig_seal(rig, &s, true), 1);
+    add_chunks(rig, &s, 1);
+    rig_sql(rig, "CREATE TABLE keep AS SELECT id, summary FROM chunk");
+    struct pyramid *pyramid = open_pyramid(rig, &db);
+    for (int64_t chunk = 1; chunk <= 3; chunk++) { /* there is no third */
+        assert_int_equal(pyramid_keep(pyramid, chunk, &e), ERR_NONE);
+    }
+    pyramid_close(pyramid);
+    db_close(db);
+    assert_true(rig_number(rig, "SELECT length(summary) FROM chunk "
+                                "WHERE id = 1") > 0);
+    assert_int_equal(
+        rig_number(rig, "SELECT chunk.summary = keep.summary FROM chunk "
+                        "JOIN keep USING (id) WHERE id = 2"),
+        1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -388,6 +411,7 @@ int main(void)
         TEST(test_check_finds_what_was_changed_and_nothing_else),
         TEST(test_what_is_made_anew_is_what_was_there),
         TEST(test_a_summary_is_of_its_records_or_wrong_or_of_no_use),
+        TEST(test_a_chunk_is_given_a_summary_before_it_is_emptied),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
