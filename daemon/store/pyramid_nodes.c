@@ -185,11 +185,14 @@ static enum err_code reserve_scratch(
     enum err_code code = reserve(&scratch, &nodes->scratch_capacity, n,
         3 * sizeof(double) + sizeof(bool), e);
     nodes->scratch = scratch;
-    double *at = scratch;
-    *ret = (struct scratch){ .of_record = at,
-        .values = at + n,
-        .steps = (uint64_t *)(at + 2 * n),
-        .has = (bool *)(at + 3 * n) };
+    if (code == ERR_NONE) {
+        char *at = scratch;
+        void *parts[] = { at, at + n * 8, at + n * 16, at + n * 24 };
+        *ret = (struct scratch){ .of_record = parts[0],
+            .values = parts[1],
+            .steps = parts[2],
+            .has = parts[3] };
+    }
     return code;
 }
 

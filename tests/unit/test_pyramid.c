@@ -255,8 +255,7 @@ static void rebuild(const struct rig *rig, struct stream_id stream)
 static void test_check_finds_what_was_changed_and_nothing_else(void **state)
 {
     static const char *const damage[] = {
-        "UPDATE pyramid SET body = (SELECT body FROM pyramid WHERE id = 5) "
-        "WHERE id = 2",
+        "UPDATE pyramid SET body = (SELECT body FROM keep WHERE id = 5)",
         "UPDATE pyramid SET records = records + 1 WHERE id = 2",
         "UPDATE pyramid SET most_step = most_step + 1 WHERE id = 2",
         "UPDATE pyramid SET least_step = NULL, most_step = NULL WHERE id = 2",
