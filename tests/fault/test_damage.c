@@ -62,8 +62,7 @@ static void fill(struct whole *w)
     uint64_t seed = 1;
     for (uint32_t i = 0; i < STREAMS; i++) {
         static const char *const hellos[STREAMS] = {
-            "{\"run_id\":\"r0\",\"attempt\":1,\"tags\":[\"a\",\"b\"],"
-            "\"config\":{\"lr\":1}}",
+            "{\"run_id\":\"r0\",\"attempt\":1,\"tags\":[\"a\",\"b\"]}",
             "{\"run_id\":\"r1\",\"attempt\":1,\"project\":\"p\"}",
             "{\"run_id\":\"r1\",\"attempt\":2,\"project\":\"p\"}",
             "{\"run_id\":\"r2\",\"attempt\":1,\"rank\":3,\"world\":4}",
