@@ -10,7 +10,9 @@
 static const char sql_streams[] =
     "SELECT s.attempt, s.rank, length(s.uid), s.hello, r.uid, r.project, "
     "r.name, r.tags, r.config, s.id = (SELECT id FROM stream WHERE run = r.id "
-    "ORDER BY attempt DESC, rank LIMIT 1) "
+    "ORDER BY attempt DESC, rank LIMIT 1), "
+    "s.world IS CASE WHEN json_valid(s.hello) THEN "
+    "coalesce(json_extract(s.hello, '$.world'), 1) ELSE s.world END "
     "FROM stream AS s JOIN run AS r ON r.id = s.run ORDER BY s.id;";
 static const char sql_runs[] =
     "SELECT r.uid, q.run IS NOT NULL, "
@@ -71,6 +73,9 @@ static const char *stream_disagrees(
     }
     if (hello->attempt > db_u64(stmt, 0)) {
         return "the stream has a lower attempt than its HELLO asked for";
+    }
+    if (sqlite3_column_int(stmt, 10) == 0) {
+        return "the stream's HELLO names another number of ranks";
     }
     bool describes = sqlite3_column_int(stmt, 9) != 0;
     return describes ? run_disagrees(stmt, hello) : NULL;

@@ -75,6 +75,7 @@ static const char sql_empty_runs[] =
 /* What belongs to runs and streams, made to. */
 static const char sql_rest[] =
     "DELETE FROM run WHERE id NOT IN (SELECT run FROM stream);"
+    "UPDATE stream SET world = coalesce(json_extract(hello, '$.world'), 1);"
     "DELETE FROM run_progress WHERE run NOT IN (SELECT id FROM run);"
     "INSERT OR IGNORE INTO run_progress (run, revision, updated_wall_ns) "
     "SELECT id, 0, created_wall_ns FROM run;"

@@ -352,6 +352,7 @@ static enum err_code take_row(
         { "-IIII??IBB", take_chunk },
         { "-IIIB", take_log },
         { "-BIIIIT", take_stream },
+        { "-BIIIITI", take_stream },
         { "-TITTTT", take_run },
         { "-TITTTT--", take_run },
         { "-TITTTTTI", take_run },

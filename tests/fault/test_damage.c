@@ -62,8 +62,7 @@ static void fill(struct whole *w)
     uint64_t seed = 1;
     for (uint32_t i = 0; i < STREAMS; i++) {
         static const char *const hellos[STREAMS] = {
-            "{\"run_id\":\"r0\",\"attempt\":1,\"tags\":[\"a\",\"b\"],"
-            "\"config\":{\"lr\":1}}",
+            "{\"run_id\":\"r0\",\"attempt\":1,\"tags\":[\"a\",\"b\"]}",
             "{\"run_id\":\"r1\",\"attempt\":1,\"project\":\"p\"}",
             "{\"run_id\":\"r1\",\"attempt\":2,\"project\":\"p\"}",
             "{\"run_id\":\"r2\",\"attempt\":1,\"rank\":3,\"world\":4}",
@@ -258,6 +257,14 @@ static int64_t count_readable(const struct whole *w, const char *path)
     return n;
 }
 
+static int64_t count_recovered(const struct whole *w, const char *path)
+{
+    struct rig there = w->rig;
+    (void)snprintf(there.path, sizeof there.path, "%s", path);
+    return rig_number(
+        &there, "SELECT count(*) FROM run WHERE uid LIKE 'recovered-%'");
+}
+
 /* Repairs the file at path and looks at what comes of it; returns the records
  * that are left. */
 static size_t assert_repaired(const struct whole *w, const char *path)
@@ -296,6 +303,7 @@ static void test_a_whole_database_is_repaired_to_the_same(void **state)
     assert_is_whole(w->rig.path);
     write_file(path, w->bytes, w->n);
     assert_int_equal(assert_repaired(w, path), STREAMS * RECORDS);
+    assert_int_equal(count_recovered(w, path), 0);
     remove_copies(path);
 }
 
@@ -375,6 +383,7 @@ static size_t repaired_without_page(const struct whole *w, uint32_t page)
     bool clean = findings_of(path, CHECK_ALL, &code) == 0 && code == ERR_NONE;
     assert_false(clean);
     size_t left = assert_repaired(w, path);
+    assert_int_equal(count_recovered(w, path), 0);
     remove_copies(path);
     return left;
 }

@@ -130,6 +130,7 @@ ANOTHER = "(SELECT summary FROM chunk WHERE id > 1 AND kind = 1 AND length(summa
     ("INSERT INTO run_tag VALUES ('x', 1, 2)", "run", {"run": "b"}),
     ("UPDATE stream SET hello = '{' WHERE id = 2", "run", {"run": "b", "attempt": 1}),
     ("UPDATE stream SET rank = 5 WHERE id = 2", "run", {"run": "b", "rank": 5}),
+    ("UPDATE stream SET world = 5 WHERE id = 2", "run", {"run": "b", "attempt": 1}),
     ("PRAGMA foreign_keys = OFF; DELETE FROM stream WHERE id = 3", "reference", {"run": None}),
 ], ids=lambda value: value[:60] if isinstance(value, str) else "")
 def test_check_says_what_is_wrong_and_where(stopped, sql, finding, about):
