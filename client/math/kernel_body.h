@@ -135,7 +135,7 @@ ISA_INLINE vector lanes_of(bool zipped, const double *lane, bool odd)
         memcpy(&v, lane + (odd ? KERNEL_VECTOR : 0), sizeof v);
         return v;
     }
-#pragma GCC unroll 8
+    ISA_UNROLL(8)
     for (size_t k = 0; k < KERNEL_VECTOR; k++) {
         v[k] = lane[2 * k + odd];
     }
@@ -150,7 +150,7 @@ ISA_INLINE void put_lanes(
         memcpy(lane + KERNEL_VECTOR, &second, sizeof second);
         return;
     }
-#pragma GCC unroll 8
+    ISA_UNROLL(8)
     for (size_t k = 0; k < KERNEL_VECTOR; k++) {
         lane[2 * k] = first[k];
         lane[2 * k + 1] = second[k];
@@ -343,7 +343,7 @@ ISA_INLINE void sum_chunk(unsigned shape, const struct arrays *a, size_t from,
         if (!fresh) {
             move_all(a->dtype, shape, true, s, first, lanes);
         }
-#pragma GCC unroll 2
+        ISA_UNROLL(2)
         for (size_t i = from + first; i < to; i += KERNEL_WIDTH) {
             add_all(shape, s, a, i);
         }

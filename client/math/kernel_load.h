@@ -17,6 +17,7 @@ typedef double vector __attribute__((vector_size(KERNEL_VECTOR * 8)));
 typedef int64_t bits_vector __attribute__((vector_size(KERNEL_VECTOR * 8)));
 typedef float floats __attribute__((vector_size(KERNEL_VECTOR * 8)));
 typedef int32_t bits_floats __attribute__((vector_size(KERNEL_VECTOR * 8)));
+typedef uint32_t words __attribute__((vector_size(KERNEL_VECTOR * 8)));
 #define FLOATS (2u * KERNEL_VECTOR)
 /* As many as FLOATS; at the base level, which has none so short, then zeros. */
 #define HALVES_BYTES (KERNEL_VECTOR > 2 ? KERNEL_VECTOR * 4 : 16)
@@ -34,10 +35,10 @@ ISA_INLINE uint16_t half_at(const void *values, size_t i)
 /* The exponent is off by 112, and then the largest one is set to all ones. */
 ISA_INLINE floats four_from_f16(const void *p)
 {
-    const bits_floats bits = KERNEL_WORDS(p);
-    const floats size = (floats)((bits & 0x7fff) << 13) * 0x1p112f;
-    const bits_floats special = ((bits & 0x7c00) == 0x7c00) & 0x7f800000;
-    return (floats)((bits_floats)size | special | (bits & 0x8000) << 16);
+    const words bits = (words)KERNEL_WORDS(p);
+    const floats size = (floats)((bits & 0x7fffu) << 13) * 0x1p112f;
+    const words special = (words)((bits & 0x7c00u) == 0x7c00u) & 0x7f800000u;
+    return (floats)((words)size | special | (bits & 0x8000u) << 16);
 }
 #endif
 
