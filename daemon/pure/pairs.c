@@ -59,7 +59,6 @@ const char *pair_estimator_name(unsigned estimator)
     return name != NULL ? name : "unknown";
 }
 
-
 /* U is free of the noise: only a floor that the trainer named limits it. */
 static void of_microbatches(struct pair_squares *squares, const struct row *r)
 {
