@@ -30,15 +30,19 @@
 #define ISA_X86 0
 #endif
 
-/* Of the loop that follows. Sanitizers check each access of each round, and
- * compile what is unrolled for minutes. */
+/* The inner loops are inlined with their constants, and unrolled. Sanitizers
+ * check every access, which then compiles for minutes: with them the compiler
+ * is left to choose. */
+#if ISA_SANITIZED
+#define ISA_INLINE static inline
+#else
+#define ISA_INLINE static inline __attribute__((always_inline))
+#endif
 #if defined(__GNUC__) && !ISA_SANITIZED
 #define ISA_PRAGMA(text) _Pragma(#text)
 #define ISA_UNROLL(rounds) ISA_PRAGMA(GCC unroll rounds)
 #else
 #define ISA_UNROLL(rounds)
 #endif
-
-#define ISA_INLINE static inline __attribute__((always_inline))
 
 #endif
