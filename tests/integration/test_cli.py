@@ -140,7 +140,8 @@ def test_probes_of_single_groups_are_counted_apart(trajd):
     peer.deliver()
     assert (trajd.run("r")["records"]["probe"], trajd.run("r")["group_probes"]) == (15, 9)
     assert "0 steps, 6 probes (and 9 of single groups), 0 metrics" in traj("show", "r", url=url_of(trajd)).stdout
-    assert traj("ls", url=url_of(trajd)).stdout.splitlines()[1].split()[3:6] == ["live", "0", "6"]
+    assert traj("ls", url=url_of(trajd)).stdout.splitlines()[1].split()[3:8] == [
+        "live", "not", "yet", "0", "6"]
 
 
 def test_show_says_of_which_step_a_value_is_that_the_last_step_lacks(trajd):
