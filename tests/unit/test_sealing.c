@@ -134,7 +134,7 @@ static void test_what_has_failed_is_tried_again_by_itself(void **state)
     failed.not_before_mono_ns = 1; /* the time has come */
     sealing.due[0] = sealing.due[1];
     sealing.due[1] = failed;
-    sealing_slice(&sealing, rig->store);
+    drain(rig);
     assert_int_equal(chunks(rig), 1);
     assert_int_equal(sealing.n, 1);
 }
