@@ -375,7 +375,7 @@ def test_layers_of_a_damaged_hello_are_no_want_of_memory(trajd):
     peer = Peer(trajd.ingest, "r")
     steps(peer, 1)
     peer.deliver()
-    assert trajd.json("/api/v1/runs/r/layers") == {"data": []}
+    assert trajd.json("/api/v1/runs/r/layers")["data"] == []
     with sqlite3.connect(trajd.db) as db:
         db.execute("UPDATE stream SET hello = ?", ('{"groups":[',))
     status, _, body = trajd.get("/api/v1/runs/r/layers")
