@@ -257,11 +257,11 @@ test("what is not finite, not measured or beyond 2^53 is said", async () => {
 test("layers by number, and none where the run has none", async () => {
   const path = `${RUN}/layers`;
   const { data } = await json(path, `${live}/layers`);
-  const named = { rows: 0, cols: 0, norm: 0, combine: 0 };
+  const named = { rows: 0, cols: 0, norm: 0, combine: 0, ranks: 1 };
   assert.deepEqual(data, [
-    { ...named, group: 1, name: "embed", size: 1000, rows: 100, cols: 10, norm: 3 },
-    { ...named, group: 2, name: "größe/1.weight", size: Number.MAX_SAFE_INTEGER, combine: 1 },
-    { ...named, group: 3, name: "bias", size: 10, norm: 2 },
+    { ...named, group: 1, name: "embed", size: 1000, rows: 100, cols: 10, norm: 3, size_sum: 1000 },
+    { ...named, group: 2, name: "größe/1.weight", size: Number.MAX_SAFE_INTEGER, combine: 1, size_sum: Number.MAX_SAFE_INTEGER },
+    { ...named, group: 3, name: "bias", size: 10, norm: 2, size_sum: 10 },
   ]);
   assert.deepEqual((await json(path, "/api/v1/runs/contract.done/layers")).data, []);
 });

@@ -26,7 +26,8 @@ def test_the_longest_of_everything_is_taken_and_one_more_refused(trajd, tmp_path
     assert run["hello"]["optimizer"] == "o" * 200
     layers = trajd.json(f"/api/v1/runs/{run_id}/layers")["data"]
     assert layers == [{"group": k + 1, "name": f"{k:04}" + "g" * 60, "size": str(1 << 53),
-                       "rows": (1 << 32) - 1, "cols": (1 << 32) - 1, "norm": 2, "combine": 2}
+                       "rows": (1 << 32) - 1, "cols": (1 << 32) - 1, "norm": 2, "combine": 2,
+                       "ranks": 1, "size_sum": str(1 << 53)}
                       for k in range(4096)]
     (_, _, _, metric), = export_rows(trajd, run_id, wire.METRIC)
     assert metric["name"] == "m" * 200
