@@ -85,9 +85,9 @@ static struct newest newest_of(const struct shown *shown, const char *metric)
 
 static void print_value(const cJSON *value)
 {
-    if (cJSON_IsString(value)) {
+    if (value != NULL && cJSON_IsString(value)) {
         fputs(value->valuestring, stdout); /* NaN and the infinities */
-    } else if (cJSON_IsNumber(value)) {
+    } else if (value != NULL && cJSON_IsNumber(value)) {
         printf("%.6g", value->valuedouble);
     } else {
         fputs("-", stdout);

@@ -255,10 +255,9 @@ static enum err_code read_ancestor(struct reader *reader, struct series *s,
 static enum err_code read_line(struct reader *reader, struct series *s,
     const struct ancestor *line, size_t n, struct err *e)
 {
-    struct pyramid_wanted all[METRICS_MAX];
+    struct pyramid_wanted all[METRICS_MAX] = { 0 };
     enum err_code code = ERR_NONE;
     for (size_t m = 0; m < s->n; m++) {
-        all[m].thinned = 0;
         buckets_init(&all[m].buckets, (size_t)s->max_buckets);
     }
     for (size_t i = n; code == ERR_NONE && i-- > 0;) {

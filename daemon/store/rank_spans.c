@@ -75,7 +75,7 @@ static enum err_code count_records(struct rank_spans *spans, struct err *e)
     }
     size_t bytes = ((size_t)spans->n_ranks + 1) * sizeof *spans->records;
     spans->records = db_malloc(bytes);
-    spans->before = db_malloc((spans->n + 1) * sizeof *spans->before);
+    spans->before = db_malloc((spans->n + 1) * sizeof(struct rank_span *));
     if (spans->records == NULL || spans->before == NULL) {
         return db_nomem(e, "ranks");
     }
