@@ -151,56 +151,70 @@ static int bind_run(sqlite3_stmt *stmt, int at, const struct hello *hello)
     return rc | db_bind_text(stmt, at + 3, hello->config);
 }
 
-static enum err_code add_run(
-    sqlite3_stmt *row, sqlite3_stmt *stmt, FILE *out, struct err *e)
+typedef int (*bind_fn)(
+    sqlite3_stmt *stmt, sqlite3_stmt *row, const struct hello *hello);
+
+/* What bind makes of the HELLO of a row. */
+static enum err_code write_of_hello(
+    sqlite3_stmt *row, sqlite3_stmt *stmt, bind_fn bind, struct err *e)
 {
     struct hello hello = { 0 };
-    (void)out;
     enum err_code code = hello_parse(db_text(row, 1), &hello, e);
     if (code != ERR_NONE) {
         return code;
     }
-    int rc = bind_run(stmt, 3, &hello);
-    rc |= sqlite3_bind_int64(stmt, 2, sqlite3_column_int64(row, 2));
-    if (hello.fork_of.n > 0) {
-        rc |= db_bind_text(stmt, 7, hello.fork_of);
-        rc |= db_bind_u64(stmt, 8, hello.fork_step);
-    }
-    code = run(stmt, rc, e);
+    code = run(stmt, bind(stmt, row, &hello), e);
     hello_done(&hello);
     return code;
+}
+
+static int bind_new_run(
+    sqlite3_stmt *stmt, sqlite3_stmt *row, const struct hello *hello)
+{
+    int rc = bind_run(stmt, 3, hello);
+    rc |= sqlite3_bind_int64(stmt, 2, sqlite3_column_int64(row, 2));
+    if (hello->fork_of.n > 0) {
+        rc |= db_bind_text(stmt, 7, hello->fork_of);
+        rc |= db_bind_u64(stmt, 8, hello->fork_step);
+    }
+    return rc;
+}
+
+static enum err_code add_run(
+    sqlite3_stmt *row, sqlite3_stmt *stmt, FILE *out, struct err *e)
+{
+    (void)out;
+    return write_of_hello(row, stmt, bind_new_run, e);
+}
+
+static int bind_place(
+    sqlite3_stmt *stmt, sqlite3_stmt *row, const struct hello *hello)
+{
+    int rc = sqlite3_bind_int64(stmt, 1, sqlite3_column_int64(row, 0));
+    rc |= db_bind_text(stmt, 2, hello->run_id);
+    rc |= sqlite3_bind_int64(stmt, 3, hello->attempt);
+    return rc | sqlite3_bind_int64(stmt, 4, hello->rank);
 }
 
 static enum err_code place(
     sqlite3_stmt *row, sqlite3_stmt *stmt, FILE *out, struct err *e)
 {
-    struct hello hello = { 0 };
     (void)out;
-    enum err_code code = hello_parse(db_text(row, 1), &hello, e);
-    if (code != ERR_NONE) {
-        return code;
-    }
-    int rc = sqlite3_bind_int64(stmt, 1, sqlite3_column_int64(row, 0));
-    rc |= db_bind_text(stmt, 2, hello.run_id);
-    rc |= sqlite3_bind_int64(stmt, 3, hello.attempt);
-    rc |= sqlite3_bind_int64(stmt, 4, hello.rank);
-    code = run(stmt, rc, e);
-    hello_done(&hello);
-    return code;
+    return write_of_hello(row, stmt, bind_place, e);
+}
+
+static int bind_description(
+    sqlite3_stmt *stmt, sqlite3_stmt *row, const struct hello *hello)
+{
+    (void)row;
+    return bind_run(stmt, 2, hello);
 }
 
 static enum err_code describe_run(
     sqlite3_stmt *row, sqlite3_stmt *stmt, FILE *out, struct err *e)
 {
-    struct hello hello = { 0 };
     (void)out;
-    enum err_code code = hello_parse(db_text(row, 1), &hello, e);
-    if (code != ERR_NONE) {
-        return code;
-    }
-    code = run(stmt, bind_run(stmt, 2, &hello), e);
-    hello_done(&hello);
-    return code;
+    return write_of_hello(row, stmt, bind_description, e);
 }
 
 static enum err_code tell_empty_run(
