@@ -9,54 +9,27 @@
 
 #include <cmocka.h>
 
+#include "../lib/probe_record.h"
 #include "traj.h"
 
 /* ---- records --------------------------------------------------------------
  */
-
-struct record {
-    uint64_t bits[PROBE_FIELDS];
-    const uint64_t *columns[PROBE_FIELDS];
-    struct row row;
-};
-
-static void set_bits(struct record *r, unsigned field, uint64_t bits)
-{
-    r->bits[field] = bits;
-    r->row.present |= ROW_BIT(field);
-}
-
-static void set(struct record *r, unsigned field, double value)
-{
-    uint64_t bits = 0;
-    memcpy(&bits, &value, sizeof bits);
-    set_bits(r, field, bits);
-}
-
-static const struct row *row_of(struct record *r)
-{
-    for (unsigned f = 0; f < PROBE_FIELDS; f++) {
-        r->columns[f] = (r->row.present >> f & 1) != 0 ? &r->bits[f] : NULL;
-    }
-    r->row.columns = r->columns;
-    return &r->row;
-}
 
 /* K = 2: U(v) = 2 ||vbar||^2 - mean ||v_k||^2. */
 static struct record probe(
     uint64_t step, double unbiased_grad_sq, double unbiased_dgrad_sq)
 {
     struct record r = { 0 };
-    set_bits(&r, PROBE_step, step);
-    set_bits(&r, PROBE_estimator, TRAJ_ESTIMATOR_MICROBATCH);
-    set_bits(&r, PROBE_micro_batches, 2);
-    set(&r, PROBE_grad_sq, 100);
-    set(&r, PROBE_grad_mid_sq, 121);
-    set(&r, PROBE_grad_end_sq, 144);
-    set(&r, PROBE_micro_grad_sq, 200 - unbiased_grad_sq);
-    set(&r, PROBE_dgrad_sq, 50);
-    set(&r, PROBE_micro_dgrad_sq, 100 - unbiased_dgrad_sq);
-    set(&r, PROBE_delta_sq, 0.25);
+    record_set_bits(&r, PROBE_step, step);
+    record_set_bits(&r, PROBE_estimator, TRAJ_ESTIMATOR_MICROBATCH);
+    record_set_bits(&r, PROBE_micro_batches, 2);
+    record_set(&r, PROBE_grad_sq, 100);
+    record_set(&r, PROBE_grad_mid_sq, 121);
+    record_set(&r, PROBE_grad_end_sq, 144);
+    record_set(&r, PROBE_micro_grad_sq, 200 - unbiased_grad_sq);
+    record_set(&r, PROBE_dgrad_sq, 50);
+    record_set(&r, PROBE_micro_dgrad_sq, 100 - unbiased_dgrad_sq);
+    record_set(&r, PROBE_delta_sq, 0.25);
     return r;
 }
 
@@ -64,7 +37,7 @@ static struct record probe(
 static bool add(
     struct pair_window *window, struct record *r, struct pair *ret_pair)
 {
-    const struct row *row = row_of(r);
+    const struct row *row = record_row(r);
     assert_true(pair_read(row, ret_pair));
     return pair_window_add(window, row, ret_pair);
 }
@@ -85,7 +58,7 @@ static void test_squares_are_averaged_before_the_root(void **state)
     pair_window_init(&window, 3);
     struct record r[] = { probe(10, 16, 9), probe(20, -4, -3),
         probe(30, 36, 30) };
-    set(&r[2], PROBE_delta_sq, 1);
+    record_set(&r[2], PROBE_delta_sq, 1);
     assert_false(add(&window, &r[0], &pair));
     assert_false(add(&window, &r[1], &pair));
     assert_int_equal(pair_window_waiting(&window), 2);
@@ -135,8 +108,8 @@ static void test_the_floor_of_a_mean_is_lower(void **state)
         struct pair pair;
         pair_window_init(&window, 2);
         struct record r[] = { probe(1, 16, 9), probe(2, 16, 9) };
-        set(&r[0], PROBE_noise_floor, floors[i]);
-        set(&r[1], PROBE_noise_floor, floors[i]);
+        record_set(&r[0], PROBE_noise_floor, floors[i]);
+        record_set(&r[1], PROBE_noise_floor, floors[i]);
         assert_false(add(&window, &r[0], &pair));
         assert_true(add(&window, &r[1], &pair));
         assert_int_equal(pair_use(&pair, FIT_REGRESSOR_START), uses[i]);
@@ -151,8 +124,8 @@ static void test_flags_of_one_probe_do_not_limit_the_mean(void **state)
     struct pair pair;
     pair_window_init(&window, 2);
     struct record r[] = { probe(1, 16, 19), probe(2, 16, -1) };
-    set_bits(&r[0], PROBE_flags, TRAJ_PROBE_NOT_IDEMPOTENT);
-    set_bits(
+    record_set_bits(&r[0], PROBE_flags, TRAJ_PROBE_NOT_IDEMPOTENT);
+    record_set_bits(
         &r[1], PROBE_flags, TRAJ_PROBE_NEGATIVE | TRAJ_PROBE_NOISE_LIMITED);
     assert_false(add(&window, &r[0], &pair));
     assert_true(add(&window, &r[1], &pair));
@@ -172,13 +145,13 @@ static void test_what_is_not_usable_passes_and_ends_no_window(void **state)
     assert_false(add(&window, &first, &pair));
     for (size_t i = 0; i < 4; i++) {
         struct record odd = probe(2, 1e9, 1e9);
-        set_bits(&odd, PROBE_flags, flags[i]);
+        record_set_bits(&odd, PROBE_flags, flags[i]);
         assert_true(add(&window, &odd, &pair));
         assert_int_not_equal(pair_use(&pair, FIT_REGRESSOR_START), PAIR_USED);
     }
     struct record other = probe(3, 16, 9);
-    set_bits(&other, PROBE_estimator, TRAJ_ESTIMATOR_FULL);
-    set(&other, PROBE_smoothness, 5);
+    record_set_bits(&other, PROBE_estimator, TRAJ_ESTIMATOR_FULL);
+    record_set(&other, PROBE_smoothness, 5);
     assert_true(add(&window, &other, &pair));
     assert_true(pair.y[FIT_REGRESSOR_START] == 5);
     struct record unmeasured = probe(4, 16, 9);
@@ -213,7 +186,7 @@ static void test_a_window_of_one_is_the_probe(void **state)
     struct record r = probe(1, 16, 9);
     assert_true(add(&window, &r, &pair));
     struct pair alone;
-    assert_true(pair_read(row_of(&r), &alone));
+    assert_true(pair_read(record_row(&r), &alone));
     assert_memory_equal(&pair, &alone, sizeof pair);
 }
 
@@ -278,15 +251,15 @@ static struct record noisy_probe(uint64_t step, uint64_t *state)
     struct record r = probe(step, 0, 0);
     double of_mean = 0;
     double mean = 0;
-    set_bits(&r, PROBE_micro_batches, K);
+    record_set_bits(&r, PROBE_micro_batches, K);
     draw(1, 2, state, &of_mean, &mean);
-    set(&r, PROBE_dgrad_sq, of_mean);
-    set(&r, PROBE_micro_dgrad_sq, mean);
+    record_set(&r, PROBE_dgrad_sq, of_mean);
+    record_set(&r, PROBE_micro_dgrad_sq, mean);
     draw(2, 2, state, &of_mean, &mean);
-    set(&r, PROBE_grad_sq, of_mean);
-    set(&r, PROBE_grad_end_sq, of_mean);
-    set(&r, PROBE_micro_grad_sq, mean);
-    set(&r, PROBE_delta_sq, LENGTH * LENGTH);
+    record_set(&r, PROBE_grad_sq, of_mean);
+    record_set(&r, PROBE_grad_end_sq, of_mean);
+    record_set(&r, PROBE_micro_grad_sq, mean);
+    record_set(&r, PROBE_delta_sq, LENGTH * LENGTH);
     return r;
 }
 

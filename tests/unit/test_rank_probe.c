@@ -10,45 +10,16 @@
 
 #include <cmocka.h>
 
+#include "../lib/probe_record.h"
 #include "pure/ranks.h"
 #include "traj.h"
 
 #define GOT_MAX 64
-#define POINTS 3
+#define POINTS RECORD_POINTS
 #define ELEMENTS 12
 
 /* ---- records --------------------------------------------------------------
  */
-
-struct record {
-    uint64_t bits[WIRE_FIELDS_MAX];
-    const uint64_t *columns[WIRE_FIELDS_MAX];
-    struct row row;
-    double points[POINTS][4];
-    size_t n_points;
-};
-
-static void set_bits(struct record *r, unsigned field, uint64_t bits)
-{
-    r->bits[field] = bits;
-    r->row.present |= ROW_BIT(field);
-}
-
-static void set(struct record *r, unsigned field, double value)
-{
-    uint64_t bits = 0;
-    memcpy(&bits, &value, sizeof bits);
-    set_bits(r, field, bits);
-}
-
-static const struct row *row_of(struct record *r)
-{
-    for (unsigned f = 0; f < WIRE_FIELDS_MAX; f++) {
-        r->columns[f] = (r->row.present >> f & 1) != 0 ? &r->bits[f] : NULL;
-    }
-    r->row.columns = r->columns;
-    return &r->row;
-}
 
 static struct str points_of(const struct record *r)
 {
@@ -141,34 +112,34 @@ static void set_norms(
     const double g_sq = sq(s->g, NULL, from, to);
     const double repeat = sqrt(sq(s->again, s->g, from, to));
     const double round = u * sqrt((g_sq + best[1]) / (8 * log(2)));
-    set(r, PROBE_smoothness, sqrt(best[2]) / delta);
-    set(r, PROBE_smoothness_gamma, best[0]);
-    set(r, PROBE_ceiling, (sqrt(g_sq) + sqrt(best[1])) / delta);
-    set(r, PROBE_noise_floor, repeat / delta);
-    set(r, PROBE_rounding_floor, round / delta);
-    set(r, PROBE_idempotence, repeat / sqrt(g_sq));
+    record_set(r, PROBE_smoothness, sqrt(best[2]) / delta);
+    record_set(r, PROBE_smoothness_gamma, best[0]);
+    record_set(r, PROBE_ceiling, (sqrt(g_sq) + sqrt(best[1])) / delta);
+    record_set(r, PROBE_noise_floor, repeat / delta);
+    record_set(r, PROBE_rounding_floor, round / delta);
+    record_set(r, PROBE_idempotence, repeat / sqrt(g_sq));
 }
 
 /* The probe of the elements [from, to) alone. */
 static struct record probe_of(const struct step *s, size_t from, size_t to)
 {
     struct record r = { .n_points = POINTS };
-    set_bits(&r, PROBE_step, 7);
-    set_bits(&r, PROBE_estimator, TRAJ_ESTIMATOR_SAME_BATCH);
-    set_bits(&r, PROBE_dtype, TRAJ_F32);
-    set_bits(&r, PROBE_combine, TRAJ_COMBINE_SHARD);
-    set_bits(&r, PROBE_grad_evals, 4);
-    set_bits(&r, PROBE_cost_ns, 100 + from);
-    set_bits(&r, PROBE_flags, 0);
-    set(&r, PROBE_loss, 0.5);
-    set(&r, PROBE_grad_sq, sq(s->g, NULL, from, to));
-    set(&r, PROBE_grad_mid_sq, sq(s->at[1], NULL, from, to));
-    set(&r, PROBE_grad_end_sq, sq(s->at[2], NULL, from, to));
-    set(&r, PROBE_param_sq, sq(s->x, NULL, from, to));
-    set(&r, PROBE_delta_sq, sq(s->d, NULL, from, to));
-    set(&r, PROBE_dgrad_sq, sq(s->at[2], s->g, from, to));
-    set(&r, PROBE_grad_delta, dot(s->g, s->d, from, to));
-    set(&r, PROBE_grad_grad_end, dot(s->g, s->at[2], from, to));
+    record_set_bits(&r, PROBE_step, 7);
+    record_set_bits(&r, PROBE_estimator, TRAJ_ESTIMATOR_SAME_BATCH);
+    record_set_bits(&r, PROBE_dtype, TRAJ_F32);
+    record_set_bits(&r, PROBE_combine, TRAJ_COMBINE_SHARD);
+    record_set_bits(&r, PROBE_grad_evals, 4);
+    record_set_bits(&r, PROBE_cost_ns, 100 + from);
+    record_set_bits(&r, PROBE_flags, 0);
+    record_set(&r, PROBE_loss, 0.5);
+    record_set(&r, PROBE_grad_sq, sq(s->g, NULL, from, to));
+    record_set(&r, PROBE_grad_mid_sq, sq(s->at[1], NULL, from, to));
+    record_set(&r, PROBE_grad_end_sq, sq(s->at[2], NULL, from, to));
+    record_set(&r, PROBE_param_sq, sq(s->x, NULL, from, to));
+    record_set(&r, PROBE_delta_sq, sq(s->d, NULL, from, to));
+    record_set(&r, PROBE_dgrad_sq, sq(s->at[2], s->g, from, to));
+    record_set(&r, PROBE_grad_delta, dot(s->g, s->d, from, to));
+    record_set(&r, PROBE_grad_grad_end, dot(s->g, s->at[2], from, to));
     for (size_t k = 0; k < POINTS; k++) {
         r.points[k][0] = gammas[k];
         r.points[k][1] = sq(s->at[k], NULL, from, to);
@@ -225,7 +196,7 @@ static void add(
 {
     const struct ranks_source source = { rank, world, 1, 0 };
     const struct ranks_record record = {
-        .row = row_of(r),
+        .row = record_row(r),
         .item = (uint32_t)r->bits[PROBE_estimator],
         .points = points_of(r),
     };
@@ -293,7 +264,7 @@ static void test_a_probe_cut_into_shards_is_the_probe(void **state)
     for (uint64_t seed = 1; seed < 40; seed++) {
         const struct step s = draw(seed);
         struct record one = probe_of(&s, 0, ELEMENTS);
-        const struct row *whole = row_of(&one);
+        const struct row *whole = record_row(&one);
         for (uint32_t world = 2; world <= 4; world++) {
             const struct rank_step got = of_shards(&s, world);
             assert_int_equal(got.flags, 0);
@@ -313,7 +284,7 @@ static void test_the_pair_is_that_of_the_whole(void **state)
     const struct step s = draw(3);
     struct record one = probe_of(&s, 0, ELEMENTS);
     struct pair whole;
-    assert_true(pair_read(row_of(&one), &whole));
+    assert_true(pair_read(record_row(&one), &whole));
     const struct rank_step got = of_shards(&s, 3);
     const struct pair pair = pair_of(&got);
     for (unsigned k = 0; k < PAIR_REGRESSORS; k++) {
@@ -393,11 +364,11 @@ static void test_flags_that_compare_norms_are_found_anew(void **state)
     (void)state;
     const struct step s = draw(9);
     struct record records[2] = { probe_of(&s, 0, 6), probe_of(&s, 6, 12) };
-    set_bits(&records[0], PROBE_flags,
+    record_set_bits(&records[0], PROBE_flags,
         TRAJ_PROBE_NOISE_LIMITED | TRAJ_PROBE_ROUNDING | TRAJ_PROBE_BURST);
     const struct rank_step got = put_together(WIRE_PROBE, records, 2);
     assert_int_equal(got.values[PROBE_flags], TRAJ_PROBE_BURST);
-    set_bits(&records[1], PROBE_flags, TRAJ_PROBE_TINY_STEP);
+    record_set_bits(&records[1], PROBE_flags, TRAJ_PROBE_TINY_STEP);
     const struct rank_step tiny = put_together(WIRE_PROBE, records, 2);
     assert_true((tiny.present & ROW_BIT(PROBE_smoothness)) == 0);
     const struct pair pair = pair_of(&tiny);
@@ -413,11 +384,11 @@ static void test_a_whole_may_be_rounding_though_one_shard_is_not(void **state)
     for (size_t i = 0; i < 2; i++) {
         struct record *r = &records[i];
         r->n_points = 1;
-        set_bits(r, PROBE_step, 1);
-        set_bits(r, PROBE_combine, TRAJ_COMBINE_SHARD);
-        set_bits(r, PROBE_dtype, TRAJ_F32);
-        set_bits(r, PROBE_flags, i == 0 ? 0 : TRAJ_PROBE_ROUNDING);
-        set(r, PROBE_grad_sq, 1);
+        record_set_bits(r, PROBE_step, 1);
+        record_set_bits(r, PROBE_combine, TRAJ_COMBINE_SHARD);
+        record_set_bits(r, PROBE_dtype, TRAJ_F32);
+        record_set_bits(r, PROBE_flags, i == 0 ? 0 : TRAJ_PROBE_ROUNDING);
+        record_set(r, PROBE_grad_sq, 1);
         r->points[0][0] = 1;
         r->points[0][1] = 1;
         r->points[0][2] = i == 0 ? 121 * 0x1p-48 : 0; /* 11 u ||g|| */
@@ -438,16 +409,16 @@ static void test_microbatch_sums_add_up_before_the_root(void **state)
     for (size_t i = 0; i < 2; i++) {
         struct record *r = &records[i];
         r->n_points = 1;
-        set_bits(r, PROBE_step, 1);
-        set_bits(r, PROBE_estimator, TRAJ_ESTIMATOR_MICROBATCH);
-        set_bits(r, PROBE_combine, TRAJ_COMBINE_SHARD);
-        set_bits(r, PROBE_micro_batches, 4);
-        set_bits(r, PROBE_flags, i == 0 ? TRAJ_PROBE_NEGATIVE : 0);
-        set(r, PROBE_grad_sq, 2);
-        set(r, PROBE_dgrad_sq, i == 0 ? 9 : 16);
-        set(r, PROBE_micro_dgrad_sq, i == 0 ? 40 : 17);
-        set(r, PROBE_micro_grad_sq, 3);
-        set(r, PROBE_delta_sq, 0.5);
+        record_set_bits(r, PROBE_step, 1);
+        record_set_bits(r, PROBE_estimator, TRAJ_ESTIMATOR_MICROBATCH);
+        record_set_bits(r, PROBE_combine, TRAJ_COMBINE_SHARD);
+        record_set_bits(r, PROBE_micro_batches, 4);
+        record_set_bits(r, PROBE_flags, i == 0 ? TRAJ_PROBE_NEGATIVE : 0);
+        record_set(r, PROBE_grad_sq, 2);
+        record_set(r, PROBE_dgrad_sq, i == 0 ? 9 : 16);
+        record_set(r, PROBE_micro_dgrad_sq, i == 0 ? 40 : 17);
+        record_set(r, PROBE_micro_grad_sq, 3);
+        record_set(r, PROBE_delta_sq, 0.5);
         r->points[0][0] = 1;
         r->points[0][1] = 2;
         r->points[0][2] = i == 0 ? 9 : 16;
@@ -457,7 +428,7 @@ static void test_microbatch_sums_add_up_before_the_root(void **state)
     assert_close(f64(&got, PROBE_smoothness), sqrt(43.0 / 3));
     assert_int_equal(got.values[PROBE_flags], 0);
     assert_close(pair_of(&got).y[FIT_REGRESSOR_START], sqrt(43.0 / 3));
-    set_bits(&records[1], PROBE_micro_batches, 8);
+    record_set_bits(&records[1], PROBE_micro_batches, 8);
     got = put_together(WIRE_PROBE, records, 2);
     assert_int_equal(pair_of(&got).left_out, PAIR_RANKS_DIFFER);
 }
@@ -468,15 +439,15 @@ static void test_a_probe_of_two_steps_has_its_one_point(void **state)
     struct record records[2] = { 0 };
     for (size_t i = 0; i < 2; i++) {
         struct record *r = &records[i];
-        set_bits(r, PROBE_step, 1);
-        set_bits(r, PROBE_estimator, TRAJ_ESTIMATOR_DIFFERENT);
-        set_bits(r, PROBE_combine, TRAJ_COMBINE_SHARD);
-        set(r, PROBE_smoothness_gamma, 1);
-        set(r, PROBE_grad_sq, 4);
-        set(r, PROBE_grad_end_sq, 12);
-        set(r, PROBE_dgrad_sq, i == 0 ? 9 : 16);
-        set(r, PROBE_delta_sq, i == 0 ? 0.25 : 0.75);
-        set(r, PROBE_noise_sq, 1.5);
+        record_set_bits(r, PROBE_step, 1);
+        record_set_bits(r, PROBE_estimator, TRAJ_ESTIMATOR_DIFFERENT);
+        record_set_bits(r, PROBE_combine, TRAJ_COMBINE_SHARD);
+        record_set(r, PROBE_smoothness_gamma, 1);
+        record_set(r, PROBE_grad_sq, 4);
+        record_set(r, PROBE_grad_end_sq, 12);
+        record_set(r, PROBE_dgrad_sq, i == 0 ? 9 : 16);
+        record_set(r, PROBE_delta_sq, i == 0 ? 0.25 : 0.75);
+        record_set(r, PROBE_noise_sq, 1.5);
     }
     const struct rank_step got = put_together(WIRE_PROBE, records, 2);
     assert_close(f64(&got, PROBE_smoothness), 5);
@@ -492,17 +463,17 @@ static void test_over_shards_the_norm_is_l2(void **state)
     struct record records[2] = { probe_of(&s, 0, 6), probe_of(&s, 6, 12) };
     struct record one = probe_of(&s, 0, ELEMENTS);
     for (size_t i = 0; i < 2; i++) {
-        set_bits(&records[i], PROBE_norm, TRAJ_NORM_LINF);
-        set_bits(&records[i], PROBE_group, 3);
-        set(&records[i], PROBE_smoothness, 1e6);
-        set(&records[i], PROBE_grad_dual, 1e6);
+        record_set_bits(&records[i], PROBE_norm, TRAJ_NORM_LINF);
+        record_set_bits(&records[i], PROBE_group, 3);
+        record_set(&records[i], PROBE_smoothness, 1e6);
+        record_set(&records[i], PROBE_grad_dual, 1e6);
     }
     const struct rank_step got = put_together(WIRE_PROBE, records, 2);
     const uint64_t lost = ROW_BIT(PROBE_norm) | ROW_BIT(PROBE_grad_dual) |
                           ROW_BIT(PROBE_noise_floor);
     assert_true((got.present & lost) == 0);
-    assert_close(
-        f64(&got, PROBE_smoothness), row_f64(row_of(&one), PROBE_smoothness));
+    assert_close(f64(&got, PROBE_smoothness),
+        row_f64(record_row(&one), PROBE_smoothness));
 }
 
 /* ---- other rules ----------------------------------------------------------
@@ -515,16 +486,16 @@ static void test_replicas_are_one_probe_and_must_agree(void **state)
     struct record records[2] = { probe_of(&s, 0, ELEMENTS),
         probe_of(&s, 0, ELEMENTS) };
     for (size_t i = 0; i < 2; i++) {
-        set_bits(&records[i], PROBE_combine, TRAJ_COMBINE_REPLICA);
+        record_set_bits(&records[i], PROBE_combine, TRAJ_COMBINE_REPLICA);
     }
-    set_bits(&records[1], PROBE_cost_ns, 5000);
+    record_set_bits(&records[1], PROBE_cost_ns, 5000);
     struct rank_step got = put_together(WIRE_PROBE, records, 2);
     assert_int_equal(got.flags, 0);
     assert_true(f64(&got, PROBE_smoothness) ==
-                row_f64(row_of(&records[0]), PROBE_smoothness));
+                row_f64(record_row(&records[0]), PROBE_smoothness));
     assert_int_equal(got.values[PROBE_cost_ns], 5000);
-    set(&records[1], PROBE_dgrad_sq,
-        row_f64(row_of(&records[0]), PROBE_dgrad_sq) * 1.01);
+    record_set(&records[1], PROBE_dgrad_sq,
+        row_f64(record_row(&records[0]), PROBE_dgrad_sq) * 1.01);
     got = put_together(WIRE_PROBE, records, 2);
     assert_int_equal(got.flags, RANK_DISAGREE);
     assert_true(got.disagree == ROW_BIT(PROBE_dgrad_sq));
@@ -540,13 +511,13 @@ static void test_a_difference_may_be_off_by_the_rounding_of_what_it_is_of(
     struct record records[2] = { probe_of(&s, 0, ELEMENTS),
         probe_of(&s, 0, ELEMENTS) };
     for (size_t i = 0; i < 2; i++) {
-        set_bits(&records[i], PROBE_combine, TRAJ_COMBINE_REPLICA);
-        set(&records[i], PROBE_grad_sq, 1e6);
-        set(&records[i], PROBE_dgrad_sq, 1 + 5e-4 * (double)i);
+        record_set_bits(&records[i], PROBE_combine, TRAJ_COMBINE_REPLICA);
+        record_set(&records[i], PROBE_grad_sq, 1e6);
+        record_set(&records[i], PROBE_dgrad_sq, 1 + 5e-4 * (double)i);
     }
     struct rank_step got = put_together(WIRE_PROBE, records, 2);
     assert_int_equal(got.flags, 0); /* 1e-6 * 1 * 1e3 is allowed */
-    set(&records[1], PROBE_dgrad_sq, 1 + 2e-3);
+    record_set(&records[1], PROBE_dgrad_sq, 1 + 2e-3);
     got = put_together(WIRE_PROBE, records, 2);
     assert_int_equal(got.flags, RANK_DISAGREE);
 }
@@ -556,7 +527,7 @@ static void test_of_replicas_one_will_do(void **state)
     (void)state;
     const struct step s = draw(14);
     struct record one = probe_of(&s, 0, ELEMENTS);
-    set_bits(&one, PROBE_combine, TRAJ_COMBINE_REPLICA);
+    record_set_bits(&one, PROBE_combine, TRAJ_COMBINE_REPLICA);
     struct got got = { 0 };
     struct ranks *ranks = ranks_for(WIRE_PROBE, 2, &got);
     add(ranks, 2, 1, &one);
@@ -583,7 +554,7 @@ static void test_classes_of_one_step_are_apart_in_any_order(void **state)
     for (uint32_t rank = 0; rank < 2; rank++) {
         for (uint32_t i = 0; i < 2; i++) {
             struct record r = probe_of(&s, rank * 6, rank * 6 + 6);
-            set_bits(&r, PROBE_estimator,
+            record_set_bits(&r, PROBE_estimator,
                 (i == rank) ? TRAJ_ESTIMATOR_FULL : TRAJ_ESTIMATOR_SUBSET);
             add(ranks, 2, rank, &r);
         }
@@ -604,7 +575,7 @@ static void test_a_probe_taken_twice_is_a_second_pass(void **state)
     for (uint32_t rank = 0; rank < 2; rank++) {
         for (uint32_t i = 0; i < 2; i++) {
             struct record r = probe_of(&s, rank * 6, rank * 6 + 6);
-            set(&r, PROBE_lr, i);
+            record_set(&r, PROBE_lr, i);
             add(ranks, 2, rank, &r);
         }
     }
@@ -644,11 +615,11 @@ static void test_a_layer_is_whole_with_those_that_have_it(void **state)
     for (uint32_t rank = 0; rank < 3; rank++) {
         for (uint32_t item = 0; item < 3; item++) {
             struct record r = { 0 };
-            set_bits(&r, GROUP_step, 4);
-            set_bits(&r, GROUP_combine, TRAJ_COMBINE_SHARD);
-            set(&r, GROUP_grad_sq, 1 << (2 * rank));
+            record_set_bits(&r, GROUP_step, 4);
+            record_set_bits(&r, GROUP_combine, TRAJ_COMBINE_SHARD);
+            record_set(&r, GROUP_grad_sq, 1 << (2 * rank));
             const struct ranks_source source = { rank, 3, 1, 0 };
-            const struct ranks_record record = { .row = row_of(&r),
+            const struct ranks_record record = { .row = record_row(&r),
                 .item = item };
             assert_true(ranks_add(ranks, &source, &record));
         }
@@ -679,9 +650,9 @@ static void test_256_shards_make_the_probe_of_the_whole(void **state)
         const uint32_t rank = i * 77 % 256;
         const double part = rank + 1.0;
         struct record r = { .n_points = 1 };
-        set_bits(&r, PROBE_step, 1);
-        set_bits(&r, PROBE_combine, TRAJ_COMBINE_SHARD);
-        set(&r, PROBE_grad_sq, part);
+        record_set_bits(&r, PROBE_step, 1);
+        record_set_bits(&r, PROBE_combine, TRAJ_COMBINE_SHARD);
+        record_set(&r, PROBE_grad_sq, part);
         r.points[0][0] = 1;
         r.points[0][2] = part * part;
         r.points[0][3] = part;
