@@ -980,7 +980,9 @@ TRAJ_API TRAJ_CHECK enum traj_status traj_before_update(
  * *step: the one given before; delta_sq and grad_delta are filled in, and
  * - clip_scale and grad_clipped_sq, where the caller left clip_scale unset and
  *   the gradient array tells: it is the g of before times one factor (clipping
- *   in place), or untouched and not above clip_threshold (1: not clipped);
+ *   in place), or untouched and not above clip_threshold (1: not clipped).
+ *   Where it is set, 1 for a trainer that does not clip, the gradient is not
+ *   read again, which costs less;
  * - TRAJ_STEP_CLIPPED, if clip_scale is below 1;
  * - TRAJ_STEP_SKIPPED, if d is 0 and g is not;
  * - TRAJ_STEP_SPIKE.

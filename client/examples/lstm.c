@@ -214,6 +214,7 @@ static void describe(const struct trainer *t, uint64_t k, double loss,
     ret_step->epoch = (double)(k + 1) / (double)text_batches(&t->text,
                                             t->shape.batch, t->shape.bptt);
     ret_step->flags = 0;
+    ret_step->clip_scale = 1; /* told, it need not be found out */
     if (o->method == METHOD_CLIPPED) {
         ret_step->clip_threshold = o->clip;
         ret_step->clip_scale = norm > o->clip ? length / o->lr : 1;

@@ -222,11 +222,16 @@ enum traj_status traj_before_update(traj_watch *watch, struct traj_step *step)
 static enum traj_status measure_update(
     traj_watch *watch, struct traj_step *step)
 {
-    static const struct operands operands = { OPERAND_TRAINER, OPERAND_TRAINER,
+    static const struct operands of_both = { OPERAND_TRAINER, OPERAND_TRAINER,
         OPERAND_COPY, OPERAND_COPY };
+    static const struct operands of_d = { OPERAND_TRAINER, OPERAND_NONE,
+        OPERAND_COPY, OPERAND_COPY };
+    /* The gradient as it is now tells only how it was clipped. */
+    const bool told = !traj_is_unset(step->clip_scale);
     struct traj_moments after;
-    enum traj_status status = arrays_moments(&watch->arrays, operands,
-        watch->options.threads, &after, watch->groups.after);
+    enum traj_status status =
+        arrays_moments(&watch->arrays, told ? of_d : of_both,
+            watch->options.threads, &after, watch->groups.after);
     if (status != TRAJ_OK) {
         return status;
     }

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -471,6 +472,34 @@ static void test_probes_that_could_never_be_taken_are_refused_at_once(
     refused(&o, TRAJ_EINVAL, "sharpness_every needs gradient");
 }
 
+/* Whoever says how it clipped may have let go of its gradients. */
+static void test_a_gradient_is_not_read_again_where_the_scale_is_told(
+    void **state)
+{
+    (void)state;
+    struct trainer t = new_trainer();
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    double *grad = mmap(NULL, page, PROT_READ | PROT_WRITE,
+        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(grad != MAP_FAILED);
+    struct traj_watch_options options = options_of(&t);
+    options.grad = grad;
+    options.gradient = NULL;
+    options.context = NULL;
+    assert_int_equal(traj_watch_open(NULL, &options, &t.watch), TRAJ_OK);
+    struct traj_step step;
+    traj_step_init(&step);
+    step.clip_scale = 0.5;
+    gradient(t.param, grad); /* 1, 4, 9 */
+    assert_int_equal(traj_before_update(t.watch, &step), TRAJ_OK);
+    assert_int_equal(mprotect(grad, page, PROT_NONE), 0);
+    t.param[1] -= 2;
+    assert_int_equal(traj_after_update(t.watch, &step), TRAJ_OK);
+    assert_true(step.delta_sq == 4 && step.grad_delta == -8);
+    traj_watch_close(t.watch);
+    assert_int_equal(munmap(grad, page), 0);
+}
+
 static void test_a_scale_that_is_not_told_makes_no_probe(void **state)
 {
     (void)state;
@@ -526,6 +555,8 @@ int main(void)
         cmocka_unit_test(test_wrong_options_are_refused),
         cmocka_unit_test(
             test_probes_that_could_never_be_taken_are_refused_at_once),
+        cmocka_unit_test(
+            test_a_gradient_is_not_read_again_where_the_scale_is_told),
         cmocka_unit_test(test_a_scale_that_is_not_told_makes_no_probe),
         cmocka_unit_test(test_wrong_calls_are_refused),
     };
