@@ -127,31 +127,14 @@ FORMULA(step_predicted_decrease)
            put(-row_f64(row, STEP_grad_delta) / divisor, ret);
 }
 
-/*
- * The sharpness at which the optimizer ceases to be stable on a quadratic, by
- * its rule with momentum b; of Adam's preconditioned Hessian. 2103.00065,
- * 2207.14484.
- */
+/* The sharpness at which the optimizer ceases to be stable. */
 FORMULA(edge_of_stability)
 {
     (void)metric;
-    const double lr = row_f64(row, STEP_lr);
-    const double b = row_f64(row, STEP_momentum);
-    const bool has_b = row_has(row, STEP_momentum);
-    switch (trainer->optimizer) {
-    case OPTIMIZER_SGD:
-        return ratio(2 + (has_b ? 2 * b : 0), lr, ret);
-    case OPTIMIZER_HEAVY_BALL:
-        return has_b && ratio(2 + 2 * b, lr, ret);
-    case OPTIMIZER_NESTEROV:
-        return has_b && ratio(2 + 2 * b, lr * (1 + 2 * b), ret);
-    case OPTIMIZER_EMA_MOMENTUM:
-    case OPTIMIZER_ADAM:
-        return has_b && ratio(2 + 2 * b, lr * (1 - b), ret);
-    case OPTIMIZER_OTHER:
-        break;
-    }
-    return false;
+    const struct figure momentum = { row_has(row, STEP_momentum),
+        row_f64(row, STEP_momentum) };
+    const struct figure edge = trainer_edge(trainer->optimizer, momentum);
+    return edge.has && ratio(edge.v, row_f64(row, STEP_lr), ret);
 }
 
 static double segment_norm(enum fit_regressor regressor, const struct row *row)

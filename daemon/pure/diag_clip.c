@@ -34,22 +34,22 @@ void diag_clip_done(struct diag_clip *clip)
 /* ---- what it did -------------------------------------------------------- */
 
 /* The factor on g: as recorded, else what the threshold makes of the norm. */
-static struct diag_value scale_of(const struct diag_step *step)
+static struct figure scale_of(const struct diag_step *step)
 {
     const double recorded = row_f64(step->row, STEP_clip_scale);
     if (isfinite(recorded)) {
-        return (struct diag_value){ true, recorded };
+        return (struct figure){ true, recorded };
     }
     const double threshold = row_f64(step->row, STEP_clip_threshold);
     if (!(threshold > 0) || !step->norm.has || !isfinite(step->norm.v)) {
-        return (struct diag_value){ 0 };
+        return (struct figure){ 0 };
     }
-    return (struct diag_value){ true,
+    return (struct figure){ true,
         step->norm.v > threshold ? threshold / step->norm.v : 1 };
 }
 
 static void add_to_window(struct clip_window *window,
-    const struct diag_step *step, const struct diag_value *scale)
+    const struct diag_step *step, const struct figure *scale)
 {
     const bool clipped =
         (step->flags & TRAJ_STEP_CLIPPED) != 0 || (scale->has && scale->v < 1);
@@ -138,7 +138,7 @@ static bool keep_norm(struct diag_clip *clip, double norm)
 bool diag_clip_add(
     struct diag_clip *clip, const struct diag_step *step, uint64_t last_step)
 {
-    const struct diag_value scale = scale_of(step);
+    const struct figure scale = scale_of(step);
     for (unsigned w = 0; w < DIAG_WINDOWS; w++) {
         if (diag_in_window(w, step->step, last_step)) {
             add_to_window(&clip->windows[w], step, &scale);

@@ -8,24 +8,20 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "pure/figure.h"
 #include "pure/row.h"
-
-struct diag_value {
-    bool has;
-    double v;
-};
 
 struct diag_step {
     const struct row *row; /* borrowed for the call */
     uint64_t step;
     uint64_t steps; /* folded into the record; 1: it is one step's */
     uint64_t flags; /* TRAJ_STEP_* */
-    struct diag_value loss, lr;
-    struct diag_value norm;       /* ||g|| */
-    struct diag_value delta_norm; /* ||d|| */
-    struct diag_value grad_delta; /* <g,d> */
-    struct diag_value dgrad_norm; /* ||g - g of the step before|| */
-    double divisor;               /* of g as recorded; 0 = not known */
+    struct figure loss, lr;
+    struct figure norm;       /* ||g|| */
+    struct figure delta_norm; /* ||d|| */
+    struct figure grad_delta; /* <g,d> */
+    struct figure dgrad_norm; /* ||g - g of the step before|| */
+    double divisor;           /* of g as recorded; 0 = not known */
 };
 
 /* What is reported of the last 100, 1,000 and 10,000 steps and of all. */

@@ -23,21 +23,20 @@ void diagnostics_done(struct diagnostics *diagnostics)
     diag_clip_done(&diagnostics->clip);
 }
 
-static struct diag_value value_of(const struct row *row, unsigned field)
+static struct figure value_of(const struct row *row, unsigned field)
 {
-    return (struct diag_value){ row_has(row, field), row_f64(row, field) };
+    return (struct figure){ row_has(row, field), row_f64(row, field) };
 }
 
-static struct diag_value root_of(const struct row *row, unsigned field)
+static struct figure root_of(const struct row *row, unsigned field)
 {
-    return (
-        struct diag_value){ row_has(row, field), sqrt(row_f64(row, field)) };
+    return (struct figure){ row_has(row, field), sqrt(row_f64(row, field)) };
 }
 
 /* Of g once, without what g was multiplied by. */
-static struct diag_value undone(struct diag_value value, double divisor)
+static struct figure undone(struct figure value, double divisor)
 {
-    return (struct diag_value){ value.has && divisor > 0, value.v / divisor };
+    return (struct figure){ value.has && divisor > 0, value.v / divisor };
 }
 
 static struct diag_step read_step(const struct row *row, uint32_t world)

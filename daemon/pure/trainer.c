@@ -54,3 +54,22 @@ struct trainer trainer_of_hello(const char *hello_json)
     }
     return trainer;
 }
+
+struct figure trainer_edge(enum optimizer optimizer, struct figure momentum)
+{
+    const double b = momentum.has ? momentum.v : 0;
+    switch (optimizer) {
+    case OPTIMIZER_SGD:
+        return (struct figure){ true, 2 + 2 * b };
+    case OPTIMIZER_HEAVY_BALL:
+        return (struct figure){ momentum.has, 2 + 2 * b };
+    case OPTIMIZER_NESTEROV:
+        return (struct figure){ momentum.has, (2 + 2 * b) / (1 + 2 * b) };
+    case OPTIMIZER_EMA_MOMENTUM:
+    case OPTIMIZER_ADAM:
+        return (struct figure){ momentum.has, (2 + 2 * b) / (1 - b) };
+    case OPTIMIZER_OTHER:
+        break;
+    }
+    return (struct figure){ false, 0 };
+}

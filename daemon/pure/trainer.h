@@ -7,6 +7,8 @@
 
 #include <stdint.h>
 
+#include "pure/figure.h"
+
 enum optimizer {
     OPTIMIZER_OTHER = 0, /* or not said */
     OPTIMIZER_SGD,       /* "sgd": with a momentum in its records, HEAVY_BALL */
@@ -26,5 +28,13 @@ struct trainer {
 /* Of a HELLO's JSON as the store keeps it, or NULL: one process, OTHER. The
  * optimizer's name in any case of letters. */
 struct trainer trainer_of_hello(const char *hello_json);
+
+/*
+ * The sharpness times the learning rate at which the optimizer ceases to be
+ * stable on a quadratic: 2 of gradient descent, 2 + 2b of heavy ball, ... with
+ * momentum b; of Adam's preconditioned Hessian. 2103.00065, 2207.14484. None
+ * where the optimizer is another, or its momentum is not known.
+ */
+struct figure trainer_edge(enum optimizer optimizer, struct figure momentum);
 
 #endif

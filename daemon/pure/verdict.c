@@ -1,0 +1,322 @@
+/* verdict.c: pure; any thread. */
+#include "pure/verdict.h"
+
+#include <assert.h>
+#include <math.h>
+
+const char *verdict_name(enum verdict_kind kind)
+{
+    static const char *const names[] = {
+        [VERDICT_NO_DATA] = "no_data",
+        [VERDICT_TOO_FEW] = "too_few",
+        [VERDICT_NOISE_LIMITED] = "noise_limited",
+        [VERDICT_ROUNDING_LIMITED] = "rounding_limited",
+        [VERDICT_NEAR_CEILING] = "near_ceiling",
+        [VERDICT_NOT_IDENTIFIABLE] = "not_identifiable",
+        [VERDICT_NOT_SEPARABLE] = "not_separable_from_time",
+        [VERDICT_INCONCLUSIVE] = "inconclusive",
+        [VERDICT_FLAT] = "flat",
+        [VERDICT_FALLS] = "falls",
+        [VERDICT_DIRECTION_ARTEFACT] = "direction_artefact",
+        [VERDICT_GROWS_UNCONFIRMED] = "grows_unconfirmed",
+        [VERDICT_GROWS] = "grows",
+    };
+    static_assert(sizeof names / sizeof names[0] == VERDICT_KINDS, "all named");
+    return names[kind];
+}
+
+/* ---- what decides, in turn ----------------------------------------------- */
+
+/* Notes a figure and passes on whether it decides. */
+static bool note(struct verdict *v, const char *name, double value,
+    double limit, bool decides)
+{
+    assert(v->n_reasons < VERDICT_REASONS_MAX);
+    v->reasons[v->n_reasons++] = (struct verdict_reason){
+        .name = name, .value = value, .limit = limit, .speaks_for = decides
+    };
+    return decides;
+}
+
+static bool note_below(
+    struct verdict *v, const char *name, struct figure figure, double limit)
+{
+    return figure.has && note(v, name, figure.v, limit, figure.v < limit);
+}
+
+static bool note_above(
+    struct verdict *v, const char *name, struct figure figure, double limit)
+{
+    return figure.has && note(v, name, figure.v, limit, figure.v > limit);
+}
+
+/* Of n pairs and those left out: more than half are. */
+static bool most_are(const struct verdict_facts *f, uint64_t left_out)
+{
+    return left_out > 0 && left_out >= f->n;
+}
+
+/* Whether the pairs are worth a look; sets the kind where they are not. */
+static bool data_fail(const struct verdict_facts *f, struct verdict *v)
+{
+    if (f->probes == 0) {
+        v->kind = VERDICT_NO_DATA;
+        return true;
+    }
+    note(v, "pairs", (double)f->n, VERDICT_PAIRS_MIN, f->n < VERDICT_PAIRS_MIN);
+    if (most_are(f, f->noise) && f->noise >= f->rounding) {
+        v->kind = VERDICT_NOISE_LIMITED;
+        return note(
+            v, "noise_limited_pairs", (double)f->noise, (double)f->n, true);
+    }
+    if (most_are(f, f->rounding)) {
+        v->kind = VERDICT_ROUNDING_LIMITED;
+        return note(
+            v, "rounding_pairs", (double)f->rounding, (double)f->n, true);
+    }
+    v->kind = VERDICT_TOO_FEW;
+    return f->n < VERDICT_PAIRS_MIN;
+}
+
+static bool measurement_fails(const struct verdict_facts *f, struct verdict *v)
+{
+    v->kind = VERDICT_NEAR_CEILING;
+    if (note_above(v, "ceiling_ratio", f->ceiling_ratio, VERDICT_CEILING_MAX)) {
+        return true;
+    }
+    v->kind = VERDICT_NOISE_LIMITED;
+    return f->noise_unknown && note(v, "different_data", 1, (double)NAN, true);
+}
+
+/* An interval of L1 that holds both no growth and growth in proportion tells
+ * nothing. */
+static bool interval_tells_nothing(
+    const struct verdict_facts *f, struct verdict *v)
+{
+    const bool known =
+        f->slope_low.has && f->slope_high.has && f->proportional.has;
+    return known && f->slope_low.v <= 0 && f->slope_high.v >= 0 &&
+           note(v, "proportional_L1", f->proportional.v, f->slope_high.v,
+               f->slope_high.v >= f->proportional.v);
+}
+
+static bool not_identifiable(const struct verdict_facts *f, struct verdict *v)
+{
+    v->kind = VERDICT_NOT_IDENTIFIABLE;
+    if (note_below(v, "grad_norm_spread", f->x_spread, VERDICT_SPREAD_MIN) ||
+        note_below(v, "independent_pairs", f->n_eff, VERDICT_N_EFF_MIN)) {
+        return true;
+    }
+    v->kind = VERDICT_NOT_SEPARABLE;
+    struct figure size = f->step_rank;
+    size.v = fabs(size.v);
+    if (note_above(v, "spearman_step", size, VERDICT_STEP_RANK_MAX)) {
+        return true;
+    }
+    v->kind = VERDICT_NOT_IDENTIFIABLE;
+    return interval_tells_nothing(f, v);
+}
+
+/* Both must say so: the slope and, time taken out, the ranks. */
+static bool grows_along_update(const struct verdict_facts *f, struct verdict *v)
+{
+    const bool slope = note_below(v, "slope_p", f->slope_p, VERDICT_P_MAX);
+    const bool rank =
+        note_below(v, "partial_spearman_p", f->partial_p, VERDICT_P_MAX);
+    return slope && rank;
+}
+
+static void judge_operator(const struct verdict_facts *f, struct verdict *v)
+{
+    v->kind = VERDICT_GROWS_UNCONFIRMED;
+    if (note(v, "operator_norms", (double)f->operator_n, VERDICT_OPERATOR_MIN,
+            f->operator_n < VERDICT_OPERATOR_MIN) ||
+        !f->operator_p.has) {
+        return;
+    }
+    const bool grows =
+        note_below(v, "operator_p", f->operator_p, VERDICT_P_MAX);
+    if (f->operator_rank.has) {
+        note(v, "operator_spearman", f->operator_rank.v, 0,
+            f->operator_rank.v > 0);
+    }
+    v->kind = grows && f->operator_rank.has && f->operator_rank.v > 0
+                  ? VERDICT_GROWS
+                  : VERDICT_DIRECTION_ARTEFACT;
+}
+
+static void judge_law(const struct verdict_facts *f, struct verdict *v)
+{
+    if (!f->slope_low.has || !f->slope_high.has) {
+        v->kind = VERDICT_INCONCLUSIVE; /* no interval: too few blocks */
+        return;
+    }
+    if (grows_along_update(f, v)) {
+        judge_operator(f, v);
+    } else if (f->slope_high.v < 0) {
+        v->kind = VERDICT_FALLS;
+        note(v, "slope_high", f->slope_high.v, 0, true);
+    } else if (f->slope_low.v <= 0) {
+        v->kind = VERDICT_FLAT;
+        note(v, "slope_low", f->slope_low.v, 0, true);
+    } else {
+        v->kind = VERDICT_INCONCLUSIVE; /* slope and ranks do not agree */
+    }
+}
+
+void verdict_decide(const struct verdict_facts *facts, struct verdict *ret)
+{
+    *ret = (struct verdict){ .kind = VERDICT_NO_DATA };
+    if (!data_fail(facts, ret) && !measurement_fails(facts, ret) &&
+        !not_identifiable(facts, ret)) {
+        judge_law(facts, ret);
+    }
+}
+
+/* ---- the sentence -------------------------------------------------------- */
+
+static void put_law(const struct verdict_facts *f, struct buf *out)
+{
+    buf_printf(out, "L1 = %.3g, %g %% %.3g to %.3g", f->slope.v, 100 * f->level,
+        f->slope_low.v, f->slope_high.v);
+}
+
+static void put_data(
+    const struct verdict *v, const struct verdict_facts *f, struct buf *out)
+{
+    switch (v->kind) {
+    case VERDICT_NO_DATA:
+        buf_text(out, "nothing was probed");
+        break;
+    case VERDICT_TOO_FEW:
+        buf_printf(out, "too few probes: %llu pairs, %u are needed",
+            (unsigned long long)f->n, VERDICT_PAIRS_MIN);
+        break;
+    case VERDICT_NOISE_LIMITED:
+        if (f->noise_unknown && !most_are(f, f->noise)) {
+            buf_text(out, "gradients of different batches whose noise is not "
+                          "known: it alone may give this picture");
+            break;
+        }
+        buf_printf(out,
+            "limited by sampling noise: %llu probes lie at the noise floor, "
+            "%llu above it",
+            (unsigned long long)f->noise, (unsigned long long)f->n);
+        break;
+    case VERDICT_ROUNDING_LIMITED:
+        buf_printf(out,
+            "limited by rounding: the steps of %llu probes were too short to "
+            "measure, those of %llu were not",
+            (unsigned long long)f->rounding, (unsigned long long)f->n);
+        break;
+    default:
+        buf_printf(out,
+            "the smoothness is %.2g of the most that unrelated gradients "
+            "could give: noise alone would look like this",
+            f->ceiling_ratio.v);
+        break;
+    }
+}
+
+static const struct verdict_reason *decisive(const struct verdict *v)
+{
+    const struct verdict_reason *last = &v->reasons[v->n_reasons - 1];
+    return v->n_reasons > 0 && last->speaks_for ? last : NULL;
+}
+
+static void put_not_identifiable(
+    const struct verdict *v, const struct verdict_facts *f, struct buf *out)
+{
+    const struct verdict_reason *why = decisive(v);
+    if (f->x_spread.has && f->x_spread.v < VERDICT_SPREAD_MIN) {
+        buf_printf(out, "not identifiable: the gradient norm varied by %.2gx",
+            f->x_spread.v);
+    } else if (f->n_eff.has && f->n_eff.v < VERDICT_N_EFF_MIN) {
+        buf_printf(out,
+            "not identifiable: %llu pairs that follow each other are worth "
+            "%.2g independent ones",
+            (unsigned long long)f->n, f->n_eff.v);
+    } else {
+        buf_text(out, "not identifiable: ");
+        put_law(f, out);
+        buf_printf(out,
+            ", which holds both no growth and growth in "
+            "proportion (%.3g)",
+            why != NULL ? why->value : f->proportional.v);
+    }
+}
+
+static void put_inconclusive(const struct verdict_facts *f, struct buf *out)
+{
+    if (!f->slope_low.has) {
+        buf_printf(out,
+            "inconclusive: %llu pairs are too few for an interval of L1",
+            (unsigned long long)f->n);
+        return;
+    }
+    buf_text(out, "inconclusive: ");
+    put_law(f, out);
+    buf_text(out, ", but ranks, with time taken out, do not confirm it");
+}
+
+static void put_growth(
+    const struct verdict *v, const struct verdict_facts *f, struct buf *out)
+{
+    if (v->kind == VERDICT_GROWS) {
+        buf_text(out, "smoothness grows with gradient norm (");
+        put_law(f, out);
+        buf_text(out, "; operator norm agrees)");
+    } else if (v->kind == VERDICT_DIRECTION_ARTEFACT) {
+        buf_text(out, "looks like L1 > 0 (");
+        put_law(f, out);
+        buf_text(
+            out, ") but the operator norm does not follow: direction artefact");
+    } else {
+        buf_text(out, "smoothness along the update grows with gradient norm (");
+        put_law(f, out);
+        buf_text(out, "), as it does on a quadratic too: only the operator "
+                      "norm could confirm it");
+    }
+}
+
+static void put_judged(
+    const struct verdict *v, const struct verdict_facts *f, struct buf *out)
+{
+    switch (v->kind) {
+    case VERDICT_NOT_SEPARABLE:
+        buf_printf(out,
+            "not separable from time: the gradient norm follows the step "
+            "(Spearman %.3f)",
+            f->step_rank.v);
+        break;
+    case VERDICT_FLAT:
+        buf_text(out, "smoothness does not grow measurably (");
+        put_law(f, out);
+        buf_char(out, ')');
+        break;
+    case VERDICT_FALLS:
+        buf_text(out, "smoothness falls as the gradient norm grows (");
+        put_law(f, out);
+        buf_char(out, ')');
+        break;
+    case VERDICT_NOT_IDENTIFIABLE:
+        put_not_identifiable(v, f, out);
+        break;
+    case VERDICT_INCONCLUSIVE:
+        put_inconclusive(f, out);
+        break;
+    default:
+        put_growth(v, f, out);
+        break;
+    }
+}
+
+void verdict_sentence(const struct verdict *verdict,
+    const struct verdict_facts *facts, struct buf *out)
+{
+    if (verdict->kind <= VERDICT_NEAR_CEILING) {
+        put_data(verdict, facts, out);
+    } else {
+        put_judged(verdict, facts, out);
+    }
+}
