@@ -59,18 +59,21 @@ counted() { # counted NAME PASSED FAILED STATUS
     fi
 }
 
-cmocka() { # cmocka NAME BINARY
-    timeout -k 10 600 "$2" > "$logs/$1.log" 2>&1
-    status=$?
+cmocka() { # cmocka NAME
     counted "$1" "$(numbers '.*\[  PASSED  \] \([0-9]*\) test.*' "$logs/$1.log")" \
-        "$(numbers '.*\[  FAILED  \] \([0-9]*\) test.*' "$logs/$1.log")" $status
+        "$(numbers '.*\[  FAILED  \] \([0-9]*\) test.*' "$logs/$1.log")" "$(cat "$logs/$1.status")"
 }
 
-# Of each source, so that a binary that is not there has failed.
+# Of each source, so that a binary that is not there has failed. As many at a
+# time as there are processors; counted afterwards, in order.
 cmocka_all() { # cmocka_all PREFIX FOLDER
-    for source in tests/unit/test_*.c tests/fault/test_*.c; do
-        test=$(basename "$source" .c)
-        cmocka "$1$test" "$2/tests/$test"
+    tests=$(for source in tests/unit/test_*.c tests/fault/test_*.c; do basename "$source" .c; done)
+    printf '%s\n' $tests | xargs -P "$jobs" -I TEST sh -c '
+        rm -f "$1.status"
+        timeout -k 10 600 "$0" > "$1.log" 2>&1
+        echo $? > "$1.status"' "$2/tests/TEST" "$logs/$1TEST"
+    for test in $tests; do
+        cmocka "$1$test"
     done
 }
 
@@ -91,7 +94,7 @@ variant() { # variant NAME CC
 }
 
 pytest_folder() {
-    timeout -k 10 1500 "$PYTHON" -m pytest -q -p no:cacheprovider "tests/$1" > "$logs/$1.log" 2>&1
+    timeout -k 10 1500 "$PYTHON" -m pytest -q -p no:cacheprovider -n "$jobs" "tests/$1" > "$logs/$1.log" 2>&1
     status=$?
     tail -n 1 "$logs/$1.log" > "$logs/$1.sum" # not what a failed test has said
     p=$(numbers '.*\b\([0-9][0-9]*\) passed.*' "$logs/$1.sum")

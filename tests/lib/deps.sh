@@ -10,7 +10,7 @@ cd "$(dirname "$0")/../.."
 build_packages='gcc make pkg-config binutils libc6-dev libzmq3-dev libsqlite3-dev
 libcjson-dev libmicrohttpd-dev libzstd-dev libcurl4-openssl-dev'
 test_packages='g++ git curl clang libclang-rt-14-dev clang-format clang-tidy cppcheck
-libcmocka-dev python3 python3-pytest python3-zmq python3-numpy python3-scipy
+libcmocka-dev python3 python3-pytest python3-pytest-xdist python3-zmq python3-numpy python3-scipy
 python3-statsmodels sqlite3 chromium mandoc abigail-tools procps'
 bench_store_packages='influxdb victoria-metrics clickhouse-server postgresql python3
 python3-numpy python3-psycopg2'
