@@ -162,6 +162,24 @@ static bool take_bytes(void *context, const char *bytes, size_t n)
 
 /* ---- the transfer ------------------------------------------------------- */
 
+/* What no row says: rows that there were once. */
+static void say_thinned(struct client *client, const char *run_path)
+{
+    cJSON *run = NULL;
+    if (client_get_json(client, run_path, &run) != CLIENT_OK) {
+        return; /* it has said why */
+    }
+    const uint64_t thinned = member_u64(run, "thinned_records");
+    if (thinned > 0) {
+        fprintf(stderr,
+            "traj: note: retention has thinned %" PRIu64
+            " records of this run, of all kinds: they are in its charts and "
+            "fits, not here\n",
+            thinned);
+    }
+    cJSON_Delete(run);
+}
+
 static bool transfer(struct export *x)
 {
     struct client *client = client_new(x->url);
@@ -180,6 +198,9 @@ static bool transfer(struct export *x)
             fputs("traj: the run has been deleted\n", stderr);
         }
         ok = result == CLIENT_OK && (!ndjson || trailer_agrees(x));
+        if (ok) {
+            say_thinned(client, run_path);
+        }
     }
     free(run_path);
     free(x->line);

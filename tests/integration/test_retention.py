@@ -1,12 +1,13 @@
 """The retention policy of a real trajd, and trajd prune."""
 import json
+import subprocess
 
 import pytest
 
 import wire
 from care import assert_whole, command, done, query
 from peer import Peer
-from trajd import Trajd, export_rows
+from trajd import BUILD, Trajd, export_rows
 
 DAY_NS = 86_400_000_000_000
 STEPS = 6000
@@ -54,6 +55,12 @@ def ids(trajd):
     return {run["id"] for run in trajd.json("/api/v1/runs")["data"]}
 
 
+def exported(trajd, name):
+    """As `traj export` does it, in CSV."""
+    return subprocess.run([BUILD / "traj", "export", name, "--url", f"http://{trajd.http}"], check=True,
+                          capture_output=True, text=True, timeout=60)
+
+
 def trailer(trajd, name, kind="step"):
     return json.loads(trajd.export(name, kind, "ndjson").splitlines()[-1])["trailer"]
 
@@ -90,6 +97,8 @@ def test_runs_of_more_than_thin_days_keep_what_a_law_is_fitted_to(aged):
     assert trailer(aged, "new")["thinned"] == trailer(aged, "old", "probe")["thinned"] == 0
     assert aged.run("middle")["thinned_records"] == 0
     assert aged.metrics()["retention_rows_thinned_total"] == STEPS
+    assert f"retention has thinned {STEPS} records of this run" in exported(aged, "old").stderr
+    assert exported(aged, "new").stderr == ""
     assert_whole(aged.db)
 
 
