@@ -207,6 +207,12 @@ ISA_INLINE unsigned columns_of(unsigned shape)
     return KERNEL_VECTOR < 8 && 4 * sums <= KERNEL_REGISTERS - 4 ? 4 : 2;
 }
 
+/* A row is walked once, not once per group of columns. */
+ISA_INLINE bool one_group(unsigned shape)
+{
+    return columns_of(shape) * KERNEL_VECTOR == KERNEL_WIDTH;
+}
+
 ISA_INLINE void move_all(enum traj_dtype dtype, unsigned shape, bool take,
     struct column s[static 4], size_t first, struct kernel_lanes *lanes)
 {
@@ -295,7 +301,7 @@ ISA_INLINE void prefetch(
 ISA_INLINE void prefetch_all(unsigned shape, const struct arrays *a, size_t i)
 {
     const bool alone = (shape & (shape - 1)) == 0;
-    if (a->dtype == TRAJ_F64 && !alone) {
+    if (a->dtype == TRAJ_F64 && !alone && one_group(shape)) {
         return; /* no conversions: gains nothing, and loses in the cache */
     }
     if (shape & KERNEL_X) {
@@ -406,8 +412,7 @@ ISA_INLINE void sum(unsigned shape, const struct arrays *a, size_t n,
     if (fresh) {
         lanes->peak = 0;
     }
-    const bool one_group = columns_of(shape) * KERNEL_VECTOR == KERNEL_WIDTH;
-    const size_t chunk = one_group ? n : CHUNK / bytes_of(a->dtype);
+    const size_t chunk = one_group(shape) ? n : CHUNK / bytes_of(a->dtype);
     for (size_t i = 0; i < n; i += chunk) {
         sum_chunk(
             shape, a, i, n - i < chunk ? n : i + chunk, fresh && i == 0, lanes);
