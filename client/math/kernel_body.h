@@ -56,10 +56,10 @@ ISA_INLINE vector add_product(bool fused, vector sum, vector a, vector b)
 ISA_INLINE void add(enum traj_dtype dtype, unsigned shape, struct column *s,
     vector x, vector g, vector x0, vector g0)
 {
-    /* A chain of single additions waits less than a fused one, where more than
-     * one array or the conversions to short vectors do not hide that. */
+    /* Short vectors of float32 wait less for single additions than for fused
+     * ones, if no second array hides that; all else has too much to do. */
     const bool single =
-        (shape & (shape - 1)) == 0 && (dtype == TRAJ_F32 || KERNEL_VECTOR == 8);
+        (shape & (shape - 1)) == 0 && dtype == TRAJ_F32 && KERNEL_VECTOR < 8;
     const bool fused = dtype != TRAJ_F64 && !single;
     /* The conversions are done where the additions are. */
     const bool busy = dtype != TRAJ_F64;
@@ -207,6 +207,12 @@ ISA_INLINE unsigned columns_of(unsigned shape)
     return KERNEL_VECTOR < 8 && 4 * sums <= KERNEL_REGISTERS - 4 ? 4 : 2;
 }
 
+/* A row is walked once, not once per group of columns. */
+ISA_INLINE bool one_group(unsigned shape)
+{
+    return columns_of(shape) * KERNEL_VECTOR == KERNEL_WIDTH;
+}
+
 ISA_INLINE void move_all(enum traj_dtype dtype, unsigned shape, bool take,
     struct column s[static 4], size_t first, struct kernel_lanes *lanes)
 {
@@ -260,30 +266,55 @@ ISA_INLINE size_t bytes_of(enum traj_dtype dtype)
                                : sizeof(uint16_t);
 }
 
-/* Bytes ahead of the sums. The processor's own prefetch stops at every page,
- * and the conversions leave it little time to start anew. Double has none, and
- * gains nothing. Beyond the end of an array nothing happens. */
-#define AHEAD 4096u
-
-ISA_INLINE void prefetch(const void *array, size_t at)
+/*
+ * Bytes ahead of the sums that are fetched. The processor's own prefetch stops
+ * at every page, and the conversions leave it little time to start anew. Beyond
+ * the end of an array nothing happens. Measured, not derived: less than a page
+ * is best, but more than one for a single array of 16 bits, which takes long
+ * per line; a whole page is slower than either.
+ */
+ISA_INLINE size_t ahead(enum traj_dtype dtype, bool alone)
 {
-    __builtin_prefetch((const void *)((uintptr_t)array + at + AHEAD));
+    return alone && bytes_of(dtype) == sizeof(uint16_t) ? 6144 : 3072;
+}
+
+#define LINE 64u /* bytes that are fetched at once */
+
+/* The lines of a row. One array goes to the second cache, which awaits more
+ * lines at a time than the first; several are as quick, or quicker, to the
+ * first. */
+ISA_INLINE void prefetch(
+    enum traj_dtype dtype, const void *array, size_t i, bool alone)
+{
+    const uintptr_t at =
+        (uintptr_t)array + i * bytes_of(dtype) + ahead(dtype, alone);
+    ISA_UNROLL(2)
+    for (size_t k = 0; k < KERNEL_WIDTH * bytes_of(dtype); k += LINE) {
+        if (alone) {
+            __builtin_prefetch((const void *)(at + k), 0, 2);
+        } else {
+            __builtin_prefetch((const void *)(at + k), 0, 3);
+        }
+    }
 }
 
 ISA_INLINE void prefetch_all(unsigned shape, const struct arrays *a, size_t i)
 {
-    const size_t at = i * bytes_of(a->dtype);
+    const bool alone = (shape & (shape - 1)) == 0;
+    if (a->dtype == TRAJ_F64 && !alone && one_group(shape)) {
+        return; /* no conversions: gains nothing, and loses in the cache */
+    }
     if (shape & KERNEL_X) {
-        prefetch(a->x, at);
+        prefetch(a->dtype, a->x, i, alone);
     }
     if (shape & KERNEL_G) {
-        prefetch(a->g, at);
+        prefetch(a->dtype, a->g, i, alone);
     }
     if (shape & KERNEL_X0) {
-        prefetch(a->x0, at);
+        prefetch(a->dtype, a->x0, i, alone);
     }
     if (shape & KERNEL_G0) {
-        prefetch(a->g0, at);
+        prefetch(a->dtype, a->g0, i, alone);
     }
 }
 
@@ -321,12 +352,33 @@ ISA_INLINE void add_pair(
 ISA_INLINE void add_all(
     unsigned shape, struct column s[static 4], const struct arrays *a, size_t i)
 {
-    if (a->dtype != TRAJ_F64) {
-        prefetch_all(shape, a, i);
-    }
     add_pair(shape, &s[0], a, i);
     if (columns_of(shape) > 2) {
         add_pair(shape, &s[2], a, i + FLOATS);
+    }
+}
+
+/* Adds rows of one group of columns. The first group fetches for those that
+ * follow it. Rows of 16 bits share a line by twos; others are left as they are,
+ * for the compiler would mix the loads of two. */
+ISA_INLINE void add_rows(unsigned shape, struct column s[static 4],
+    const struct arrays *a, size_t first, size_t to, bool fetching)
+{
+    const bool two_a_line = KERNEL_WIDTH * bytes_of(a->dtype) < LINE;
+    size_t i = first;
+    for (; two_a_line && i + KERNEL_WIDTH < to; i += 2u * KERNEL_WIDTH) {
+        if (fetching) {
+            prefetch_all(shape, a, i);
+        }
+        add_all(shape, s, a, i);
+        add_all(shape, s, a, i + KERNEL_WIDTH);
+    }
+    ISA_UNROLL(2)
+    for (; i < to; i += KERNEL_WIDTH) {
+        if (fetching && !two_a_line) {
+            prefetch_all(shape, a, i);
+        }
+        add_all(shape, s, a, i);
     }
 }
 
@@ -343,10 +395,7 @@ ISA_INLINE void sum_chunk(unsigned shape, const struct arrays *a, size_t from,
         if (!fresh) {
             move_all(a->dtype, shape, true, s, first, lanes);
         }
-        ISA_UNROLL(2)
-        for (size_t i = from + first; i < to; i += KERNEL_WIDTH) {
-            add_all(shape, s, a, i);
-        }
+        add_rows(shape, s, a, from + first, to, first == 0);
         move_all(a->dtype, shape, false, s, first, lanes);
         if (shape & KERNEL_G) {
             put_peak(peak_of(a->dtype, &s[0]), &lanes->peak);
@@ -363,8 +412,7 @@ ISA_INLINE void sum(unsigned shape, const struct arrays *a, size_t n,
     if (fresh) {
         lanes->peak = 0;
     }
-    const bool one_group = columns_of(shape) * KERNEL_VECTOR == KERNEL_WIDTH;
-    const size_t chunk = one_group ? n : CHUNK / bytes_of(a->dtype);
+    const size_t chunk = one_group(shape) ? n : CHUNK / bytes_of(a->dtype);
     for (size_t i = 0; i < n; i += chunk) {
         sum_chunk(
             shape, a, i, n - i < chunk ? n : i + chunk, fresh && i == 0, lanes);

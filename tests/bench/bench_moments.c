@@ -1,6 +1,7 @@
 /*
  * bench_moments: traj_moments in GB/s beside a plain read of the same arrays,
- * with one thread and with two, and beside the way with BLAS: copy, axpy and
+ * from memory with one thread and with two, and from the caches, and beside the
+ * way with BLAS: copy, axpy and
  * nrm2 per norm. Then a list of segments beside one flat array. What is
  * compared takes turns; printed are the best turn and the median of the turns,
  * the ratio of the best, and the median of the ratios of turns side by side,
@@ -15,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "math/half.h"
 #include "math/isa.h"
@@ -22,6 +24,8 @@
 #include "traj.h"
 
 #define TURNS 15
+#define TURNS_LONG 5 /* of what reads more bytes than LONG_BYTES */
+#define LONG_BYTES ((size_t)1 << 28)
 #define TURN_NS 10000000.0 /* a turn repeats what is quicker than this */
 #define SEGMENTS 200
 
@@ -212,17 +216,20 @@ static void blas_way(const struct job *job)
     sink_double = sum;
 }
 
-/* ns of one call, summed over its threads. */
+/* ns of one call, summed over its threads. Twice as many calls from one look at
+ * the clock to the next: a look costs as much as a thousand elements. */
 static double turn(void (*work)(const struct job *), const struct job *job)
 {
     double started = cpu_ns();
     size_t calls = 0;
     double elapsed = 0;
-    do {
-        work(job);
-        calls++;
+    for (size_t more = 1; elapsed < TURN_NS; more *= 2) {
+        for (size_t i = 0; i < more; i++) {
+            work(job);
+        }
+        calls += more;
         elapsed = cpu_ns() - started;
-    } while (elapsed < TURN_NS);
+    }
     return elapsed / (double)calls;
 }
 
@@ -233,10 +240,10 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static double median(double *values)
+static double median(double *values, size_t n)
 {
-    qsort(values, TURNS, sizeof *values, ascending);
-    return values[TURNS / 2];
+    qsort(values, n, sizeof *values, ascending);
+    return values[n / 2];
 }
 
 struct timing {
@@ -249,14 +256,15 @@ static struct timing compare(const struct job *job,
     void (*base)(const struct job *), void (*work)(const struct job *))
 {
     double bases[TURNS], works[TURNS], ratios[TURNS];
-    for (size_t i = 0; i < TURNS; i++) {
+    const size_t turns = job->bytes > LONG_BYTES ? TURNS_LONG : TURNS;
+    for (size_t i = 0; i < turns; i++) {
         bases[i] = turn(base, job);
         works[i] = turn(work, job);
         ratios[i] = bases[i] / works[i];
     }
-    struct timing t = {
-        .base_ns = median(bases), .ns = median(works), .faster = median(ratios)
-    };
+    struct timing t = { .base_ns = median(bases, turns),
+        .ns = median(works, turns),
+        .faster = median(ratios, turns) };
     t.best_base_ns = bases[0]; /* now sorted */
     t.best_ns = works[0];
     return t;
@@ -325,18 +333,24 @@ static void store(enum traj_dtype dtype, double value, size_t i, void *array)
     }
 }
 
+#define RANDOM ((size_t)1 << 20) /* elements; then they come again */
+
 static void *fill(enum traj_dtype dtype, size_t n)
 {
-    void *array =
-        aligned_alloc(64, (n * kernel_element_bytes(dtype) + 63) / 64 * 64);
+    const size_t bytes = kernel_element_bytes(dtype);
+    char *array = aligned_alloc(64, (n * bytes + 63) / 64 * 64);
     if (array == NULL) {
         fputs("bench_moments: out of memory\n", stderr);
         exit(1);
     }
     uint64_t state = 1;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n && i < RANDOM; i++) {
         state = state * 6364136223846793005u + 1442695040888963407u;
         store(dtype, (double)(state >> 11) * 0x1p-53 - 0.5, i, array);
+    }
+    for (size_t i = RANDOM; i < n; i += RANDOM) {
+        memcpy(array + i * bytes, array,
+            (n - i < RANDOM ? n - i : RANDOM) * bytes);
     }
     return array;
 }
@@ -501,8 +515,47 @@ static struct blas find_blas(void)
     return (struct blas){ .name = NULL };
 }
 
-/* The largest by bytes: all types from memory, not from a cache. */
-#define FROM_MEMORY ((size_t)1 << 27)
+/* ---- how much is too much for the caches --------------------------------- */
+
+#define MIB ((size_t)1 << 20)
+#define LEAST (128 * MIB) /* where the system does not tell its caches */
+#define SHARE 16          /* of the memory for one array; there are five */
+
+static size_t of_system(int name)
+{
+    const long value = sysconf(name);
+    return value > 0 ? (size_t)value : 0;
+}
+
+static size_t last_cache_bytes(void)
+{
+    static const int levels[] = { _SC_LEVEL4_CACHE_SIZE, _SC_LEVEL3_CACHE_SIZE,
+        _SC_LEVEL2_CACHE_SIZE };
+    size_t bytes = 0;
+    for (size_t i = 0; i < 3 && bytes == 0; i++) {
+        bytes = of_system(levels[i]);
+    }
+    return bytes;
+}
+
+/* Bytes of one array: more than twice the last cache, else a part of it stays
+ * there from one turn to the next. Says so where the memory does not suffice.
+ */
+static size_t from_memory(void)
+{
+    const size_t cache = last_cache_bytes();
+    const size_t memory =
+        of_system(_SC_PHYS_PAGES) * of_system(_SC_PAGESIZE) / SHARE;
+    const size_t wanted = 2 * cache + cache / 16;
+    size_t bytes = wanted > LEAST ? wanted : LEAST;
+    bytes = bytes > memory ? memory : bytes;
+    bytes = (bytes + MIB - 1) / MIB * MIB;
+    printf("last cache %zu MiB, memory %zu MiB; from memory: arrays of %zu "
+           "MiB%s\n",
+        cache / MIB, memory * SHARE / MIB, bytes / MIB,
+        bytes > 2 * cache ? "" : ", which the cache holds a part of");
+    return bytes;
+}
 
 int main(void)
 {
@@ -512,13 +565,14 @@ int main(void)
     (void)setenv("OPENBLAS_NUM_THREADS", "1", 1);
     const struct blas blas = find_blas();
     printf("traj_moments beside a plain read of the same memory; GB/s, the "
-           "best and the median of %d turns\n\n",
-        TURNS);
+           "best and the median of %d turns, %d from memory\n",
+        TURNS, TURNS_LONG);
+    const size_t bytes = from_memory();
+    printf("\n");
     printf("%-6s %-4s %9s %3s %8s %8s %8s %8s %8s %8s\n", "arrays", "", "n",
         "thr", "read", "median", "moments", "median", "of best", "median");
     for (size_t k = 0; k < sizeof dtypes / sizeof dtypes[0]; k++) {
-        measure_size(
-            dtypes[k], FROM_MEMORY / kernel_element_bytes(dtypes[k]), 2);
+        measure_size(dtypes[k], bytes / kernel_element_bytes(dtypes[k]), 2);
     }
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         for (size_t k = 0; k < sizeof dtypes / sizeof dtypes[0]; k++) {
@@ -529,7 +583,7 @@ int main(void)
         blas.name != NULL ? blas.name : "not installed, left out",
         "from and to", "arrays", "", "n", "GB/s", "GB/s", "faster");
     for (size_t i = 0; blas.name != NULL && i < 4; i++) {
-        measure_blas(i < 3 ? sizes[i] : FROM_MEMORY / sizeof(float), &blas);
+        measure_blas(i < 3 ? sizes[i] : bytes / sizeof(float), &blas);
     }
     for (size_t k = 0; k < sizeof dtypes / sizeof dtypes[0]; k++) {
         measure_segments(dtypes[k], 1u << 24);
