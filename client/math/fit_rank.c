@@ -3,8 +3,29 @@
 #include "math/fit.h"
 #include <math.h>
 
+#include "math/fit_rank.h"
 #include "math/order.h"
 #include "sum.h"
+
+/* Ranks from 1 into ret_ranks; equal values share the mean of their ranks. */
+static void rank(
+    const double *values, size_t n, struct ranked *sorted, double *ret_ranks)
+{
+    for (size_t i = 0; i < n; i++) {
+        sorted[i] = (struct ranked){ .value = values[i], .index = (double)i };
+    }
+    order_sort(sorted, n);
+    for (size_t first = 0, end = 0; first < n; first = end) {
+        end = first + 1;
+        while (end < n && sorted[end].value <= sorted[first].value) {
+            end++;
+        }
+        double shared = ((double)first + 1 + (double)end) / 2;
+        for (size_t i = first; i < end; i++) {
+            ret_ranks[(size_t)sorted[i].index] = shared;
+        }
+    }
+}
 
 struct pair_sums {
     double u_mean, v_mean;
@@ -49,11 +70,17 @@ bool fit_spearman(
     double *x_ranks = workspace;
     double *y_ranks = workspace + n;
     struct ranked *sorted = (struct ranked *)(workspace + 2 * n);
-    order_rank(x, n, sorted, x_ranks);
-    order_rank(y, n, sorted, y_ranks);
+    rank(x, n, sorted, x_ranks);
+    rank(y, n, sorted, y_ranks);
     struct pair_sums sums = pair_sums(x_ranks, y_ranks, n);
     *ret = correlation(&sums);
     return true;
+}
+
+void fit_ranks(
+    const double *values, size_t n, double *workspace, double *ret_ranks)
+{
+    rank(values, n, (void *)workspace, ret_ranks);
 }
 
 bool fit_loglog(const double *x, const double *y, size_t n, double *workspace,

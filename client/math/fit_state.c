@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "math/order.h"
 #include "math/scale.h"
 
 /* x = 0: below every other key, so it goes to the lowest bin there is. */
@@ -297,22 +296,19 @@ static double x_mean(const struct fit_bin *bin)
 /* The lower median over samples of a value that each bin has. */
 static double median_of(const struct fit_state *state, const double *values)
 {
-    struct ranked sorted[FIT_BINS];
     double n = 0;
     for (uint32_t i = 0; i < state->n_bins; i++) {
-        sorted[i] = (struct ranked){ .value = values[i], .index = i };
         n += state->bins[i].sums.n;
     }
-    order_sort(sorted, state->n_bins);
-    const double rank = ceil(n / 2);
-    double seen = 0;
+    double median = (double)INFINITY;
     for (uint32_t i = 0; i < state->n_bins; i++) {
-        seen += state->bins[(size_t)sorted[i].index].sums.n;
-        if (seen >= rank) {
-            return sorted[i].value;
+        double upto = 0;
+        for (uint32_t j = 0; j < state->n_bins; j++) {
+            upto += values[j] <= values[i] ? state->bins[j].sums.n : 0;
         }
+        median = 2 * upto >= n ? fmin(median, values[i]) : median;
     }
-    return 0;
+    return median;
 }
 
 /* 1/yhat^2 at the mean x of each bin, with the floor of fit_nnls_relative.

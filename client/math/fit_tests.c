@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "math/fit_rank.h"
 #include "math/order.h"
 #include "math/random.h"
 #include "math/student.h"
@@ -62,9 +63,9 @@ static double dot(const double *u, const double *v, size_t n)
 
 /* Mid-ranks about their mean, which is (n + 1)/2 exactly. */
 static void centred_ranks(
-    const double *values, size_t n, struct ranked *sorted, double *ret)
+    const double *values, size_t n, double *space, double *ret)
 {
-    order_rank(values, n, sorted, ret);
+    fit_ranks(values, n, space, ret);
     for (size_t i = 0; i < n; i++) {
         ret[i] -= ((double)n + 1) / 2;
     }
@@ -90,12 +91,12 @@ static double project(double *v, const double *basis, size_t k, size_t n)
 
 /* An orthogonal basis of the covariates' ranks; returns its size. */
 static size_t span(const double *const *covariates, size_t n_covariates,
-    size_t n, struct ranked *sorted, double *ret_basis)
+    size_t n, double *space, double *ret_basis)
 {
     size_t k = 0;
     for (size_t j = 0; j < n_covariates; j++) {
         double *next = ret_basis + k * n;
-        centred_ranks(covariates[j], n, sorted, next);
+        centred_ranks(covariates[j], n, space, next);
         if (project(next, ret_basis, k, n) > 1e-9) {
             k++;
         }
@@ -152,11 +153,11 @@ enum fit_absent fit_partial_spearman(const double *x, const double *y, size_t n,
     }
     double *u = workspace;
     double *v = workspace + n;
-    struct ranked *sorted = (struct ranked *)(workspace + 2 * n);
+    double *space = workspace + 2 * n;
     double *basis = workspace + 4 * n;
-    const size_t k = span(covariates, n_covariates, n, sorted, basis);
-    centred_ranks(x, n, sorted, u);
-    centred_ranks(y, n, sorted, v);
+    const size_t k = span(covariates, n_covariates, n, space, basis);
+    centred_ranks(x, n, space, u);
+    centred_ranks(y, n, space, v);
     if (project(u, basis, k, n) < SEPARABLE ||
         project(v, basis, k, n) < SEPARABLE) {
         return FIT_ABSENT_NOT_SEPARABLE;
@@ -186,7 +187,7 @@ enum fit_absent fit_difference_spearman(
 
 /* ---- leverage ------------------------------------------------------------ */
 
-static bool fit_by(enum fit_kind kind, const double *x, const double *y,
+static bool fit_as(enum fit_kind kind, const double *x, const double *y,
     size_t n, double *workspace, struct fit_line *ret)
 {
     switch (kind) {
@@ -220,8 +221,8 @@ enum fit_absent fit_leverage(const double *x, const double *y, size_t n,
         }
     }
     struct fit_leverage leverage = { .n_dropped = n - kept, .x_above = above };
-    if (!fit_by(kind, x, y, n, space, &leverage.all) ||
-        !fit_by(kind, rest_x, rest_y, kept, space, &leverage.rest)) {
+    if (!fit_as(kind, x, y, n, space, &leverage.all) ||
+        !fit_as(kind, rest_x, rest_y, kept, space, &leverage.rest)) {
         return FIT_ABSENT_UNDETERMINED;
     }
     *ret = leverage;

@@ -37,25 +37,6 @@ void order_sort(struct ranked *items, size_t n)
     }
 }
 
-void order_rank(
-    const double *values, size_t n, struct ranked *sorted, double *ret_ranks)
-{
-    for (size_t i = 0; i < n; i++) {
-        sorted[i] = (struct ranked){ .value = values[i], .index = (double)i };
-    }
-    order_sort(sorted, n);
-    for (size_t first = 0, end = 0; first < n; first = end) {
-        end = first + 1;
-        while (end < n && sorted[end].value <= sorted[first].value) {
-            end++;
-        }
-        double shared = ((double)first + 1 + (double)end) / 2;
-        for (size_t i = first; i < end; i++) {
-            ret_ranks[(size_t)sorted[i].index] = shared;
-        }
-    }
-}
-
 static void swap(double *a, double *b)
 {
     double keep = *a;

@@ -12,11 +12,6 @@ struct ranked {
 /* Ascending by value; the order of equal values is not defined. No NaN. */
 void order_sort(struct ranked *items, size_t n);
 
-/* Ranks from 1; equal values share the mean of their ranks. sorted: room for n,
- * which comes back sorted. No NaN. */
-void order_rank(
-    const double *values, size_t n, struct ranked *sorted, double *ret_ranks);
-
 /* The k-th smallest of n values, k from 0; reorders them. 0 <= k < n, no NaN.
  * Expected O(n), also with many equal values. */
 double order_select(double *values, size_t n, size_t k);

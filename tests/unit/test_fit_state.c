@@ -285,7 +285,7 @@ static void test_the_relative_fit_from_bins_is_near_that_of_samples(
 {
     (void)state;
     static struct pairs p;
-    static double workspace[2 * N];
+    static double workspace[4 * N];
     for (size_t k = 0; k < 9; k++) {
         struct fit_line exact, binned;
         draw(&p, 100 + k, octaves_of[k / 3], noise_of[k % 3]);
@@ -305,7 +305,7 @@ static void test_the_quantile_line_from_bins_is_near_the_law(void **state)
 {
     (void)state;
     static struct pairs p;
-    static double workspace[2 * N];
+    static double workspace[4 * N];
     static const double taus[] = { 0.5, 0.9, 0.95 };
     static const double z[] = { 0, 1.2816, 1.6449 };
     for (size_t k = 0; k < 27; k++) {
