@@ -52,9 +52,9 @@ enum fit_absent fit_ci(const struct fit_sums *rows, size_t m, double samples,
     double tau_int, double level, struct fit_ci *ret);
 
 enum fit_kind {
-    FIT_KIND_OLS = 0,
-    FIT_KIND_NNLS = 1,
-    FIT_KIND_RELATIVE = 2, /* NNLS; see fit_bootstrap for its rows */
+    FIT_KIND_RELATIVE = 1, /* NNLS; see fit_bootstrap for its rows */
+    FIT_KIND_OLS = 2,
+    FIT_KIND_NNLS = 3,
 };
 
 #define FIT_DRAWS 400u

@@ -168,21 +168,18 @@ enum fit_absent fit_partial_spearman(const double *x, const double *y, size_t n,
     return FIT_PRESENT;
 }
 
-enum fit_absent fit_difference_spearman(
-    const double *x, const double *y, size_t n, double *workspace, double *ret)
+enum fit_absent fit_difference_spearman(const double *x, const double *y,
+    size_t n, size_t shifts, uint64_t seed, double *workspace,
+    struct fit_partial *ret)
 {
-    if (n < FIT_N_MIN) {
-        return FIT_ABSENT_FEW_SAMPLES;
-    }
     double *dx = workspace;
     double *dy = workspace + n;
     for (size_t i = 0; i + 1 < n; i++) {
         dx[i] = x[i + 1] - x[i];
         dy[i] = y[i + 1] - y[i];
     }
-    return fit_spearman(dx, dy, n - 1, workspace + 2 * n, ret)
-               ? FIT_PRESENT
-               : FIT_ABSENT_CONSTANT;
+    return fit_partial_spearman(dx, dy, n > 0 ? n - 1 : 0, NULL, 0, shifts,
+        seed, workspace + 2 * n, ret);
 }
 
 /* ---- leverage ------------------------------------------------------------ */

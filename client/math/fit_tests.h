@@ -60,10 +60,11 @@ enum fit_absent fit_partial_spearman(const double *x, const double *y, size_t n,
     const double *const *covariates, size_t n_covariates, size_t shifts,
     uint64_t seed, double *workspace, struct fit_partial *ret);
 
-/* Spearman's correlation of the first differences: a shared slow trend is gone
- * (theory.md, A6). workspace: 6 n doubles. Absent as fit_partial_spearman. */
-enum fit_absent fit_difference_spearman(
-    const double *x, const double *y, size_t n, double *workspace, double *ret);
+/* The same, without covariates, of the first differences: a shared slow trend
+ * is gone (theory.md, A6). workspace: 6 n doubles. */
+enum fit_absent fit_difference_spearman(const double *x, const double *y,
+    size_t n, size_t shifts, uint64_t seed, double *workspace,
+    struct fit_partial *ret);
 
 struct fit_leverage {
     size_t n_dropped; /* at most a hundredth, rounded up */
