@@ -127,9 +127,23 @@ bool fit_sketch_merge(struct fit_sketch *sketch, const struct fit_sketch *of)
         return false;
     }
     sketch->zeros += of->zeros;
-    /* From the top, so that what is cut is cut once. */
-    for (uint32_t i = of->n; i-- > 0;) {
-        fit_sketch_count(sketch, of->first + (int32_t)i, of->cells[i]);
+    if (of->n == 0) {
+        return true;
+    }
+    if (sketch->n == 0) {
+        memcpy(sketch->cells, of->cells, of->n * sizeof *of->cells);
+        sketch->first = of->first;
+        sketch->n = of->n;
+        return true;
+    }
+    /* The ends first: what is between is then within reach. */
+    fit_sketch_count(sketch, last_of(of), of->cells[of->n - 1]);
+    if (of->n > 1) {
+        fit_sketch_count(sketch, of->first, of->cells[0]);
+    }
+    for (uint32_t i = 1; i + 1 < of->n; i++) {
+        const int32_t index = higher(of->first + (int32_t)i, sketch->first);
+        sketch->cells[index - sketch->first] += of->cells[i];
     }
     return true;
 }

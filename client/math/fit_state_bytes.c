@@ -256,7 +256,10 @@ static void get_bins(struct reader *r, uint32_t n, struct fit_state *state)
         demand(r, i == 0 || bin->key > state->bins[i - 1].key);
         samples += bin->sums.n;
     }
-    if (n > 0 && !r->bad && !r->nomem) {
+    if (r->bad || r->nomem) {
+        return;
+    }
+    if (n > 0) {
         demand(
             r, state->bins[n - 1].key - state->bins[0].key < (int32_t)FIT_BINS);
     }
