@@ -19,7 +19,8 @@ static struct fit_sums total_of(const struct fit_sums *rows, size_t m)
     return total;
 }
 
-enum fit_absent fit_blocks_absent(
+/* Why these rows are not enough for intervals, if they are not. */
+static enum fit_absent blocks_absent(
     const struct fit_sums *rows, size_t m, double samples, double tau_int)
 {
     const struct fit_sums total = total_of(rows, m);
@@ -75,7 +76,7 @@ enum fit_absent fit_ci(const struct fit_sums *rows, size_t m, double samples,
     if (!(level > 0 && level < 1)) {
         return FIT_ABSENT_ARGUMENT;
     }
-    const enum fit_absent absent = fit_blocks_absent(rows, m, samples, tau_int);
+    const enum fit_absent absent = blocks_absent(rows, m, samples, tau_int);
     if (absent != FIT_PRESENT) {
         return absent;
     }
@@ -181,7 +182,7 @@ enum fit_absent fit_bootstrap(const struct fit_sums *rows, size_t m,
     if (!(level > 0 && level < 1) || draws < 2 || draws > FIT_DRAWS_MAX) {
         return FIT_ABSENT_ARGUMENT;
     }
-    const enum fit_absent absent = fit_blocks_absent(rows, m, samples, tau_int);
+    const enum fit_absent absent = blocks_absent(rows, m, samples, tau_int);
     if (absent != FIT_PRESENT) {
         return absent;
     }

@@ -22,11 +22,6 @@
 
 #define FIT_BLOCKS_MIN 20u
 
-/* Whether m rows are enough for intervals, given tau_int of the residuals in
- * samples; NaN tau_int: FIT_ABSENT_LONG_MEMORY. samples: of all rows. */
-enum fit_absent fit_blocks_absent(
-    const struct fit_sums *rows, size_t m, double samples, double tau_int);
-
 struct fit_interval {
     double estimate, se, low, high;
 };
@@ -42,11 +37,12 @@ struct fit_ci {
 };
 
 /*
- * Cluster-t intervals of the OLS line of all rows. With u = x - x_mean, e the
- * residuals and sums within block j, scores (sum e, sum u e); covariance of
- * (centroid, L1) is m/(m-2) times their sums of products over (n, sum u^2).
- * Rows of weighted sums give the weighted line. level in (0, 1). On
- * FIT_PRESENT *ret is written.
+ * Cluster-t intervals of the OLS line of all rows, which are of `samples`
+ * samples. tau_int: of the residuals, in samples; NaN: FIT_ABSENT_LONG_MEMORY.
+ * With u = x - x_mean, e the residuals and sums within block j, scores (sum e,
+ * sum u e); covariance of (centroid, L1) is m/(m-2) times their sums of
+ * products over (n, sum u^2). Rows of weighted sums give the weighted line.
+ * level in (0, 1). On FIT_PRESENT *ret is written.
  */
 enum fit_absent fit_ci(const struct fit_sums *rows, size_t m, double samples,
     double tau_int, double level, struct fit_ci *ret);

@@ -86,7 +86,7 @@ void fit_state_done(struct fit_state *state);
 
 /* ---- as bytes -------------------------------------------------------------
  * Little-endian: "TFS1"; a u32 of bins, a u32 of hull points; the block; the
- * u64 of unbinned; the bins; the hull. A block is the two sums, then five u64
+ * u64 of unbinned; the bins; the hull. A block is the two sums, then three u64
  * (excluded, first step, last step) and four doubles (ranges). Sums are
  * eleven doubles. A bin: key (i32), first (i32), cells (u32), zeros (u64), the
  * sums, then each cell as LEB128, shortest form. No checksum: what holds it has

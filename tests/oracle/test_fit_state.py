@@ -15,7 +15,7 @@ GOLDEN = libtraj.ROOT / "tests/vectors/fit_state.tfs"
 
 # Sums of these, and of their squares, are exact in 106 bits. The last two are no
 # samples; one is negative and in no bin.
-SAMPLES = ((5, 2.0, 4.0), (3, 0.0, 3.0), (9, 3.0, 0.0), (4, -1.0, 2.0), (7, 1.0, 1.0), (8, 1.0, 1.0),
+SAMPLES = ((5, 2.0, 0.0), (3, 0.0, 3.0), (9, 3.0, 4.0), (4, -1.0, 2.0), (7, 1.0, 1.0), (8, 1.0, 1.0),
            (1, nan, 1.0), (2, 1.0, 1e200))
 GOOD = SAMPLES[:-2]
 
@@ -170,6 +170,13 @@ def test_intervals_from_states_of_blocks_are_those_of_the_samples(method):
         for field in ("estimate", "se", "low", "high"):
             assert getattr(getattr(mine, name), field) == pytest.approx(
                 getattr(getattr(theirs, name), field), rel=1e-10)
+
+
+def test_logarithms_need_three_samples_for_a_slope():
+    state = libtraj.State([1, 2], [1, 4])
+    assert np.isnan(state.summary().slope)
+    state.add(3, 4, 16)
+    assert state.summary().slope == pytest.approx(2, rel=1e-14)
 
 
 def test_an_empty_state_has_no_numbers():

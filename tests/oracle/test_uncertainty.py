@@ -199,6 +199,7 @@ def test_blocks_are_chosen_by_memory_and_number():
         return u.block, u.blocks
     assert cut(8192, 0) == (256, 32)
     assert cut(20000, 0) == (256, 78)
+    assert cut(6000, 0) == (128, 47)
     assert cut(2048, 0) == (64, 32)
     assert cut(700, 0) == (32, 22)
     assert cut(20000, 0.99) == (512, 39)  # tau_int 199
@@ -246,6 +247,19 @@ def test_tau_is_its_definition(phi):
     assert found.tau_int == pytest.approx(tau, rel=1e-10)
     assert found.n_eff == pytest.approx(len(e) / tau, rel=1e-10)
     assert found.block == max(32, 2 ** int(np.ceil(np.log2(2.5 * tau))))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_memory_of_a_fit_is_that_of_its_weighted_residuals(seed):
+    rng = np.random.default_rng(seed)
+    x = np.exp(lfilter([1], [1, -0.9], rng.normal(size=5000)) / 2)
+    y = (2 + 0.7 * x) * (1 + 0.1 * lfilter([1], [1, -0.8], rng.uniform(-1, 1, 5000)))
+    w, a, b = relative_weights(x, y)
+    for method, e in ((libtraj.RELATIVE, np.sqrt(w) * (y - a - b * x)),
+                      (libtraj.NNLS, y - design(x) @ nnls(design(x), y)[0])):
+        u = libtraj.uncertainty(method, x, y, draws=libtraj.NO_DRAWS)
+        assert u.tau_int == pytest.approx(tau_int(e)[0], rel=1e-7)
+        assert u.n_eff == pytest.approx(5000 / u.tau_int, rel=1e-14)
 
 
 # ---- tests ----------------------------------------------------------------------------

@@ -149,6 +149,31 @@ static void test_partial_ranks_by_the_formula(void **state)
     assert_close(partial.rho, xy, 1e-12);
 }
 
+/* Three phases: the third begins where the others are not. Its ranks are a sum
+ * of theirs but for rounding. */
+static void test_a_covariate_that_others_tell_is_left_out(void **state)
+{
+    (void)state;
+    double x[N], y[N];
+    double phase[3][N] = { { 0 } };
+    for (size_t i = 0; i < N; i++) {
+        x[i] = unit(1, i);
+        y[i] = unit(3, i);
+        phase[i < 97 ? 0 : i < 310 ? 1 : 2][i] = 1;
+    }
+    const double *covariates[] = { phase[0], phase[1], phase[2] };
+    struct fit_partial two, three;
+    assert_int_equal(
+        fit_partial_spearman(x, y, N, covariates, 2, 99, 1, workspace, &two),
+        FIT_PRESENT);
+    assert_int_equal(
+        fit_partial_spearman(x, y, N, covariates, 3, 99, 1, workspace, &three),
+        FIT_PRESENT);
+    assert_int_equal(two.n_covariates, 2);
+    assert_int_equal(three.n_covariates, 2);
+    assert_true(fabs(two.rho - three.rho) < 1e-12);
+}
+
 /* A6: both follow the clock, and nothing else joins them. */
 static void test_a_shared_trend_is_no_association(void **state)
 {
@@ -333,6 +358,7 @@ int main(void)
         cmocka_unit_test(test_the_boundary_test_has_half_its_mass_at_zero),
         cmocka_unit_test(test_the_boundary_test_by_hand),
         cmocka_unit_test(test_partial_ranks_by_the_formula),
+        cmocka_unit_test(test_a_covariate_that_others_tell_is_left_out),
         cmocka_unit_test(test_a_shared_trend_is_no_association),
         cmocka_unit_test(test_what_time_explains_is_not_separable),
         cmocka_unit_test(test_shifts_keep_the_level_with_autocorrelation),
