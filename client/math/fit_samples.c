@@ -121,12 +121,9 @@ enum traj_status fit_samples_options(
     return status;
 }
 
-enum traj_status fit_samples_written(const size_t *size)
+enum traj_status fit_samples_unsized(void)
 {
-    if (size == NULL || *size < sizeof *size) {
-        return error_set_static(TRAJ_EINVAL, "fit: ret is NULL or has no size");
-    }
-    return TRAJ_OK;
+    return error_set_static(TRAJ_EINVAL, "fit: ret is NULL or has no size");
 }
 
 bool fit_samples_method(enum traj_fit_method method)

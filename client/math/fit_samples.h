@@ -31,8 +31,8 @@ enum traj_status fit_samples_options(
     const struct traj_uncertainty_options *options,
     struct traj_uncertainty_options *ret);
 
-/* Whether there is a struct to write, by its first field, which is size. */
-enum traj_status fit_samples_written(const size_t *size);
+/* TRAJ_EINVAL, for a struct to write that is NULL or has no size. */
+enum traj_status fit_samples_unsized(void);
 
 /* Of OLS, NNLS and RELATIVE true. */
 bool fit_samples_method(enum traj_fit_method method);

@@ -139,17 +139,16 @@ static bool append(
     return true;
 }
 
-/* The bins of a and of b (or NULL) in one list, those below `least` as one. On
+/* The bins of a and of b in one list, those below `least` as one. On
  * failure *ret is empty. */
 static bool join_bins(const struct fit_state *a, const struct fit_state *b,
     int32_t least, struct fit_state *ret)
 {
-    const uint32_t n_b = b == NULL ? 0 : b->n_bins;
     uint32_t i = 0;
     uint32_t j = 0;
-    while (i < a->n_bins || j < n_b) {
-        const bool from_a =
-            j == n_b || (i < a->n_bins && a->bins[i].key <= b->bins[j].key);
+    while (i < a->n_bins || j < b->n_bins) {
+        const bool from_a = j == b->n_bins ||
+                            (i < a->n_bins && a->bins[i].key <= b->bins[j].key);
         const struct fit_bin *bin = from_a ? &a->bins[i++] : &b->bins[j++];
         if (!append(ret, bin, higher(bin->key, least))) {
             bins_done(ret);
@@ -163,8 +162,9 @@ static bool join_bins(const struct fit_state *a, const struct fit_state *b,
 static struct fit_bin *bin_above(
     struct fit_state *state, const struct sample *sample)
 {
+    const struct fit_state none = { 0 };
     struct fit_state next = { 0 };
-    if (!join_bins(state, NULL, least_of(sample->key), &next)) {
+    if (!join_bins(state, &none, least_of(sample->key), &next)) {
         return NULL;
     }
     struct fit_bin *bin = bin_for(&next, sample->key, sample);

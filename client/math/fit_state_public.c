@@ -164,15 +164,14 @@ enum traj_status traj_fit_state_summary(
     if (state == NULL) {
         return none();
     }
-    const enum traj_status status =
-        fit_samples_written(ret == NULL ? NULL : &ret->size);
-    if (status == TRAJ_OK) {
-        struct held_env held;
-        held_env_take(&held);
-        summarize(&state->state, ret);
-        held_env_give_back(&held);
+    if (ret == NULL || ret->size < sizeof ret->size) {
+        return fit_samples_unsized();
     }
-    return status;
+    struct held_env held;
+    held_env_take(&held);
+    summarize(&state->state, ret);
+    held_env_give_back(&held);
+    return TRAJ_OK;
 }
 
 static bool line_of(enum traj_fit_method method, const struct fit_state *state,
@@ -281,14 +280,12 @@ enum traj_status traj_fit_blocks_uncertainty(enum traj_fit_method method,
     struct traj_fit_uncertainty *ret)
 {
     struct traj_uncertainty_options o;
-    enum traj_status status =
-        fit_samples_written(ret == NULL ? NULL : &ret->size);
-    if (status != TRAJ_OK) {
-        return status;
+    if (ret == NULL || ret->size < sizeof ret->size) {
+        return fit_samples_unsized();
     }
     struct held_env held;
     held_env_take(&held);
-    status = fit_samples_options(options, &o);
+    enum traj_status status = fit_samples_options(options, &o);
     if (status == TRAJ_OK) {
         status = check_blocks(method, n_blocks, blocks, &o);
     }

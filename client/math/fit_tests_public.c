@@ -103,14 +103,12 @@ enum traj_status traj_fit_tests(size_t n, const double *x, const double *y,
 {
     struct traj_uncertainty_options o;
     struct fit_samples samples;
-    enum traj_status status =
-        fit_samples_written(ret == NULL ? NULL : &ret->size);
-    if (status != TRAJ_OK) {
-        return status;
+    if (ret == NULL || ret->size < sizeof ret->size) {
+        return fit_samples_unsized();
     }
     struct held_env held;
     held_env_take(&held);
-    status = fit_samples_options(options, &o);
+    enum traj_status status = fit_samples_options(options, &o);
     if (status == TRAJ_OK) {
         status =
             fit_samples_init(n, (const double *[]){ x, y, step, lr }, &samples);
@@ -169,18 +167,16 @@ enum traj_status traj_fit_leverage(enum traj_fit_method method, size_t n,
     const double *x, const double *y, struct traj_fit_leverage *ret)
 {
     struct fit_samples samples;
-    enum traj_status status =
-        fit_samples_written(ret == NULL ? NULL : &ret->size);
-    if (status == TRAJ_OK && !fit_samples_method(method)) {
-        status = error_set(
-            TRAJ_EINVAL, "fit: no leverage of method %d", (int)method);
+    if (ret == NULL || ret->size < sizeof ret->size) {
+        return fit_samples_unsized();
     }
-    if (status != TRAJ_OK) {
-        return status;
+    if (!fit_samples_method(method)) {
+        return error_set(
+            TRAJ_EINVAL, "fit: no leverage of method %d", (int)method);
     }
     struct held_env held;
     held_env_take(&held);
-    status =
+    enum traj_status status =
         fit_samples_init(n, (const double *[]){ x, y, NULL, NULL }, &samples);
     if (status == TRAJ_OK) {
         struct fit_leverage found = { 0 };

@@ -124,10 +124,8 @@ HELD_ENV_NOINLINE static enum traj_status measure_dependence(
 enum traj_status traj_fit_dependence(
     size_t n, const double *residuals, struct traj_fit_dependence *ret)
 {
-    enum traj_status status =
-        fit_samples_written(ret == NULL ? NULL : &ret->size);
-    if (status != TRAJ_OK) {
-        return status;
+    if (ret == NULL || ret->size < sizeof ret->size) {
+        return fit_samples_unsized();
     }
     if ((n > 0 && residuals == NULL) || n >> 31 > 0) {
         return error_set_static(
@@ -135,7 +133,7 @@ enum traj_status traj_fit_dependence(
     }
     struct held_env held;
     held_env_take(&held);
-    status = measure_dependence(n, residuals, ret);
+    enum traj_status status = measure_dependence(n, residuals, ret);
     held_env_give_back(&held);
     return status;
 }
@@ -340,18 +338,16 @@ enum traj_status traj_fit_uncertainty(enum traj_fit_method method, size_t n,
 {
     struct traj_uncertainty_options o;
     struct fit_samples samples;
-    enum traj_status status =
-        fit_samples_written(ret == NULL ? NULL : &ret->size);
-    if (status == TRAJ_OK && !fit_samples_method(method)) {
-        status = error_set(
-            TRAJ_EINVAL, "fit: no intervals of method %d", (int)method);
+    if (ret == NULL || ret->size < sizeof ret->size) {
+        return fit_samples_unsized();
     }
-    if (status != TRAJ_OK) {
-        return status;
+    if (!fit_samples_method(method)) {
+        return error_set(
+            TRAJ_EINVAL, "fit: no intervals of method %d", (int)method);
     }
     struct held_env held;
     held_env_take(&held);
-    status = fit_samples_options(options, &o);
+    enum traj_status status = fit_samples_options(options, &o);
     if (status == TRAJ_OK) {
         status = fit_samples_init(
             n, (const double *[]){ x, y, NULL, NULL }, &samples);

@@ -93,6 +93,7 @@ def test_the_golden_state_reads_back():
     lambda raw: raw[:20] + struct.pack("<d", nan) + raw[28:],
     lambda raw: raw[:28] + struct.pack("<d", 1e9) + raw[36:],     # low above high
     lambda raw: raw[:-1] + b"\x02",                               # a cell not the bin's
+    lambda raw: raw.replace(b"\x02" + struct.pack("<i", 8), b"\x01" + struct.pack("<i", 8)),
     lambda raw: raw[:-1] + b"\x81\x00",                           # 1, the longer way
 ))
 def test_other_bytes_are_refused(spoil):
