@@ -22,7 +22,7 @@
  * The quantile line is within 1 % (the sketch's) plus the width of a bin's x,
  * which counts as noise of 2.5 %, plus its sampling error.
  *
- * At most FIT_BINS (120 + 8 FIT_SKETCH_CELLS) bytes = 1.1 MB; a run's are some
+ * At most FIT_BINS (128 + 8 FIT_SKETCH_CELLS) bytes = 1.1 MB; a run's are some
  * tens of kilobytes.
  */
 #ifndef TRAJ_FIT_STATE_H

@@ -10,15 +10,19 @@
 #include "math/fit_uncertainty.h"
 #include "traj.h"
 
+static struct traj_rank_test no_rank_test(enum traj_absent absent)
+{
+    const double none = traj_unset();
+    return (struct traj_rank_test){
+        .absent = absent, .rho = none, .p = none, .p_greater = none
+    };
+}
+
 static struct traj_rank_test rank_test(
     enum fit_absent absent, const struct fit_partial *found)
 {
     if (absent != FIT_PRESENT) {
-        const double none = traj_unset();
-        return (struct traj_rank_test){ .absent = (enum traj_absent)absent,
-            .rho = none,
-            .p = none,
-            .p_greater = none };
+        return no_rank_test((enum traj_absent)absent);
     }
     return (struct traj_rank_test){ .rho = found->rho,
         .p = found->p,
@@ -42,12 +46,11 @@ static void rank_tests(const struct fit_samples *s,
     enum fit_absent absent = fit_partial_spearman(
         x, y, s->n, NULL, 0, o->shifts, o->seed, s->workspace, &found);
     full->spearman = rank_test(absent, &found);
-    absent = fit_partial_spearman(x, y, s->n, covariates, n_covariates,
-        o->shifts, o->seed, s->workspace, &found);
-    full->partial = rank_test(absent, &found);
-    if (n_covariates == 0) {
-        full->partial =
-            rank_test((enum fit_absent)TRAJ_ABSENT_NOT_ASKED, &found);
+    full->partial = no_rank_test(TRAJ_ABSENT_NOT_ASKED);
+    if (n_covariates > 0) {
+        absent = fit_partial_spearman(x, y, s->n, covariates, n_covariates,
+            o->shifts, o->seed, s->workspace, &found);
+        full->partial = rank_test(absent, &found);
     }
     absent = fit_difference_spearman(
         x, y, s->n, o->shifts, o->seed, s->workspace, &found);
