@@ -153,7 +153,8 @@ static void assert_same_line(struct fit_line a, struct fit_line b)
 
 static void assert_same(const struct fit_state *a, const struct fit_state *b)
 {
-    struct fit_line one, other;
+    struct fit_line one = { 0 };
+    struct fit_line other = { 0 };
     assert_true(a->total.plain.n == b->total.plain.n);
     assert_true(a->n_unbinned == b->n_unbinned);
     assert_int_equal(a->n_bins, b->n_bins);
