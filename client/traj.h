@@ -556,7 +556,7 @@ TRAJ_API void traj_gradient_noise(double small, double sq_small, double big,
  * As of the fits: arrays of n doubles, read only, NULL for n = 0 only; samples
  * where one of them is not finite, or is not 0 and outside of 2^-400 .. 2^400,
  * are left out and counted. Functions that measure allocate a workspace of
- * about 10 n doubles and free it (TRAJ_ENOMEM). The size of a struct that is
+ * about 12 n doubles and free it (TRAJ_ENOMEM). The size of a struct that is
  * written must be set; on failure it is as it was. TRAJ_EINVAL: a NULL, an
  * unknown method, an option out of its range, n beyond 2^31. The results do not
  * depend on the caller's floating-point environment. Any thread, also in a

@@ -5,8 +5,8 @@
 
 #include <stddef.h>
 
-/* From 1; equal values share the mean of their ranks. No NaN. workspace: 2n
- * doubles. */
+/* From 1; equal values share the mean of their ranks. No NaN. workspace: 4n
+ * doubles, of which not every way of sorting uses all. */
 void fit_ranks(
     const double *values, size_t n, double *workspace, double *ret_ranks);
 

@@ -9,7 +9,7 @@
 #include "traj.h"
 
 #define FIT_SAMPLES_COLUMNS 4u
-#define FIT_SAMPLES_WORKSPACE 6u /* doubles for each sample */
+#define FIT_SAMPLES_WORKSPACE 8u /* doubles for each sample */
 
 struct fit_samples {
     size_t n, n_excluded;

@@ -154,7 +154,7 @@ enum fit_absent fit_partial_spearman(const double *x, const double *y, size_t n,
     double *u = workspace;
     double *v = workspace + n;
     double *space = workspace + 2 * n;
-    double *basis = workspace + 4 * n;
+    double *basis = workspace + 6 * n;
     const size_t k = span(covariates, n_covariates, n, space, basis);
     centred_ranks(x, n, space, u);
     centred_ranks(y, n, space, v);

@@ -54,14 +54,14 @@ struct fit_partial {
  * FIT_ABSENT_NOT_SEPARABLE if the covariates explain more than 0.98^2 of the
  * ranks of x or y: for one covariate, |Spearman| above 0.98; what is left is
  * 0/0 or rounding. FIT_ABSENT_FEW_SAMPLES below FIT_N_MIN; FIT_ABSENT_CONSTANT
- * if x or y is. workspace: (4 + n_covariates) n doubles.
+ * if x or y is. workspace: (6 + n_covariates) n doubles.
  */
 enum fit_absent fit_partial_spearman(const double *x, const double *y, size_t n,
     const double *const *covariates, size_t n_covariates, size_t shifts,
     uint64_t seed, double *workspace, struct fit_partial *ret);
 
 /* The same, without covariates, of the first differences: a shared slow trend
- * is gone (theory.md, A6). workspace: 6 n doubles. */
+ * is gone (theory.md, A6). workspace: 8 n doubles. */
 enum fit_absent fit_difference_spearman(const double *x, const double *y,
     size_t n, size_t shifts, uint64_t seed, double *workspace,
     struct fit_partial *ret);
