@@ -43,7 +43,7 @@ ext_obj = $(patsubst %.c,$(O)/extension/%.o,$(1))
 WEB_SRC := $(wildcard web/src/*.ts web/src/*/*.ts web/*.html web/*.css web/src/*.css web/*.mjs web/package-lock.json)
 MIGRATIONS := $(sort $(wildcard schema/store/*.sql))
 
-.PHONY: all test demo bench bench-store soak lint install uninstall clean deps unit asan tsan fuzz format web
+.PHONY: all test oracle demo bench bench-store soak lint install uninstall clean deps unit asan tsan fuzz format web
 all: check-deps $(B)/trajd $(B)/traj $(B)/trajd_tables.so $(B)/libtraj.so $(B)/libtraj.a $(EXAMPLES:%=$(B)/examples/%)
 
 # Says what is missing, installs nothing.
@@ -131,6 +131,8 @@ $(B)/tests/%: $(O)/tests/fault/%.o $(O)/testlib.a $(O)/trajd_internal.a $(O)/tra
 $(B)/bench/%: $(O)/tests/bench/%.o $(O)/testlib.a $(O)/trajd_internal.a $(O)/traj_internal.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
+# Its allocations fail one by one.
+$(B)/tests/test_fit_state_faults: private ALL_LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 # Trainers of the integration tests: traj.h and libtraj.a, as a user has them.
 $(B)/integration/%: $(O)/tests/integration/%.o $(B)/libtraj.a
 	@mkdir -p $(@D)
@@ -167,6 +169,10 @@ $(B)/bench/store_writer: $(O)/tests/bench/store/writer.o $(B)/libtraj.a
 # A thousand random kills, half an hour. SOAK: how many, and a seed.
 soak: all
 	@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/soak/kills.py $(SOAK)
+# What intervals cover, on ten times the data sets of `make test`. ORACLE_SETS: how many.
+oracle: all
+	@ORACLE_SETS=$(or $(ORACLE_SETS),10000) PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest -q -s -p no:cacheprovider \
+	  tests/oracle/test_coverage.py
 fuzz:
 	@$(MAKE) --no-print-directory VARIANT=fuzz CC=clang fuzz-targets
 	@tests/fuzz/run.sh

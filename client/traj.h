@@ -432,6 +432,16 @@ TRAJ_API void traj_mixed_clipping(double lr, double nu, double gamma,
  * traj_rule_step. */
 TRAJ_API double traj_layer_radius(double L0, double L1, double grad_dual);
 
+/* ---- mathematics: fits ----------------------------------------------------
+ */
+
+enum traj_fit_method {
+    TRAJ_FIT_RELATIVE = 1,
+    TRAJ_FIT_OLS = 2,
+    TRAJ_FIT_NNLS = 3,
+    TRAJ_FIT_QUANTILE = 4,
+};
+
 /* ---- mathematics: moments ----------------------------------------------- */
 
 enum traj_dtype {
@@ -533,6 +543,254 @@ TRAJ_API double traj_unbiased_sq(
  */
 TRAJ_API void traj_gradient_noise(double small, double sq_small, double big,
     double sq_big, double *ret_signal_sq, double *ret_noise);
+
+/* ---- mathematics: uncertainty of fits -------------------------------------
+ */
+
+/*
+ * How far a fit can be trusted. Samples along a trajectory are autocorrelated:
+ * an interval that takes them to be independent covers a third of what it says.
+ * So the samples, in the order of time, are cut into blocks longer than their
+ * memory, and the blocks are what is counted.
+ *
+ * As of the fits: arrays of n doubles, read only, NULL for n = 0 only; samples
+ * where one of them is not finite, or is not 0 and outside of 2^-400 .. 2^400,
+ * are left out and counted. Functions that measure allocate a workspace of
+ * about 12 n doubles and free it (TRAJ_ENOMEM). The size of a struct that is
+ * written must be set; on failure it is as it was. TRAJ_EINVAL: a NULL, an
+ * unknown method, an option out of its range, n beyond 2^31. The results do not
+ * depend on the caller's floating-point environment. Any thread, also in a
+ * forked child.
+ */
+
+/* Why an interval or a test is not there: TRAJ_OK, its fields are traj_unset(),
+ * and this says why. */
+enum traj_absent {
+    TRAJ_PRESENT = 0,
+    TRAJ_ABSENT_FEW_SAMPLES = 2,   /* fewer than 30 */
+    TRAJ_ABSENT_UNDETERMINED = 3,  /* all x equal */
+    TRAJ_ABSENT_CONSTANT = 4,      /* y, or what the fit leaves, is constant */
+    TRAJ_ABSENT_FEW_BLOCKS = 5,    /* fewer than 20 */
+    TRAJ_ABSENT_SHORT_BLOCKS = 6,  /* not longer than 2 tau_int */
+    TRAJ_ABSENT_LONG_MEMORY = 7,   /* autocorrelation outlasts the samples */
+    TRAJ_ABSENT_NOT_SEPARABLE = 8, /* x or y follows a covariate: above .98 */
+    TRAJ_ABSENT_NOT_ASKED = 9,     /* an option or a NULL says so */
+};
+
+/* One line of English; never NULL, static. */
+TRAJ_API const char *traj_absent_text(enum traj_absent absent);
+
+/* P(T > t) of Student's t, and the t with P(T <= t) = p: to 1e-10 of themselves
+ * for dof <= 1e6 and what is above 1e-300. By the continued fraction of the
+ * incomplete beta function (DLMF 8.17.22) and Newton's method on ln P over
+ * ln t. Pure; NaN for dof < 1, for p not in (0,1) and for NaN. */
+TRAJ_API double traj_student_tail(double t, double dof);
+TRAJ_API double traj_student_quantile(double p, double dof);
+
+struct traj_fit_dependence {
+    size_t size;
+    enum traj_absent absent; /* or FEW_SAMPLES, CONSTANT, LONG_MEMORY */
+    double tau_int;          /* samples; 1 for independent ones, never less */
+    double n_eff;            /* n / tau_int */
+    uint64_t window;         /* lags summed */
+    uint64_t block;          /* 2^k >= 2.5 tau_int, at least 32: samples */
+};
+
+/*
+ * The integrated autocorrelation time of n finite residuals, in order: tau(W) =
+ * 1 + 2 sum_{k <= W} rho_k at the smallest W >= 5 tau(W) (Sokal 1997); relative
+ * standard error (2 (2 W + 1)/n)^(1/2). Negative autocorrelation is not
+ * credited. O(n W), W <= 4096. TRAJ_EINVAL also for a residual not finite.
+ */
+TRAJ_API TRAJ_CHECK enum traj_status traj_fit_dependence(
+    size_t n, const double *residuals, struct traj_fit_dependence *ret);
+
+/* Zero means "default" for every field; start from
+ * TRAJ_UNCERTAINTY_OPTIONS_INIT. */
+struct traj_uncertainty_options {
+    size_t size;
+    double level;    /* of intervals, in (0,1); 0.95 */
+    double tau_int;  /* > 0: known; 0: measured on the residuals */
+    uint64_t block;  /* samples; 0: 256, or less where that leaves fewer than
+                        32 blocks, but at least traj_fit_dependence's */
+    uint32_t draws;  /* of the bootstrap, 2 .. 100,000; 400; UINT32_MAX none */
+    uint32_t shifts; /* of the rank tests, 1 .. 100,000; 999 */
+    uint64_t seed;   /* draws and shifts are a function of it alone */
+};
+#ifdef __cplusplus
+#define TRAJ_UNCERTAINTY_OPTIONS_INIT                                          \
+    traj_uncertainty_options                                                   \
+    {                                                                          \
+        sizeof(traj_uncertainty_options)                                       \
+    }
+#else
+#define TRAJ_UNCERTAINTY_OPTIONS_INIT                                          \
+    {                                                                          \
+        .size = sizeof(struct traj_uncertainty_options)                        \
+    }
+#endif
+
+struct traj_interval {
+    double estimate, se, low, high;
+};
+
+struct traj_fit_uncertainty {
+    size_t size;
+    uint64_t n, n_excluded;
+    uint64_t blocks, block; /* block: samples of each but the last */
+    double tau_int, n_eff;  /* unset: the series does not tell */
+    double level;
+    double x_mean; /* weighted as the fit is */
+    /* Cluster-t of the least-squares line of either sign, weighted for
+     * RELATIVE: standard errors from the sums of scores of the blocks (Liang
+     * and Zeger 1986), factor m/(m - 2), t with dof = m - 2. */
+    enum traj_absent absent;
+    double dof;
+    struct traj_interval L0, L1;
+    struct traj_interval centroid; /* L0 + L1 x_mean: the well-known value */
+    double corr;                   /* of the errors of L0 and L1 */
+    double corr_design; /* -x_mean/(mean x^2)^(1/2): of independent samples */
+    /* Block bootstrap of the method itself (Carlstein 1986): se over the draws,
+     * low and high are percentiles. RELATIVE: its last round. */
+    enum traj_absent boot_absent;
+    uint64_t draws;
+    struct traj_interval boot_L0, boot_L1, boot_centroid;
+    double boot_corr;
+};
+
+/* Intervals of a line. method: OLS, NNLS or RELATIVE. Samples in the order of
+ * time. options may be NULL. */
+TRAJ_API TRAJ_CHECK enum traj_status traj_fit_uncertainty(
+    enum traj_fit_method method, size_t n, const double *x, const double *y,
+    const struct traj_uncertainty_options *options,
+    struct traj_fit_uncertainty *ret);
+
+/* Of a rank correlation: p by shifting one series around the circle, which
+ * keeps the autocorrelation of both; (1 + #{as large})/(1 + shifts). */
+struct traj_rank_test {
+    enum traj_absent absent;
+    double rho;
+    double p;            /* two-sided */
+    double p_greater;    /* of rho > 0 */
+    uint64_t covariates; /* used: one that is constant, or that the other tells,
+                            is left out */
+};
+
+struct traj_fit_tests {
+    size_t size;
+    uint64_t n, n_excluded;
+    uint64_t blocks, block;
+    double tau_int; /* of the residuals of OLS */
+    /* H0: L1 <= 0: the slope of OLS over its cluster-robust error, one-sided t
+     * with blocks - 2 degrees of freedom. */
+    enum traj_absent slope_absent;
+    double slope_t, slope_p;
+    /* H0: L1 = 0 against L1 > 0, L0 >= 0: n_eff ln(SSE_0/SSE_1) of NNLS, whose
+     * null is 1/2 chi2_0 + 1/2 chi2_1 (Chernoff 1954, Self and Liang 1987). */
+    enum traj_absent boundary_absent;
+    double boundary_lr, boundary_p;
+    struct traj_rank_test spearman; /* of x and y */
+    /* Given step and lr: of what is left of the ranks after least squares on
+     * theirs. NOT_SEPARABLE where they explain more than .98^2 of one. */
+    struct traj_rank_test partial;
+    /* Of first differences, which have no slow trend. */
+    struct traj_rank_test differences;
+};
+
+/* Whether y goes with x. Samples in the order of time; step and lr may be NULL.
+ * options may be NULL. */
+TRAJ_API TRAJ_CHECK enum traj_status traj_fit_tests(size_t n, const double *x,
+    const double *y, const double *step, const double *lr,
+    const struct traj_uncertainty_options *options, struct traj_fit_tests *ret);
+
+struct traj_fit_leverage {
+    size_t size;
+    uint64_t n, n_excluded;
+    enum traj_absent absent;
+    uint64_t n_dropped; /* at most a hundredth, rounded up */
+    double x_above;     /* those with x above this */
+    double L0, L1;      /* of all samples */
+    double rest_L0, rest_L1;
+};
+
+/* The fit without the largest hundredth of x; equal x stay together. method:
+ * OLS, NNLS or RELATIVE. */
+TRAJ_API TRAJ_CHECK enum traj_status traj_fit_leverage(
+    enum traj_fit_method method, size_t n, const double *x, const double *y,
+    struct traj_fit_leverage *ret);
+
+/*
+ * What later fits need of any number of samples: sums, and bins of x with a
+ * sketch of y. The merge of two states is the state of all their samples, in
+ * any order, split and tree: counts exactly, lines to 1e-12. Some tens of
+ * kilobytes, at most 1.1 MB. Used by one thread at a time. Also the way to
+ * intervals without the samples: one state per block.
+ */
+typedef struct traj_fit_state traj_fit_state;
+
+/* Of no sample; free it with traj_fit_state_free. On failure *ret is as it
+ * was. */
+TRAJ_API TRAJ_CHECK enum traj_status traj_fit_state_new(traj_fit_state **ret);
+
+/* Adds a sample; one that is left out is counted. TRAJ_ENOMEM: the state is as
+ * it was. Below 1 us. */
+TRAJ_API TRAJ_CHECK enum traj_status traj_fit_state_add(
+    traj_fit_state *state, uint64_t step, double x, double y);
+
+/* Adds all samples of another, which stays as it is. TRAJ_ENOMEM: so does
+ * state. */
+TRAJ_API TRAJ_CHECK enum traj_status traj_fit_state_merge(
+    traj_fit_state *state, const traj_fit_state *of);
+
+/* The bytes of a state, little-endian, the same on every machine: *ret_bytes is
+ * how many there are; they are written if room is enough, else nothing is, and
+ * the status is TRAJ_OK: ask with room 0 first. */
+TRAJ_API TRAJ_CHECK enum traj_status traj_fit_state_encode(
+    const traj_fit_state *state, void *bytes, size_t room, size_t *ret_bytes);
+
+/* Any bytes. TRAJ_EINVAL: no state, or of another version. Free *ret with
+ * traj_fit_state_free; on failure it is as it was. */
+TRAJ_API TRAJ_CHECK enum traj_status traj_fit_state_decode(
+    const void *bytes, size_t n, traj_fit_state **ret);
+
+struct traj_fit_summary {
+    size_t size;
+    uint64_t n, n_excluded;
+    uint64_t n_unbinned; /* x or y < 0: in OLS and NNLS only */
+    uint64_t bins;
+    uint64_t step_first, step_last;    /* TRAJ_UNSET_COUNT for n = 0 */
+    double x_min, x_max, y_min, y_max; /* unset for n = 0 */
+    double x_mean, y_mean;
+    double xx, xy, yy;       /* sums about the means */
+    uint64_t n_positive;     /* those with x > 0 and y > 0, behind the rest: */
+    double slope, intercept; /* of ln y on ln x by least squares */
+};
+TRAJ_API TRAJ_CHECK enum traj_status traj_fit_state_summary(
+    const traj_fit_state *state, struct traj_fit_summary *ret);
+
+/*
+ * A line from a state; both unset where it is not determined. OLS and NNLS as
+ * of the samples, to 1e-12. RELATIVE takes the weights at the mean x of each
+ * bin, of which there are eight an octave: its difference to the fit of the
+ * samples is small beside the standard error of both. QUANTILE at tau in (0,1)
+ * (tau of other methods is not looked at): RELATIVE through the quantiles of y
+ * in the bins, each to 1 % (DDSketch; Masson, Rim, Lee 2019).
+ */
+TRAJ_API TRAJ_CHECK enum traj_status traj_fit_state_line(
+    enum traj_fit_method method, const traj_fit_state *state, double tau,
+    double *ret_L0, double *ret_L1);
+
+/* As traj_fit_uncertainty, from n_blocks states of consecutive samples each.
+ * method: OLS or NNLS. options: tau_int must be given, block is not looked
+ * at. */
+TRAJ_API TRAJ_CHECK enum traj_status traj_fit_blocks_uncertainty(
+    enum traj_fit_method method, size_t n_blocks,
+    const traj_fit_state *const *blocks,
+    const struct traj_uncertainty_options *options,
+    struct traj_fit_uncertainty *ret);
+
+/* NULL is allowed. */
+TRAJ_API void traj_fit_state_free(traj_fit_state *state);
 
 /* ---- mathematics: the smoothness probe ---------------------------------- */
 

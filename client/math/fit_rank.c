@@ -3,6 +3,7 @@
 #include "math/fit.h"
 #include <math.h>
 
+#include "math/fit_rank.h"
 #include "math/order.h"
 #include "sum.h"
 
@@ -74,6 +75,12 @@ bool fit_spearman(
     struct pair_sums sums = pair_sums(x_ranks, y_ranks, n);
     *ret = correlation(&sums);
     return true;
+}
+
+void fit_ranks(
+    const double *values, size_t n, double *workspace, double *ret_ranks)
+{
+    rank(values, n, (void *)workspace, ret_ranks);
 }
 
 bool fit_loglog(const double *x, const double *y, size_t n, double *workspace,

@@ -1,0 +1,111 @@
+/*
+ * fit_state: all that later fits need of any number of samples, in bounded
+ * memory, and such that states add up: the state of a union is the merge of the
+ * states, whatever the order, the split or the tree. Any thread, one at a time;
+ * owns memory.
+ *
+ * Held are
+ * - the sums, ranges and counts of all samples (fit_block): OLS and NNLS to
+ *   1e-12 of the samples' own;
+ * - bins of x on a fixed grid, FIT_BINS_OCTAVE an octave, each with its sums
+ *   and a sketch of y (fit_sketch): fits that weight or rank samples. Of
+ *   samples with x, y >= 0, as norms are; others are counted as unbinned. Bins
+ *   are kept from the highest down to FIT_BINS below it (32 octaves); smaller
+ * x, and x = 0, are in the lowest one. That depends on the largest x alone, so
+ *   it is the same in any order, too;
+ * - the upper hull (fit_hull), for the envelope.
+ *
+ * Accuracy of the fits from bins, in what they predict for x within 1/32 of the
+ * median and above: the relative fit has the exact sums and takes the weights
+ * at each bin's mean x; it is within 0.003 times the relative noise of y of the
+ * fit of the samples, a quarter of the error that 6000 samples leave to both.
+ * The quantile line is within 1 % (the sketch's) plus the width of a bin's x,
+ * which counts as noise of 2.5 %, plus its sampling error.
+ *
+ * At most FIT_BINS (128 + 8 FIT_SKETCH_CELLS) bytes = 1.1 MB; a run's are some
+ * tens of kilobytes.
+ */
+#ifndef TRAJ_FIT_STATE_H
+#define TRAJ_FIT_STATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "math/fit_sketch.h"
+#include "math/fit_sums.h"
+
+#define FIT_BINS_OCTAVE 8
+#define FIT_BINS 256u
+#define FIT_BIN_MAX 3200 /* of the x that fit_sums_takes */
+#define FIT_HULL_MAX 4096u
+
+struct fit_bin {
+    int32_t key; /* 2^(key/8) <= x < 2^((key+1)/8) */
+    struct fit_sums sums;
+    struct fit_sketch sketch; /* of y */
+};
+
+struct fit_point {
+    double x, y;
+};
+
+/* All zero: of no sample. */
+struct fit_state {
+    struct fit_block total;
+    uint64_t n_unbinned;
+    struct fit_bin *bins; /* owned; ascending by key */
+    uint32_t n_bins, room_bins;
+    uint32_t n_hull;
+    struct fit_point *hull; /* owned; ascending by x */
+};
+
+/* Adds a sample. false: out of memory; the state is as it was. */
+bool fit_state_add(struct fit_state *state, uint64_t step, double x, double y);
+
+/* Adds all of another. false: out of memory; the state is as it was. */
+bool fit_state_merge(struct fit_state *state, const struct fit_state *of);
+
+/* OLS and NNLS: fit_sums_ols and fit_sums_nnls of state->total.plain. */
+
+/* Relative-error NNLS, as fit_nnls_relative: the weights of a bin are those of
+ * its mean x, the median is that over samples. Absent (false) as there, and if
+ * there are no bins. */
+bool fit_state_relative(const struct fit_state *state, struct fit_line *ret);
+
+/* The tau-quantile line: relative-error NNLS through (mean x, tau-quantile of
+ * y) of the bins, each as often as it has samples. (With the weights
+ * n/quantile^2 of theory.md, 4b, it is low by up to 15 %: a bin whose quantile
+ * comes out low counts for more.) Absent unless 0 < tau < 1 and two bins have
+ * different mean x. */
+bool fit_state_quantile(
+    const struct fit_state *state, double tau, struct fit_line *ret);
+
+/* NULL is not allowed; all zero afterwards. */
+void fit_state_done(struct fit_state *state);
+
+/* ---- as bytes -------------------------------------------------------------
+ * Little-endian: "TFS1"; a u32 of bins, a u32 of hull points; the block; the
+ * u64 of unbinned; the bins; the hull. A block is the two sums, then three u64
+ * (excluded, first step, last step) and four doubles (ranges). Sums are
+ * eleven doubles. A bin: key (i32), first (i32), cells (u32), zeros (u64), the
+ * sums, then each cell as LEB128, shortest form. No checksum: what holds it has
+ * one. */
+
+#define FIT_STATE_BYTES_MAX                                                    \
+    (512u + FIT_BINS * (108u + 10u * FIT_SKETCH_CELLS) + 16u * FIT_HULL_MAX)
+
+/* Bytes of the form; writes it if it fits in room (out may be NULL for 0). */
+size_t fit_state_encode(
+    const struct fit_state *state, uint8_t *out, size_t room);
+
+enum fit_decode {
+    FIT_DECODE_OK = 0,
+    FIT_DECODE_BAD = 1, /* no such state, another version, or bytes left over */
+    FIT_DECODE_NOMEM = 2,
+};
+/* Any bytes. *ret is written on OK, and is then the caller's to be done. */
+enum fit_decode fit_state_decode(
+    const uint8_t *bytes, size_t n, struct fit_state *ret);
+
+#endif
