@@ -20,6 +20,13 @@ struct run_fit_query {
     uint64_t to_step; /* inclusive */
 };
 
+/* All steps, the class and the regressor chosen from the pairs. */
+static const struct run_fit_query run_fit_everything = {
+    .regressor = PAIR_REGRESSOR_AUTO,
+    .estimator = PAIR_ESTIMATOR_AUTO,
+    .to_step = UINT64_MAX,
+};
+
 struct fit_sample {
     enum fit_regressor regressor;
     unsigned estimator;

@@ -171,6 +171,11 @@ static bool depend(const struct fit_sample *sample, struct phase_verdict *v)
     if (!residuals_of(sample, 0, sample->n, 1, &residuals)) {
         return false;
     }
+    if (residuals.absent == FIT_ABSENT_CONSTANT) { /* the law is exact */
+        const double n = (double)sample->n;
+        residuals.absent = FIT_PRESENT;
+        residuals.dependence = (struct fit_dependence){ 1, n, 0, FIT_BLOCK };
+    }
     v->dependence_absent = v->interval_absent = residuals.absent;
     bool ok = true;
     if (residuals.absent == FIT_PRESENT) {
@@ -247,6 +252,8 @@ static void gather(const struct fit_sample *sample, struct phase_verdict *v)
 static bool advise(const struct run_verdict_input *in,
     const struct fit_sample *sample, struct phase_verdict *v)
 {
+    const struct figure last = { sample->n > 0,
+        sample->n > 0 ? sample->x[sample->n - 1] : 0 };
     const struct advice_input input = {
         .verdict = v->verdict.kind,
         .law = run_fit_law(&v->fit),
@@ -254,7 +261,7 @@ static bool advise(const struct run_verdict_input *in,
         .y = sample->y,
         .n = sample->n,
         .optimizer = in->optimizer,
-        .grad_norm = in->grad_norm,
+        .grad_norm = in->grad_norm.has ? in->grad_norm : last,
         .lr = in->lr,
         .momentum = in->momentum,
         .target = in->target,

@@ -42,8 +42,10 @@ struct run_verdict_input {
     const struct phase_cut *known; /* attempts, clip changes */
     size_t n_known;
     enum optimizer optimizer;
-    struct figure grad_norm, lr, momentum; /* of the last step */
-    struct figure target;                  /* of the advice */
+    struct figure lr, momentum; /* of the last step */
+    /* Of the advice; those not given: the norm of the phase's last pair, and
+     * what advice.h says. */
+    struct figure grad_norm, target;
 };
 
 struct phase_verdict {

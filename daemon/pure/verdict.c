@@ -216,8 +216,8 @@ static void put_data(
         break;
     case VERDICT_ROUNDING_LIMITED:
         buf_printf(out,
-            "limited by rounding: the steps of %llu probes were too short to "
-            "measure, those of %llu were not",
+            "limited by rounding: in %llu probes the gradient changed by no "
+            "more than rounding, in %llu by more",
             (unsigned long long)f->rounding, (unsigned long long)f->n);
         break;
     default:
@@ -240,7 +240,7 @@ static void put_not_identifiable(
 {
     const struct verdict_reason *why = decisive(v);
     if (f->x_spread.has && f->x_spread.v < VERDICT_SPREAD_MIN) {
-        buf_printf(out, "not identifiable: the gradient norm varied by %.2gx",
+        buf_printf(out, "not identifiable: the gradient norm varied by %.3gx",
             f->x_spread.v);
     } else if (f->n_eff.has && f->n_eff.v < VERDICT_N_EFF_MIN) {
         buf_printf(out,

@@ -133,8 +133,8 @@ static void test_noise_and_rounding(void **state)
     assert_int_equal(decided(&facts).kind, VERDICT_GROWS);
     facts.rounding = 1000;
     assert_verdict(&facts, "rounding_limited",
-        "limited by rounding: the steps of 1000 probes were too short to "
-        "measure, those of 1000 were not");
+        "limited by rounding: in 1000 probes the gradient changed by no more "
+        "than rounding, in 1000 by more");
     /* None is left, and why: not only "too few". */
     facts.n = 0;
     assert_int_equal(decided(&facts).kind, VERDICT_ROUNDING_LIMITED);
