@@ -171,7 +171,10 @@ struct traj_options {
                                 id seen before continues that run */
     const char *config_json; /* a JSON object; at most 128 KiB, 31 deep */
     const char *tags;        /* comma-separated; $TRAJ_TAGS */
-    const char *optimizer;   /* "sgd", "adam", ...; free text */
+    /* Free text; trajd knows "sgd" (or "gd"), "heavy_ball", "ema_momentum",
+     * "nesterov", "adam" and "adamw", in any case: advice and edge of stability
+     * are of those. */
+    const char *optimizer;
     enum traj_mode mode;
     enum traj_full full;
     uint64_t spool_bytes; /* limit of this run's spool here, what earlier

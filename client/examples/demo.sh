@@ -119,7 +119,7 @@ train() {
     mkfifo -- "$work/progress" || fail 'no named pipe can be made'
     TRAJ_URL=$ingest TRAJ_DIR=$work/runs TRAJ_MODE=online \
         "$build/examples/lstm" --project demo --run-id "$id" --name "$title" \
-        --steps "$steps" --layers 2 --probe-every 2 --gammas 0.05 --sharpness-every 10 \
+        --steps "$steps" --layers 2 --probe-every 2 --gammas 0.05 --sharpness-every 6 \
         --print-every "$print_every" "$@" > "$work/progress" 2> "$work/$id.log" 3<&- &
     trainer_pid=$!
     progress "$title" < "$work/progress"
@@ -153,9 +153,10 @@ relative_fit() {
         sed -n '/"method":"nnls_relative"/p'
 }
 
-# What makes the picture doubtful, as trajd names it.
-warnings() {
-    printf '%s' "$1" | tr -d ' \n"' | sed -n 's/.*warnings:\[\([^]]*\)\].*/\1/p'
+# What may be said of each phase.
+verdicts() { # verdicts ID
+    "$build/traj" verdict --url "$http" "$1" |
+        awk '/^steps / { steps = $0; getline; sub(/^ */, ""); print "      " steps ": " $0 }'
 }
 
 report() { # report ID TITLE
@@ -163,10 +164,10 @@ report() { # report ID TITLE
         fail "traj show says nothing about the run '$2'"
     json=$(printf '%s' "$json" | tr -d '\n' | sed 's/"diagnostics":.*//')
     fit=$(relative_fit "$json")
-    printf '  %-24s %6s %9s %9s %9s  %s\n' "$2" "$(number n "$json")" \
+    printf '  %-24s %6s %9s %9s %9s\n' "$2" "$(number n "$json")" \
         "$(rounded "$(number spearman "$json")")" \
-        "$(rounded "$(number L0 "$fit")")" "$(rounded "$(number L1 "$fit")")" \
-        "$(warnings "$json")"
+        "$(rounded "$(number L0 "$fit")")" "$(rounded "$(number L1 "$fit")")"
+    verdicts "$1"
 }
 
 # ---- all of it
@@ -201,8 +202,9 @@ train small-lr 'lr 2, not clipped' --lr 2
 train small-lr-clipped 'lr 2, clipped at 0.25' --lr 2 --clip 0.25
 
 say
-say "Smoothness against gradient norm, and the fit  L0 + L1 ||g||:"
-printf '  %-24s %6s %9s %9s %9s  %s\n' run n Spearman L0 L1 warnings
+say "Smoothness against gradient norm, the fit  L0 + L1 ||g||, and the verdict on"
+say "each phase of the run:"
+printf '  %-24s %6s %9s %9s %9s\n' run n Spearman L0 L1
 report large-lr-clipped 'lr 20, clipped at 0.25'
 report small-lr 'lr 2, not clipped'
 report small-lr-clipped 'lr 2, clipped at 0.25'

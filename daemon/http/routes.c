@@ -24,6 +24,8 @@ static const struct route routes[] = {
     { REQUEST_GET, "/api/v1/runs/{id}/series", api_series },
     { REQUEST_GET, "/api/v1/runs/{id}/scatter", api_scatter },
     { REQUEST_GET, "/api/v1/runs/{id}/fits", api_fits },
+    { REQUEST_GET, "/api/v1/runs/{id}/verdict", api_verdict },
+    { REQUEST_GET, "/api/v1/runs/{id}/advice", api_advice },
     { REQUEST_GET, "/api/v1/runs/{id}/diagnostics", api_diagnostics },
     { REQUEST_GET, "/api/v1/runs/{id}/ranks", api_ranks },
     { REQUEST_GET, "/api/v1/runs/{id}/events", sse_run },

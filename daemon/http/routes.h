@@ -53,6 +53,9 @@ enum err_code api_array(struct request *req, struct err *e);
 enum err_code api_series(struct request *req, struct err *e);
 enum err_code api_scatter(struct request *req, struct err *e);
 enum err_code api_fits(struct request *req, struct err *e);
+/* api_verdict.c */
+enum err_code api_verdict(struct request *req, struct err *e);
+enum err_code api_advice(struct request *req, struct err *e);
 /* api_diagnostics.c */
 enum err_code api_diagnostics(struct request *req, struct err *e);
 /* api_ranks.c */

@@ -238,6 +238,7 @@ bool pair_read(const struct row *row, struct pair *ret_pair)
         .noise_floor = (double)NAN,
         .rounding_floor = (double)NAN,
         .floor_gamma = 1,
+        .lr = row_f64(row, PROBE_lr),
     };
     for (unsigned k = 0; k < PAIR_REGRESSORS; k++) {
         pair.x[k] = pair.y[k] = pair.ceiling[k] = (double)NAN;

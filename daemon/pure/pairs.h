@@ -40,7 +40,7 @@
         UINT64_C(1) << PROBE_micro_dgrad_sq | UINT64_C(1) << PROBE_noise_sq |  \
         UINT64_C(1) << PROBE_noise_floor |                                     \
         UINT64_C(1) << PROBE_rounding_floor |                                  \
-        UINT64_C(1) << PROBE_smoothness_gamma |                                \
+        UINT64_C(1) << PROBE_smoothness_gamma | UINT64_C(1) << PROBE_lr |      \
         UINT64_C(1) << PROBE_grad_dual)
 
 /* Why a pair is left out of a fit. */
@@ -99,6 +99,7 @@ struct pair {
      * y[START]: see pair_noise_floor. */
     double noise_floor, rounding_floor;
     double floor_gamma; /* the gamma that they are of */
+    double lr;          /* NaN: not said */
     uint16_t measured;  /* see pair_has_x, pair_has_y, pair_has_ceiling */
     uint16_t flags;     /* TRAJ_PROBE_* */
     uint8_t estimator;  /* below PAIR_ESTIMATORS */

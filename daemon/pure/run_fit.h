@@ -10,18 +10,11 @@
 #include <stdint.h>
 
 #include "math/fit.h"
+#include "pure/fit_sample.h"
 #include "pure/pairs.h"
 
 /* Pairs of one run that are fitted; of more, every second, fourth, ... */
 #define RUN_FIT_PAIRS_MAX 65536
-
-/* What is asked. */
-struct run_fit_query {
-    int regressor; /* enum fit_regressor, or PAIR_REGRESSOR_AUTO */
-    int estimator; /* below PAIR_ESTIMATORS, or PAIR_ESTIMATOR_AUTO */
-    uint64_t from_step;
-    uint64_t to_step; /* inclusive */
-};
 
 /* Honest doubts, as bits; names by run_fit_warning_name. */
 enum run_fit_warning {
@@ -56,11 +49,21 @@ struct run_fit {
     double spearman_step; /* of the regressor against the step */
     bool has_ceiling_ratio;
     double ceiling_ratio; /* median of y / ceiling */
-    unsigned warnings;    /* enum run_fit_warning */
-    const char *reason;   /* why there are no fits, or NULL; static */
+    bool has_spread;
+    double spread;      /* q95(x) / q05(x) */
+    unsigned warnings;  /* enum run_fit_warning */
+    const char *reason; /* why there are no fits, or NULL; static */
 };
 
-/* false: out of memory. */
+/* Its relative-error fit; (0, 0) if there is none. */
+struct fit_line run_fit_law(const struct run_fit *fit);
+
+/* Of a sample that the query took of the pairs; reorders sample->ratio. false:
+ * out of memory. */
+bool run_fit_of_sample(const struct pairs *pairs,
+    const struct run_fit_query *query, struct fit_sample *sample,
+    struct run_fit *ret_fit);
+/* The same, with the sample. */
 bool run_fit_compute(const struct pairs *pairs,
     const struct run_fit_query *query, struct run_fit *ret_fit);
 

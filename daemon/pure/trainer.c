@@ -11,7 +11,9 @@ static const struct {
     enum optimizer optimizer;
 } names[] = {
     { "\"sgd\"", OPTIMIZER_SGD },
+    { "\"gd\"", OPTIMIZER_SGD },
     { "\"heavy_ball\"", OPTIMIZER_HEAVY_BALL },
+    { "\"heavy-ball\"", OPTIMIZER_HEAVY_BALL },
     { "\"momentum\"", OPTIMIZER_HEAVY_BALL },
     { "\"ema_momentum\"", OPTIMIZER_EMA_MOMENTUM },
     { "\"nesterov\"", OPTIMIZER_NESTEROV },

@@ -117,32 +117,43 @@ static bool not_identifiable(const struct verdict_facts *f, struct verdict *v)
     return interval_tells_nothing(f, v);
 }
 
+static double p_max(const struct verdict_facts *f)
+{
+    return f->phases > 1 ? VERDICT_P_MAX / f->phases : VERDICT_P_MAX;
+}
+
 /* Both must say so: the slope and, time taken out, the ranks. */
 static bool grows_along_update(const struct verdict_facts *f, struct verdict *v)
 {
-    const bool slope = note_below(v, "slope_p", f->slope_p, VERDICT_P_MAX);
+    const bool slope = note_below(v, "slope_p", f->slope_p, p_max(f));
     const bool rank =
-        note_below(v, "partial_spearman_p", f->partial_p, VERDICT_P_MAX);
+        note_below(v, "partial_spearman_p", f->partial_p, p_max(f));
     return slope && rank;
+}
+
+/* Whether the operator norm grows with the gradient norm too. */
+static bool operator_grows(const struct verdict_facts *f, struct verdict *v)
+{
+    const struct figure spread = f->operator_spread;
+    if (note_below(v, "operator_spread", spread, VERDICT_OPERATOR_SPREAD_MIN)) {
+        return false; /* it is flat, however rounding orders it */
+    }
+    const bool follows =
+        note_below(v, "operator_p", f->operator_p, VERDICT_P_MAX);
+    return follows && f->operator_rank.has &&
+           note(v, "operator_spearman", f->operator_rank.v, 0,
+               f->operator_rank.v > 0);
 }
 
 static void judge_operator(const struct verdict_facts *f, struct verdict *v)
 {
     v->kind = VERDICT_GROWS_UNCONFIRMED;
-    if (note(v, "operator_norms", (double)f->operator_n, VERDICT_OPERATOR_MIN,
-            f->operator_n < VERDICT_OPERATOR_MIN) ||
-        !f->operator_p.has) {
-        return;
+    const bool few = f->operator_n < VERDICT_OPERATOR_MIN;
+    if (!note(v, "operator_norms", (double)f->operator_n, VERDICT_OPERATOR_MIN,
+            few)) {
+        v->kind =
+            operator_grows(f, v) ? VERDICT_GROWS : VERDICT_DIRECTION_ARTEFACT;
     }
-    const bool grows =
-        note_below(v, "operator_p", f->operator_p, VERDICT_P_MAX);
-    if (f->operator_rank.has) {
-        note(v, "operator_spearman", f->operator_rank.v, 0,
-            f->operator_rank.v > 0);
-    }
-    v->kind = grows && f->operator_rank.has && f->operator_rank.v > 0
-                  ? VERDICT_GROWS
-                  : VERDICT_DIRECTION_ARTEFACT;
 }
 
 static void judge_law(const struct verdict_facts *f, struct verdict *v)
@@ -205,8 +216,8 @@ static void put_data(
         break;
     case VERDICT_ROUNDING_LIMITED:
         buf_printf(out,
-            "limited by rounding: the steps of %llu probes were too short to "
-            "measure, those of %llu were not",
+            "limited by rounding: in %llu probes the gradient changed by no "
+            "more than rounding, in %llu by more",
             (unsigned long long)f->rounding, (unsigned long long)f->n);
         break;
     default:
@@ -229,7 +240,7 @@ static void put_not_identifiable(
 {
     const struct verdict_reason *why = decisive(v);
     if (f->x_spread.has && f->x_spread.v < VERDICT_SPREAD_MIN) {
-        buf_printf(out, "not identifiable: the gradient norm varied by %.2gx",
+        buf_printf(out, "not identifiable: the gradient norm varied by %.3gx",
             f->x_spread.v);
     } else if (f->n_eff.has && f->n_eff.v < VERDICT_N_EFF_MIN) {
         buf_printf(out,
@@ -250,7 +261,8 @@ static void put_inconclusive(const struct verdict_facts *f, struct buf *out)
 {
     if (!f->slope_low.has) {
         buf_printf(out,
-            "inconclusive: %llu pairs are too few for an interval of L1",
+            "inconclusive: %llu pairs that follow each other are too few for "
+            "an interval of L1",
             (unsigned long long)f->n);
         return;
     }

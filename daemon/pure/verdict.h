@@ -58,10 +58,12 @@ struct verdict_facts {
         slope_high;        /* L1, unconstrained, interval */
     struct figure slope_p; /* of H0: L1 = 0, one-sided */
     double level;          /* of the interval: 0.95 */
+    unsigned phases;       /* that are judged beside each other; 0 is 1 */
     /* The operator norm beside the gradient norm at the same points. */
     uint64_t operator_n;
-    struct figure operator_rank; /* Spearman of the two */
-    struct figure operator_p;    /* of its slope on x, one-sided */
+    struct figure operator_spread; /* q95/q05 of the operator norm */
+    struct figure operator_rank;   /* Spearman of the two */
+    struct figure operator_p; /* the same given step: that it is no chance */
 };
 
 #define VERDICT_PAIRS_MIN 30u
@@ -69,8 +71,11 @@ struct verdict_facts {
 #define VERDICT_SPREAD_MIN 2.0
 #define VERDICT_STEP_RANK_MAX 0.98
 #define VERDICT_N_EFF_MIN 30.0
+/* Of all phases of a run together (Bonferroni): of many, one looks like growth
+ * by chance. */
 #define VERDICT_P_MAX 0.05
-#define VERDICT_OPERATOR_MIN 20u
+#define VERDICT_OPERATOR_MIN 30u
+#define VERDICT_OPERATOR_SPREAD_MIN 1.1
 
 /* A figure and what it was held against. */
 struct verdict_reason {

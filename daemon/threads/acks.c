@@ -41,17 +41,17 @@ static struct wire_ack ack_of(
         .committed_seq = stream->state.committed_seq,
         .window = acks->window,
     };
-    struct analysis_advice advice = { 0 };
+    struct run_law law;
     if (!stream->known) {
         return ack;
     }
     ack.attempt = stream->state.attempt;
     ack.probe_every = probe_rates_get(acks->rates, stream->state.run_uid);
     if (acks->analysis != NULL &&
-        analysis_advice(acks->analysis, stream->state.run_uid, &advice)) {
-        ack.advice_n = advice.n;
-        ack.advice_L0 = advice.L0;
-        ack.advice_L1 = advice.L1;
+        analysis_advice(acks->analysis, stream->state.run_uid, &law)) {
+        ack.advice_n = law.n;
+        ack.advice_L0 = law.line.L0;
+        ack.advice_L1 = law.line.L1;
     }
     return ack;
 }

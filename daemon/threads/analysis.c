@@ -24,7 +24,7 @@
 #include "base/counters.h"
 #include "base/log.h"
 #include "pure/fit_json.h"
-#include "threads/analysis_run.h"
+#include "pure/verdict_json.h"
 
 #define PASS_NS (250 * NS_PER_MS) /* between two passes over the runs */
 #define LOOK_NS NS_PER_S          /* between two looks at one run */
@@ -226,9 +226,22 @@ static void tell_fit(struct analysis *analysis, const struct analysis_run *run,
     }
 }
 
-/* The run's row, its pairs and its fit are of one state of the database. */
-static enum err_code fit_run(
-    struct analysis *analysis, struct analysis_run *run, struct err *e)
+static void tell_verdict(struct analysis *analysis,
+    const struct analysis_run *run, const struct run_verdict *verdict)
+{
+    buf_clear(&analysis->text);
+    verdict_event_json(&analysis->text, verdict, run->uid);
+    if (!analysis->text.failed) {
+        live_send(analysis->options.live, LIVE_EVENT_VERDICT, run->uid,
+            (struct str){ analysis->text.p, analysis->text.n });
+    }
+}
+
+/* The run's row, its pairs and what else there is to judge by are of one state
+ * of the database. *ret_verdict is for run_verdict_done. */
+static enum err_code read_run(struct analysis *analysis,
+    struct analysis_run *run, uint64_t *ret_records,
+    struct run_verdict *ret_verdict, struct err *e)
 {
     struct run_row row;
     enum err_code code = reader_begin(analysis->reader, e);
@@ -236,35 +249,51 @@ static enum err_code fit_run(
         return code;
     }
     code = runs_get(analysis->reader, run->uid, &row, e);
-    if (code != ERR_NONE) {
-        reader_end(analysis->reader);
-        return code;
+    if (code == ERR_NONE) {
+        code = analysis_run_read(run, analysis->reader, &row, e);
+        if (code == ERR_NONE) {
+            code =
+                analysis_run_judge(run, analysis->reader, &row, ret_verdict, e);
+        }
+        *ret_records = row.records[WIRE_PROBE];
+        run_row_done(&row);
     }
-    code = analysis_run_read(run, analysis->reader, &row, e);
     reader_end(analysis->reader);
-    uint64_t records = row.records[WIRE_PROBE];
-    run_row_done(&row);
-    if (code != ERR_NONE) {
-        return code;
-    }
+    return code;
+}
 
-    const struct run_fit_query everything = {
-        .regressor = PAIR_REGRESSOR_AUTO,
-        .estimator = PAIR_ESTIMATOR_AUTO,
-        .to_step = UINT64_MAX,
-    };
-    struct run_fit fit;
-    if (!run_fit_compute(&run->follow.pairs, &everything, &fit)) {
-        return err_set(e, ERR_NOMEM, "no memory for a fit");
-    }
-    counter_add(COUNTER_FITS, 1);
+static void keep_fit(struct analysis *analysis, struct analysis_run *run,
+    const struct run_fit *fit, const struct run_verdict *verdict,
+    uint64_t records)
+{
     lock(analysis);
-    run->fit = fit;
+    run->fit = *fit;
     run->fit_records = records;
     run->has_fit = true;
+    run->has_law = analysis_run_law(verdict, &run->law);
     unlock(analysis);
-    tell_fit(analysis, run, &fit);
-    return ERR_NONE;
+}
+
+static enum err_code fit_run(
+    struct analysis *analysis, struct analysis_run *run, struct err *e)
+{
+    struct run_verdict verdict;
+    struct run_fit fit;
+    uint64_t records = 0;
+    enum err_code code = read_run(analysis, run, &records, &verdict, e);
+    if (code != ERR_NONE) {
+        return code;
+    }
+    if (run_fit_compute(&run->follow.pairs, &run_fit_everything, &fit)) {
+        counter_add(COUNTER_FITS, 1);
+        keep_fit(analysis, run, &fit, &verdict, records);
+        tell_fit(analysis, run, &fit);
+        tell_verdict(analysis, run, &verdict);
+    } else {
+        code = err_set(e, ERR_NOMEM, "no memory for a fit");
+    }
+    run_verdict_done(&verdict);
+    return code;
 }
 
 /* Of those that want a fit, the one that has waited longest. */
@@ -463,35 +492,15 @@ bool analysis_fit(struct analysis *analysis, const char *run_uid,
     return has;
 }
 
-/* The relative-error fit; NULL if it is absent or in doubt. */
-static const struct fit_line *advisable(const struct run_fit *fit)
-{
-    if ((fit->warnings & ~(unsigned)RUN_FIT_THINNED) != 0) {
-        return NULL;
-    }
-    for (size_t i = 0; i < FIT_METHODS; i++) {
-        if (fit->report.fits[i].valid &&
-            strcmp(fit->report.fits[i].method, "nnls_relative") == 0) {
-            return &fit->report.fits[i].line;
-        }
-    }
-    return NULL;
-}
-
-bool analysis_advice(struct analysis *analysis, const char *run_uid,
-    struct analysis_advice *ret_advice)
+bool analysis_advice(
+    struct analysis *analysis, const char *run_uid, struct run_law *ret_law)
 {
     lock(analysis);
     const struct analysis_run *run = find(analysis, run_uid);
-    const struct fit_line *line =
-        run != NULL && run->has_fit ? advisable(&run->fit) : NULL;
-    if (line != NULL) {
-        *ret_advice = (struct analysis_advice){
-            .n = (uint32_t)run->fit.report.n,
-            .L0 = line->L0,
-            .L1 = line->L1,
-        };
+    const bool has = run != NULL && run->has_law;
+    if (has) {
+        *ret_law = run->law;
     }
     unlock(analysis);
-    return line != NULL;
+    return has;
 }

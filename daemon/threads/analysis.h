@@ -18,6 +18,7 @@
 #include "pure/run_fit.h"
 #include "store/reader.h"
 #include "store/runs.h"
+#include "threads/analysis_run.h"
 #include "threads/live.h"
 
 #define ANALYSIS_RUNS_MAX 256 /* remembered; the longest unchanged one goes */
@@ -45,14 +46,10 @@ void analysis_stop(struct analysis *analysis);
 bool analysis_fit(struct analysis *analysis, const char *run_uid,
     uint64_t probe_records, struct run_fit *ret_fit);
 
-/* The law to advise a trainer by: the relative-error fit, if there is one and
- * nothing speaks against it (warnings). Any thread. */
-struct analysis_advice {
-    uint32_t n; /* pairs behind it */
-    double L0;
-    double L1;
-};
-bool analysis_advice(struct analysis *analysis, const char *run_uid,
-    struct analysis_advice *ret_advice);
+/* The law to advise a trainer by: the relative-error fit of the phase that the
+ * verdict speaks of, if that does not refuse advice (pure/advice.h). Any
+ * thread. */
+bool analysis_advice(
+    struct analysis *analysis, const char *run_uid, struct run_law *ret_law);
 
 #endif

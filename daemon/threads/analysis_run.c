@@ -6,6 +6,7 @@
 
 #include "base/hash.h"
 #include "pure/trainer.h"
+#include "store/verdict_read.h"
 #include "threads/analysis.h"
 
 struct analysis_run *analysis_run_new(const char *uid)
@@ -103,4 +104,39 @@ enum err_code analysis_run_read(struct analysis_run *run, struct reader *reader,
         run->has_pairs = false; /* else some would be in twice next time */
     }
     return code;
+}
+
+enum err_code analysis_run_judge(const struct analysis_run *run,
+    struct reader *reader, const struct run_row *row, struct run_verdict *ret,
+    struct err *e)
+{
+    struct verdict_read read;
+    enum err_code code = verdict_read(reader, row, &read, e);
+    if (code != ERR_NONE) {
+        return code;
+    }
+    const struct run_verdict_input input = {
+        .pairs = &run->follow.pairs,
+        .query = run_fit_everything,
+        .operators = &read.operators,
+        .known = read.known,
+        .n_known = read.n_known,
+        .optimizer = read.optimizer,
+        .lr = read.lr,
+        .momentum = read.momentum,
+    };
+    const bool ok = run_verdict_compute(&input, ret);
+    verdict_read_done(&read);
+    return ok ? ERR_NONE : err_nomem(e);
+}
+
+bool analysis_run_law(const struct run_verdict *verdict, struct run_law *ret)
+{
+    const struct phase_verdict *main = &verdict->v[verdict->main];
+    if (main->advice.refusal != NULL) {
+        return false;
+    }
+    *ret = (struct run_law){ .n = (uint32_t)main->fit.report.n,
+        .line = run_fit_law(&main->fit) };
+    return true;
 }

@@ -12,9 +12,16 @@
 #include "base/err.h"
 #include "pure/run_fit.h"
 #include "pure/run_state.h"
+#include "pure/run_verdict.h"
 #include "store/pair_follow.h"
 #include "store/reader.h"
 #include "store/runs.h"
+
+/* The law to advise a trainer by. */
+struct run_law {
+    uint32_t n; /* pairs behind it */
+    struct fit_line line;
+};
 
 struct analysis_run {
     char uid[RUN_UID_MAX + 1]; /* constant */
@@ -23,6 +30,8 @@ struct analysis_run {
     bool has_fit;
     struct run_fit fit;
     uint64_t fit_records; /* PROBE records of the run that it is made of */
+    bool has_law;         /* of which nothing speaks against advising by it */
+    struct run_law law;
 
     /* What was last seen of the run. */
     bool seen;
@@ -51,6 +60,14 @@ void analysis_run_free(struct analysis_run *run);
  * which row is part too. */
 CHECK_RESULT enum err_code analysis_run_read(struct analysis_run *run,
     struct reader *reader, const struct run_row *row, struct err *e);
+
+/* The verdict on the pairs as read, within the same snapshot. On success the
+ * caller ends *ret with run_verdict_done. */
+CHECK_RESULT enum err_code analysis_run_judge(const struct analysis_run *run,
+    struct reader *reader, const struct run_row *row, struct run_verdict *ret,
+    struct err *e);
+/* false: the verdict refuses advice. */
+bool analysis_run_law(const struct run_verdict *verdict, struct run_law *ret);
 
 /* Frees the pairs of a run that is quiet; the next read starts over. */
 void analysis_run_rest(struct analysis_run *run);

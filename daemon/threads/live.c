@@ -67,6 +67,7 @@ struct live {
 static const char *const event_names[] = {
     [LIVE_EVENT_RUN] = "run",
     [LIVE_EVENT_FIT] = "fit",
+    [LIVE_EVENT_VERDICT] = "verdict",
 };
 
 static void lock(struct live *live)

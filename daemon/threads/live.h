@@ -55,8 +55,9 @@ void live_touch(struct live *live, const char *run_uid);
 /* ---- the analysis thread ---- */
 
 enum live_event {
-    LIVE_EVENT_RUN, /* data: the run, as /runs/{id} lists it */
-    LIVE_EVENT_FIT, /* data: its newest fits */
+    LIVE_EVENT_RUN,     /* data: the run, as /runs/{id} lists it */
+    LIVE_EVENT_FIT,     /* data: its newest fits */
+    LIVE_EVENT_VERDICT, /* data: what is said of it now */
 };
 
 /* Any thread: to the streams of this run and to the streams of all runs.

@@ -18,7 +18,9 @@
 #include "../lib/store_rig.h"
 #include "base/hash.h"
 #include "store/checkpoint.h"
+#include "store/pair_scan.h"
 #include "store/rank_scan.h"
+#include "store/verdict_read.h"
 
 #define SEAL_RECORDS 60
 #define FRAME_RECORDS 40
@@ -567,6 +569,55 @@ static enum err_code join_ranks(
     return rank_scan(reader, &query, count_step, hash, NULL, e);
 }
 
+static enum err_code judge(struct reader *reader, const struct run_row *row,
+    const struct pairs *pairs, uint64_t *hash, struct err *e)
+{
+    struct verdict_read read;
+    struct run_verdict verdict;
+    enum err_code code = verdict_read(reader, row, &read, e);
+    if (code != ERR_NONE) {
+        return code;
+    }
+    const struct run_verdict_input input = {
+        .pairs = pairs,
+        .query = run_fit_everything,
+        .operators = &read.operators,
+        .known = read.known,
+        .n_known = read.n_known,
+    };
+    const bool ok = run_verdict_compute(&input, &verdict);
+    verdict_read_done(&read);
+    if (!ok) {
+        return err_nomem(e);
+    }
+    *hash = hash_u64(*hash, verdict.n);
+    *hash = hash_u64(*hash, verdict.v[0].verdict.kind);
+    run_verdict_done(&verdict);
+    return ERR_NONE;
+}
+
+static enum err_code judge_run(
+    struct reader *reader, uint64_t *hash, struct err *e)
+{
+    struct run_row row;
+    struct pairs pairs;
+    struct pair_query query = {
+        .scan = rig_query((struct run_id){ 1 }, WIRE_PROBE),
+    };
+    enum err_code code = runs_get(reader, "r", &row, e);
+    if (code != ERR_NONE) {
+        return code;
+    }
+    pairs_init(&pairs, 100);
+    code = pair_scan_all(reader, &query, 1, &pairs, e);
+    if (code == ERR_NONE) {
+        code = judge(reader, &row, &pairs, hash, e);
+    }
+    pairs_done(&pairs);
+    run_row_done(&row);
+    return code;
+}
+
 static enum err_code open_reader(
     struct reader *reader, uint64_t *hash, struct err *e)
 {
@@ -797,6 +848,7 @@ static void test_a_reader_that_fails_says_so_and_reads_on(void **state)
         { "scan_*, each kind", scan_each_kind, 100 },
         { "scan_*, a range, pauses", scan_a_range_with_pauses, 100 },
         { "rank_scan", join_ranks, 50 },
+        { "verdict_read, run_verdict", judge_run, 100 },
     };
     struct err e = { 0 };
     restore();

@@ -289,6 +289,21 @@ test("series, scatter and fits", async () => {
   assert.ok(Math.abs(law.L0 - 1) < 1e-6 && Math.abs(law.L1 - 8) < 1e-6, JSON.stringify(law));
 });
 
+test("verdict and advice, with a law and with nothing", async () => {
+  const { data } = await json(`${RUN}/verdict`, `${live}/verdict`);
+  const phase = data.phases[data.main_phase];
+  assert.equal(phase.verdict, data.verdict);
+  assert.equal(phase.fit.n, 100);
+  const advice = (await json(`${RUN}/advice`, `${live}/advice?grad_norm=2&target=1e-3`)).data;
+  assert.equal(advice.verdict, data.verdict);
+  const empty = await json(`${RUN}/verdict`, "/api/v1/runs/contract.empty/verdict");
+  assert.equal(empty.data.verdict, "no_data");
+  assert.deepEqual((await json(`${RUN}/advice`, "/api/v1/runs/contract.empty/advice")).data.advice, { refusal: "no_data" });
+  for (const bad of ["grad_norm=0", "grad_norm=-1", "grad_norm=x", "target=Infinity", "target="]) {
+    assert.equal((await check(`${RUN}/advice`, `${live}/advice?${bad}`)).status, 400, bad);
+  }
+});
+
 test("diagnostics of the window that is asked for, and eight thresholds at most", async () => {
   const { data } = await json(`${RUN}/diagnostics`, `${live}/diagnostics?steps=150&threshold=0.5,1e-3`);
   assert.equal(data.records, 150);
@@ -520,7 +535,7 @@ test("a run that has ended takes no probe interval but 0", async () => {
 });
 
 // Last: contract.live has more in it from here on.
-const events = { rows: "LiveRows", more: "LiveMore", run: "Run", fit: "Fits" };
+const events = { rows: "LiveRows", more: "LiveMore", run: "Run", fit: "Fits", verdict: "VerdictEvent" };
 
 test("the data of live events are what the document says", { timeout: 30000 }, async () => {
   const stream = await new Promise((resolve, reject) => {

@@ -19,7 +19,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / os.environ.get("TRAJ_BUILD", "build")
 DEMO = ROOT / "client/examples/demo.sh"
-ROW = re.compile(r"^  (lr .+?) +(\d+) +(\S+) +(\S+) +(\S+)  ([a-z_,]*)$", re.M)
+ROW = re.compile(r"^  (lr .+?) +(\d+) +(\S+) +(\S+) +(\S+)\n((?:      steps .*\n)+)", re.M)
 
 
 @pytest.fixture
@@ -113,14 +113,20 @@ def test_table_shows_what_traj_show_says(environment):
     process = started(environment)
     seen = read_until(process, r"^Serving")
     address = re.search(r"http://127\.0\.0\.1:\d+", seen).group()
-    shown = [json.loads(subprocess.run([BUILD / "traj", "show", "--url", address, "--json", run],
-                                       check=True, capture_output=True).stdout)["fits"]
-             for run in ("large-lr-clipped", "small-lr", "small-lr-clipped")]
+    def asked(command, run):
+        return json.loads(subprocess.run([BUILD / "traj", command, "--url", address, "--json", run],
+                                         check=True, capture_output=True).stdout)
+
+    runs = ("large-lr-clipped", "small-lr", "small-lr-clipped")
+    shown = [asked("show", run)["fits"] for run in runs]
+    said = [asked("verdict", run) for run in runs]
     process.send_signal(signal.SIGTERM)
     ended(process)
-    for (_, n, spearman, l0, l1, warnings), fits in zip(ROW.findall(seen), shown, strict=True):
+    for (_, n, spearman, l0, l1, phases), fits, verdict in zip(ROW.findall(seen), shown, said, strict=True):
         fit = next(fit for fit in fits["fits"] if fit["method"] == "nnls_relative")
-        assert (int(n), warnings) == (fits["n"], ",".join(fits["warnings"]))
+        assert int(n) == fits["n"]
+        assert [line.split("): ", 1)[1] for line in phases.splitlines()] == [
+            phase["sentence"] for phase in verdict["phases"]]
         assert [spearman, l0, l1] == [f"{value:.3f}" for value in
                                       (fits["spearman"], fit["L0"], fit["L1"])]
 

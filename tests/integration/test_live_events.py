@@ -97,6 +97,9 @@ def test_a_fit_event_says_what_the_route_says(trajd):
     fit = stream.of("fit")[-1]
     assert fit.pop("run") == "r"
     assert fit == trajd.json("/api/v1/runs/r/fits")["data"]
+    said = trajd.json("/api/v1/runs/r/verdict")["data"]
+    stream.read_until(lambda s: any(v["sentence"] == said["sentence"] for v in s.of("verdict")), "the verdict of all")
+    assert stream.of("verdict")[-1] == {"run": "r", "verdict": said["verdict"], "sentence": said["sentence"]}
     stream.close()
 
 

@@ -458,6 +458,11 @@ static void test_a_hello_says_world_and_optimizer(void **state)
     t = trainer_of_hello("{\"optimizer\":\"momentum\"}");
     assert_int_equal(t.world, 1);
     assert_int_equal(t.optimizer, OPTIMIZER_HEAVY_BALL);
+    assert_int_equal(
+        trainer_of_hello("{\"optimizer\":\"Heavy-Ball\"}").optimizer,
+        OPTIMIZER_HEAVY_BALL);
+    assert_int_equal(
+        trainer_of_hello("{\"optimizer\":\"gd\"}").optimizer, OPTIMIZER_SGD);
     t = trainer_of_hello("{\"optimizer\":\"adamax\",\"world\":0}");
     assert_int_equal(t.world, 1);
     assert_int_equal(t.optimizer, OPTIMIZER_OTHER);

@@ -37,6 +37,7 @@ static struct verdict_facts law(void)
         .slope_p = is(1e-6),
         .level = 0.95,
         .operator_n = 100,
+        .operator_spread = is(5),
         .operator_rank = is(0.8),
         .operator_p = is(1e-4),
     };
@@ -83,7 +84,14 @@ static void test_the_operator_norm_decides(void **state)
         "looks like L1 > 0 (L1 = 7.9, 95 % 7.1 to 8.6) but the operator norm "
         "does not follow: direction artefact");
     facts = law();
-    facts.operator_rank = is(-0.7); /* a slope by a few outliers */
+    facts.operator_rank = is(-0.7);
+    assert_int_equal(decided(&facts).kind, VERDICT_DIRECTION_ARTEFACT);
+    facts = law(); /* in order, by rounding alone */
+    facts.operator_spread = is(1.09);
+    assert_int_equal(decided(&facts).kind, VERDICT_DIRECTION_ARTEFACT);
+    facts.operator_spread = is(1.1);
+    assert_int_equal(decided(&facts).kind, VERDICT_GROWS);
+    facts.operator_p.has = false; /* constant, or a function of time */
     assert_int_equal(decided(&facts).kind, VERDICT_DIRECTION_ARTEFACT);
     facts = law();
     facts.operator_n = VERDICT_OPERATOR_MIN - 1;
@@ -109,7 +117,8 @@ static void test_too_little(void **state)
     assert_int_equal(decided(&facts).kind, VERDICT_GROWS);
     facts.slope_low.has = false;
     assert_verdict(&facts, "inconclusive",
-        "inconclusive: 30 pairs are too few for an interval of L1");
+        "inconclusive: 30 pairs that follow each other are too few for an "
+        "interval of L1");
 }
 
 static void test_noise_and_rounding(void **state)
@@ -124,8 +133,8 @@ static void test_noise_and_rounding(void **state)
     assert_int_equal(decided(&facts).kind, VERDICT_GROWS);
     facts.rounding = 1000;
     assert_verdict(&facts, "rounding_limited",
-        "limited by rounding: the steps of 1000 probes were too short to "
-        "measure, those of 1000 were not");
+        "limited by rounding: in 1000 probes the gradient changed by no more "
+        "than rounding, in 1000 by more");
     /* None is left, and why: not only "too few". */
     facts.n = 0;
     assert_int_equal(decided(&facts).kind, VERDICT_ROUNDING_LIMITED);
@@ -205,6 +214,21 @@ static void test_no_growth(void **state)
     assert_int_equal(decided(&facts).kind, VERDICT_INCONCLUSIVE);
 }
 
+/* Of ten phases one has a p of 0.005 by chance in twenty runs. */
+static void test_many_phases_ask_for_more(void **state)
+{
+    (void)state;
+    struct verdict_facts facts = law();
+    facts.phases = 10;
+    facts.partial_p = is(0.004);
+    assert_int_equal(decided(&facts).kind, VERDICT_GROWS);
+    facts.partial_p = is(0.006);
+    assert_int_equal(decided(&facts).kind, VERDICT_INCONCLUSIVE);
+    facts.partial_p = is(0.004);
+    facts.slope_p = is(0.006);
+    assert_int_equal(decided(&facts).kind, VERDICT_INCONCLUSIVE);
+}
+
 static const struct verdict_reason *reason(
     const struct verdict *verdict, const char *name)
 {
@@ -243,6 +267,7 @@ int main(void)
         cmocka_unit_test(test_the_ceiling),
         cmocka_unit_test(test_what_cannot_be_told_apart),
         cmocka_unit_test(test_no_growth),
+        cmocka_unit_test(test_many_phases_ask_for_more),
         cmocka_unit_test(test_reasons_are_data),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

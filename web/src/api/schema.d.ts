@@ -871,6 +871,145 @@ export interface components {
             data: components["schemas"]["Fits"];
         };
         MaybeDouble: components["schemas"]["Double"] | null;
+        /**
+         * @description What was found first of: nothing or too little measured; noise, rounding or the ceiling explain it; the gradient norm hardly varies, or only with time; then the law: flat, falling, growing. grows_unconfirmed: along the update, and no operator norm to tell; direction_artefact: the operator norm does not follow.
+         * @enum {unknown}
+         */
+        VerdictKind: "no_data" | "too_few" | "noise_limited" | "rounding_limited" | "near_ceiling" | "not_identifiable" | "not_separable_from_time" | "inconclusive" | "flat" | "falls" | "direction_artefact" | "grows_unconfirmed" | "grows";
+        /**
+         * @description Why a figure is not there.
+         * @enum {unknown}
+         */
+        AbsentReason: null | "argument" | "few_samples" | "undetermined" | "constant" | "few_blocks" | "short_blocks" | "long_memory" | "not_separable";
+        Interval: {
+            estimate: components["schemas"]["Double"];
+            se: components["schemas"]["Double"];
+            low: components["schemas"]["Double"];
+            high: components["schemas"]["Double"];
+        };
+        VerdictReason: {
+            /** @enum {unknown} */
+            name: "pairs" | "noise_limited_pairs" | "rounding_pairs" | "ceiling_ratio" | "different_data" | "grad_norm_spread" | "independent_pairs" | "spearman_step" | "proportional_L1" | "slope_p" | "partial_spearman_p" | "operator_norms" | "operator_spread" | "operator_p" | "operator_spearman" | "slope_high" | "slope_low";
+            value: components["schemas"]["Double"];
+            limit: components["schemas"]["MaybeDouble"];
+            /** @description It was on the side of its limit that decides. */
+            decides: boolean;
+        };
+        /**
+         * @description Why a phase begins.
+         * @enum {unknown}
+         */
+        PhaseCause: "start" | "attempt" | "lr_peak" | "lr_drop" | "lr_rise" | "clip" | "change_point";
+        /** @description Steps are those of x -= h g. Where refusal is not null there is nothing else. */
+        Advice: {
+            refusal: string | null;
+            /** @description The operator norm was not measured. */
+            unconfirmed?: boolean;
+            L0?: components["schemas"]["Double"];
+            L1?: components["schemas"]["Double"];
+            /** @description Largest gradient norm seen: of the largest there is a lower bound. */
+            grad_norm_most?: components["schemas"]["Double"];
+            /** @description Gradient norm to reach. */
+            target?: components["schemas"]["Double"];
+            /** @description L0/L1: above it smoothness is ruled by the gradient norm. */
+            knee?: components["schemas"]["Double"];
+            /** @description Of the pairs. */
+            share_above_knee?: components["schemas"]["Double"];
+            /** @description By rule (traj_rule_step), at the gradient norm now; fixed: at grad_norm_most. */
+            steps?: {
+                [key: string]: components["schemas"]["MaybeDouble"];
+            };
+            /** @description Learning rates with their clip thresholds: 1905.11881 Theorem 3, 2410.10800 eta_cl, 2305.01588. */
+            recipes?: {
+                /** @enum {unknown} */
+                name: "clipped" | "clipped_l0l1" | "clipped_convex";
+                lr: components["schemas"]["Double"];
+                threshold: components["schemas"]["Double"];
+            }[];
+            /** @description 1/(3 L1 lr): with the learning rate that is set. */
+            own_threshold?: components["schemas"]["MaybeDouble"];
+            /** @description Edge of stability of the optimizer over the 0.95 quantile of the smoothness. */
+            lr_limit?: components["schemas"]["MaybeDouble"];
+            lr_over_limit?: components["schemas"]["MaybeDouble"];
+            /** @description Iterations that theorems grant one fixed step, over those of clipping: (L1 grad_norm_most + L0)/(L0 + 3/2 L1 target). */
+            bound_ratio?: components["schemas"]["Double"];
+            /** @description Without a fit: sum g^2/y over sum g^2/max y, 1 where steps that follow the smoothness gain nothing. */
+            adaptivity?: components["schemas"]["Double"];
+        };
+        Phase: {
+            from_step: components["schemas"]["Count"];
+            /** @description Inclusive; null: no end. */
+            to_step: components["schemas"]["Count"] | null;
+            cause: components["schemas"]["PhaseCause"];
+            verdict: components["schemas"]["VerdictKind"];
+            sentence: string;
+            reasons: components["schemas"]["VerdictReason"][];
+            interval_absent: components["schemas"]["AbsentReason"];
+            /** @description Of the line with the relative fit's weights; its L1 may be negative. centroid: L0 + L1 x_mean, which is known best. corr: of the errors of L0 and L1. */
+            interval: null | {
+                level: number;
+                dof: number;
+                L0: components["schemas"]["Interval"];
+                L1: components["schemas"]["Interval"];
+                x_mean: components["schemas"]["Double"];
+                centroid: components["schemas"]["Interval"];
+                corr: components["schemas"]["Double"];
+            };
+            /** @description Integrated autocorrelation time of the residuals, in pairs. */
+            tau_int: components["schemas"]["MaybeDouble"];
+            /** @description Independent pairs among n. */
+            n_eff: components["schemas"]["MaybeDouble"];
+            partial_absent: components["schemas"]["AbsentReason"];
+            /** @description Spearman of gradient norm and smoothness given the step, and the learning rate where every probe says it. */
+            partial_spearman: components["schemas"]["MaybeDouble"];
+            /** @description That it is above 0 by chance: by circular shifts. */
+            partial_p: components["schemas"]["MaybeDouble"];
+            /** @description Of first differences. */
+            difference_spearman: components["schemas"]["MaybeDouble"];
+            /** @description That L1 is above 0 by chance: cluster t. */
+            slope_p: components["schemas"]["MaybeDouble"];
+            /** @description The NNLS fit without the pairs of the largest hundredth of gradient norms. */
+            leverage: {
+                dropped: components["schemas"]["Whole"];
+                x_above: components["schemas"]["Double"];
+                L0: components["schemas"]["Double"];
+                L1: components["schemas"]["Double"];
+            } | null;
+            /** @description Operator norms measured in this phase, their q95/q05, their Spearman with the gradient norm, and that of chance given the step. */
+            operator_norm: {
+                n: components["schemas"]["Whole"];
+                spread: components["schemas"]["MaybeDouble"];
+                spearman: components["schemas"]["MaybeDouble"];
+                p: components["schemas"]["MaybeDouble"];
+            };
+            fit: components["schemas"]["Fits"];
+            advice: components["schemas"]["Advice"];
+        };
+        Verdict: {
+            /** @description In events only. */
+            run?: string;
+            /** @description Of the main phase. */
+            verdict: components["schemas"]["VerdictKind"];
+            sentence: string;
+            /** @description Index into phases: the last with pairs enough for a fit, else the last. */
+            main_phase: components["schemas"]["Whole"];
+            /** @description There was more to cut than 16 phases hold. */
+            more_phases: boolean;
+            phases: components["schemas"]["Phase"][];
+        };
+        VerdictReply: {
+            data: components["schemas"]["Verdict"];
+        };
+        AdviceReply: {
+            data: {
+                from_step: components["schemas"]["Count"];
+                to_step: components["schemas"]["Count"] | null;
+                cause: components["schemas"]["PhaseCause"];
+                verdict: components["schemas"]["VerdictKind"];
+                sentence: string;
+                advice: components["schemas"]["Advice"];
+            };
+        };
         ClipWindow: {
             /** @description The last so many; null: all that were looked at. */
             steps: number | null;

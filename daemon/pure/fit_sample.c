@@ -1,0 +1,119 @@
+/* fit_sample.c: pure but for the memory of the sample; any thread. */
+#include "pure/fit_sample.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "traj.h"
+
+#define COLUMNS 11u /* x, y, step, lr, ratio and the workspace's 6 */
+
+static bool make_room(struct fit_sample *sample, size_t n)
+{
+    const size_t width = n == 0 ? 1 : n;
+    double *block = calloc(width * COLUMNS, sizeof *block);
+    if (block == NULL) {
+        return false;
+    }
+    sample->x = block;
+    sample->y = block + width;
+    sample->step = block + 2 * width;
+    sample->lr = block + 3 * width;
+    sample->ratio = block + 4 * width;
+    sample->workspace = block + 5 * width;
+    return true;
+}
+
+void fit_sample_done(struct fit_sample *sample)
+{
+    free(sample->x);
+    *sample = (struct fit_sample){ .n = 0 };
+}
+
+static bool in_window(
+    const struct pair *pair, const struct run_fit_query *query)
+{
+    return pair->step >= query->from_step && pair->step <= query->to_step;
+}
+
+static void choose(const struct pairs *pairs, const struct run_fit_query *query,
+    struct fit_sample *sample)
+{
+    struct pair_census census = { 0 };
+    for (size_t i = 0; i < pairs->n; i++) {
+        if (in_window(&pairs->v[i], query)) {
+            pair_census_add(&census, &pairs->v[i]);
+            sample->in_sight++;
+        }
+    }
+    sample->estimator = query->estimator >= 0 ? (unsigned)query->estimator
+                                              : pair_census_estimator(&census);
+    sample->regressor = query->regressor >= 0
+                            ? (enum fit_regressor)query->regressor
+                            : pair_census_regressor(&census, sample->estimator);
+}
+
+static void take(struct fit_sample *sample, const struct pair *pair)
+{
+    const size_t i = sample->n++;
+    sample->x[i] = pair->x[sample->regressor];
+    sample->y[i] = pair->y[sample->regressor];
+    sample->step[i] = (double)pair->step;
+    sample->lr[i] = pair->lr;
+    const double ceiling = pair->ceiling[sample->regressor];
+    if (ceiling > 0 && isfinite(ceiling)) {
+        sample->ratio[sample->n_ratio++] = sample->y[i] / ceiling;
+    }
+    if (i == 0 || pair->step < sample->first_step) {
+        sample->first_step = pair->step;
+    }
+    if (i == 0 || pair->step > sample->last_step) {
+        sample->last_step = pair->step;
+    }
+    sample->flags |= pair->flags;
+    sample->n_noise += isnan(pair->noise_floor) ? 0 : 1;
+}
+
+bool fit_sample_take(const struct pairs *pairs,
+    const struct run_fit_query *query, struct fit_sample *ret)
+{
+    *ret = (struct fit_sample){ .n = 0 };
+    choose(pairs, query, ret);
+    if (!make_room(ret, (size_t)ret->in_sight)) {
+        return false;
+    }
+    for (size_t i = 0; i < pairs->n; i++) {
+        const struct pair *pair = &pairs->v[i];
+        if (!in_window(pair, query)) {
+            continue;
+        }
+        const enum pair_use use = pair->estimator == ret->estimator
+                                      ? pair_use(pair, ret->regressor)
+                                      : PAIR_OTHER_ESTIMATOR;
+        ret->excluded[use]++;
+        if (use == PAIR_USED) {
+            take(ret, pair);
+        }
+    }
+    ret->excluded[PAIR_USED] = 0;
+    return true;
+}
+
+static int compare(const void *a, const void *b)
+{
+    double x = 0;
+    double y = 0;
+    memcpy(&x, a, sizeof x);
+    memcpy(&y, b, sizeof y);
+    return (x > y) - (x < y);
+}
+
+double fit_sample_quantile(double *values, size_t n, double q)
+{
+    qsort(values, n, sizeof *values, compare);
+    const double at = q * (double)(n - 1);
+    const size_t low = (size_t)at;
+    const size_t high = low + 1 < n ? low + 1 : low;
+    return values[low] + (at - (double)low) * (values[high] - values[low]);
+}

@@ -1,0 +1,61 @@
+/*
+ * phases: the stretches of a run within which one law may hold. A run is cut
+ * where something is known to have happened (an attempt began, the learning
+ * rate has reached its peak, fell or rose at once), and within what is left
+ * where one line stops describing it (fit_change.h). Pure but for its memory;
+ * any thread.
+ */
+#ifndef TRAJD_PHASES_H
+#define TRAJD_PHASES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "pure/fit_sample.h"
+
+#define PHASES_MAX 16u
+
+enum phase_cause {
+    PHASE_START,
+    PHASE_ATTEMPT, /* the run was resumed here */
+    PHASE_LR_PEAK, /* warm-up is over */
+    PHASE_LR_DROP,
+    PHASE_LR_RISE,
+    PHASE_CLIP, /* another clip threshold */
+    PHASE_CHANGE_POINT,
+    PHASE_CAUSES,
+};
+/* "start", "attempt", "lr_peak", ... */
+const char *phase_cause_name(enum phase_cause cause);
+
+struct phase {
+    uint64_t from_step, to_step; /* inclusive */
+    enum phase_cause cause;      /* of its beginning */
+};
+
+struct phases {
+    struct phase v[PHASES_MAX];
+    size_t n;     /* at least 1 */
+    bool is_full; /* there was more to cut */
+};
+
+struct phase_cut {
+    uint64_t step;
+    enum phase_cause cause;
+};
+
+/* A learning rate that is above, or below, so much of the one before has
+ * jumped. */
+#define PHASE_LR_JUMP 0.7
+
+/*
+ * From from_step to to_step. known: cuts that are known from elsewhere, in any
+ * order; those outside are left out. sample: the pairs of these steps, in their
+ * order. false: out of memory.
+ */
+bool phases_find(const struct fit_sample *sample, uint64_t from_step,
+    uint64_t to_step, const struct phase_cut *known, size_t n_known,
+    struct phases *ret);
+
+#endif

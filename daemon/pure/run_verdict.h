@@ -1,0 +1,86 @@
+/*
+ * run_verdict: what can be said of each phase of a run: fits, intervals, tests,
+ * the verdict and the advice that follows. Pure but for its memory; any thread.
+ *
+ * Figures are of the relative-error fit: the pairs are weighted as it weighs
+ * them, 1/yhat^2, and the interval is of the weighted line, whose slope may be
+ * negative. All draws are from one seed: the same pairs give the same verdict.
+ */
+#ifndef TRAJD_RUN_VERDICT_H
+#define TRAJD_RUN_VERDICT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "math/fit_absent.h"
+#include "math/fit_ci.h"
+#include "math/fit_dependence.h"
+#include "math/fit_tests.h"
+#include "pure/advice.h"
+#include "pure/phases.h"
+#include "pure/run_fit.h"
+#include "pure/verdict.h"
+
+#define RUN_VERDICT_LEVEL 0.95
+#define RUN_VERDICT_SHIFTS 999u /* of the permutation tests */
+
+/* Operator norms beside the gradient norms of the same points, by step. */
+struct operator_norms {
+    double *step, *grad_norm, *value; /* |lambda|; n each; owned */
+    size_t n, capacity;
+};
+/* false: out of memory. */
+bool operator_norms_add(struct operator_norms *norms, uint64_t step,
+    double grad_norm, double value);
+void operator_norms_done(struct operator_norms *norms);
+
+struct run_verdict_input {
+    const struct pairs *pairs;
+    struct run_fit_query query;
+    const struct operator_norms *operators;
+    const struct phase_cut *known; /* attempts, clip changes */
+    size_t n_known;
+    enum optimizer optimizer;
+    struct figure lr, momentum; /* of the last step */
+    /* Of the advice; those not given: the norm of the phase's last pair, and
+     * what advice.h says. */
+    struct figure grad_norm, target;
+};
+
+struct phase_verdict {
+    struct phase phase;
+    struct run_fit fit;
+    enum fit_absent interval_absent;
+    struct fit_ci interval;
+    enum fit_absent dependence_absent;
+    struct fit_dependence dependence;
+    enum fit_absent partial_absent;
+    struct fit_partial partial;
+    enum fit_absent difference_absent;
+    double difference_rank; /* Spearman of first differences */
+    enum fit_absent leverage_absent;
+    struct fit_leverage leverage;
+    struct verdict_facts facts;
+    struct verdict verdict;
+    struct advice advice;
+};
+
+struct run_verdict {
+    struct phase_verdict *v; /* n >= 1; owned */
+    size_t n;
+    bool is_full; /* of phases */
+    /* The one to speak of: the last with pairs enough for a fit, else the
+     * last. */
+    size_t main;
+};
+
+/* false: out of memory. Else *ret is for run_verdict_done. */
+bool run_verdict_compute(
+    const struct run_verdict_input *input, struct run_verdict *ret);
+void run_verdict_done(struct run_verdict *verdict);
+
+/* "few_samples", "undetermined", ...; NULL for FIT_PRESENT. */
+const char *run_verdict_absent_name(enum fit_absent absent);
+
+#endif

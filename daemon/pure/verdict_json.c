@@ -1,0 +1,251 @@
+/* verdict_json.c: pure; any thread. */
+#include "pure/verdict_json.h"
+
+#include <math.h>
+
+#include "pure/fit_json.h"
+
+static void put_double(struct buf *out, const char *name, double value)
+{
+    buf_printf(out, ",\"%s\":", name);
+    buf_json_double(out, value);
+}
+
+static void put_figure(struct buf *out, const char *name, struct figure figure)
+{
+    buf_printf(out, ",\"%s\":", name);
+    buf_json_optional(out, figure.has, figure.v);
+}
+
+static void put_name(struct buf *out, const char *name, const char *value)
+{
+    buf_printf(out, ",\"%s\":", name);
+    if (value == NULL) {
+        buf_text(out, "null");
+    } else {
+        buf_printf(out, "\"%s\"", value);
+    }
+}
+
+static void put_sentence(struct buf *out, const struct phase_verdict *v)
+{
+    struct buf sentence = { 0 };
+    verdict_sentence(&v->verdict, &v->facts, &sentence);
+    buf_text(out, ",\"sentence\":");
+    buf_json_text(out, (struct str){ sentence.p, sentence.n });
+    out->failed = out->failed || sentence.failed;
+    buf_done(&sentence);
+}
+
+static void put_reasons(struct buf *out, const struct verdict *verdict)
+{
+    buf_text(out, ",\"reasons\":[");
+    for (size_t i = 0; i < verdict->n_reasons; i++) {
+        const struct verdict_reason *r = &verdict->reasons[i];
+        buf_comma(out, i);
+        buf_printf(out, "{\"name\":\"%s\"", r->name);
+        put_double(out, "value", r->value);
+        put_figure(out, "limit", (struct figure){ !isnan(r->limit), r->limit });
+        buf_printf(out, ",\"decides\":%s}", r->speaks_for ? "true" : "false");
+    }
+    buf_char(out, ']');
+}
+
+static void put_interval(
+    struct buf *out, const char *name, const struct fit_interval *interval)
+{
+    buf_printf(out, ",\"%s\":{\"estimate\":", name);
+    buf_json_double(out, interval->estimate);
+    put_double(out, "se", interval->se);
+    put_double(out, "low", interval->low);
+    put_double(out, "high", interval->high);
+    buf_char(out, '}');
+}
+
+static void put_intervals(struct buf *out, const struct phase_verdict *v)
+{
+    put_name(
+        out, "interval_absent", run_verdict_absent_name(v->interval_absent));
+    if (v->interval_absent != FIT_PRESENT) {
+        buf_text(out, ",\"interval\":null");
+        return;
+    }
+    buf_text(out, ",\"interval\":{\"level\":");
+    buf_json_double(out, v->interval.level);
+    put_double(out, "dof", v->interval.dof);
+    put_interval(out, "L0", &v->interval.L0);
+    put_interval(out, "L1", &v->interval.L1);
+    put_double(out, "x_mean", v->interval.x_mean);
+    put_interval(out, "centroid", &v->interval.centroid);
+    put_double(out, "corr", v->interval.corr);
+    buf_char(out, '}');
+}
+
+static void put_memory(struct buf *out, const struct phase_verdict *v)
+{
+    const bool has = v->dependence_absent == FIT_PRESENT;
+    put_figure(out, "tau_int", (struct figure){ has, v->dependence.tau_int });
+    put_figure(out, "n_eff", (struct figure){ has, v->dependence.n_eff });
+}
+
+static void put_ranks(struct buf *out, const struct phase_verdict *v)
+{
+    put_name(out, "partial_absent", run_verdict_absent_name(v->partial_absent));
+    put_figure(out, "partial_spearman", v->facts.partial_rank);
+    put_figure(out, "partial_p", v->facts.partial_p);
+    put_figure(out, "difference_spearman",
+        (struct figure){
+            v->difference_absent == FIT_PRESENT, v->difference_rank });
+    put_figure(out, "slope_p", v->facts.slope_p);
+}
+
+static void put_leverage(struct buf *out, const struct phase_verdict *v)
+{
+    if (v->leverage_absent != FIT_PRESENT) {
+        buf_text(out, ",\"leverage\":null");
+        return;
+    }
+    buf_text(out, ",\"leverage\":{\"dropped\":");
+    buf_u64(out, v->leverage.n_dropped);
+    put_double(out, "x_above", v->leverage.x_above);
+    put_double(out, "L0", v->leverage.rest.L0);
+    put_double(out, "L1", v->leverage.rest.L1);
+    buf_char(out, '}');
+}
+
+static void put_operator(struct buf *out, const struct verdict_facts *f)
+{
+    buf_text(out, ",\"operator_norm\":{\"n\":");
+    buf_json_u64(out, f->operator_n);
+    put_figure(out, "spread", f->operator_spread);
+    put_figure(out, "spearman", f->operator_rank);
+    put_figure(out, "p", f->operator_p);
+    buf_char(out, '}');
+}
+
+/* ---- advice -------------------------------------------------------------- */
+
+static void put_steps(struct buf *out, const struct advice *a)
+{
+    buf_text(out, ",\"steps\":{");
+    for (unsigned rule = 1; rule <= ADVICE_RULES; rule++) {
+        buf_comma(out, rule - 1);
+        buf_printf(out, "\"%s\":", advice_rule_name((enum traj_rule)rule));
+        buf_json_optional(out, a->steps[rule].has, a->steps[rule].v);
+    }
+    buf_char(out, '}');
+}
+
+static void put_recipes(struct buf *out, const struct advice *a)
+{
+    buf_text(out, ",\"recipes\":[");
+    for (size_t i = 0; i < ADVICE_RECIPES; i++) {
+        buf_comma(out, i);
+        buf_printf(out, "{\"name\":\"%s\"", a->recipes[i].name);
+        put_double(out, "lr", a->recipes[i].lr);
+        put_double(out, "threshold", a->recipes[i].threshold);
+        buf_char(out, '}');
+    }
+    buf_char(out, ']');
+}
+
+static void put_advice(struct buf *out, const struct phase_verdict *v)
+{
+    const struct advice *a = &v->advice;
+    buf_text(out, "{\"refusal\":");
+    if (a->refusal != NULL) {
+        buf_printf(out, "\"%s\"}", a->refusal);
+        return;
+    }
+    const struct fit_line law = run_fit_law(&v->fit);
+    buf_text(out, "null");
+    buf_printf(out, ",\"unconfirmed\":%s", a->unconfirmed ? "true" : "false");
+    put_double(out, "L0", law.L0);
+    put_double(out, "L1", law.L1);
+    put_double(out, "grad_norm_most", a->most);
+    put_double(out, "target", a->target);
+    put_double(out, "knee", a->knee);
+    put_double(out, "share_above_knee", a->share_above);
+    put_steps(out, a);
+    put_recipes(out, a);
+    put_figure(out, "own_threshold", a->own_threshold);
+    put_figure(out, "lr_limit", a->lr_limit);
+    put_figure(out, "lr_over_limit", a->lr_over_limit);
+    put_double(out, "bound_ratio", a->bound_ratio);
+    put_double(out, "adaptivity", a->adaptivity);
+    buf_char(out, '}');
+}
+
+/* ---- all of it ----------------------------------------------------------- */
+
+static void put_steps_of(struct buf *out, const struct phase *phase)
+{
+    buf_text(out, "{\"from_step\":");
+    buf_json_u64(out, phase->from_step);
+    buf_text(out, ",\"to_step\":");
+    if (phase->to_step == UINT64_MAX) {
+        buf_text(out, "null");
+    } else {
+        buf_json_u64(out, phase->to_step);
+    }
+    put_name(out, "cause", phase_cause_name(phase->cause));
+}
+
+static void put_phase(struct buf *out, const struct phase_verdict *v)
+{
+    put_steps_of(out, &v->phase);
+    put_name(out, "verdict", verdict_name(v->verdict.kind));
+    put_sentence(out, v);
+    put_reasons(out, &v->verdict);
+    put_intervals(out, v);
+    put_memory(out, v);
+    put_ranks(out, v);
+    put_leverage(out, v);
+    put_operator(out, &v->facts);
+    buf_text(out, ",\"fit\":");
+    fit_json(out, &v->fit, NULL);
+    buf_text(out, ",\"advice\":");
+    put_advice(out, v);
+    buf_char(out, '}');
+}
+
+static void put_main(struct buf *out, const struct run_verdict *verdict)
+{
+    const struct phase_verdict *main = &verdict->v[verdict->main];
+    buf_printf(out, "\"verdict\":\"%s\"", verdict_name(main->verdict.kind));
+    put_sentence(out, main);
+}
+
+void verdict_json(struct buf *out, const struct run_verdict *verdict)
+{
+    buf_char(out, '{');
+    put_main(out, verdict);
+    buf_printf(out, ",\"main_phase\":%zu,\"more_phases\":%s,\"phases\":[",
+        verdict->main, verdict->is_full ? "true" : "false");
+    for (size_t i = 0; i < verdict->n; i++) {
+        buf_comma(out, i);
+        put_phase(out, &verdict->v[i]);
+    }
+    buf_text(out, "]}");
+}
+
+void verdict_event_json(
+    struct buf *out, const struct run_verdict *verdict, const char *run_uid)
+{
+    buf_text(out, "{\"run\":");
+    buf_json_text(out, str_of(run_uid));
+    buf_char(out, ',');
+    put_main(out, verdict);
+    buf_char(out, '}');
+}
+
+void verdict_advice_json(struct buf *out, const struct run_verdict *verdict)
+{
+    const struct phase_verdict *main = &verdict->v[verdict->main];
+    put_steps_of(out, &main->phase);
+    put_name(out, "verdict", verdict_name(main->verdict.kind));
+    put_sentence(out, main);
+    buf_text(out, ",\"advice\":");
+    put_advice(out, main);
+    buf_char(out, '}');
+}

@@ -1,0 +1,115 @@
+"""Verdicts and advice of real runs: what the API, the CLI and a live stream say
+of functions whose truth is known."""
+import json
+import math
+import subprocess
+
+import pytest
+
+import wire
+from peer import Peer
+from trajd import BUILD
+
+
+class Wanderer:
+    """Descent on (L0/L1^2) phi(L1 x), whose smoothness is exactly L0 + L1 g, by
+    a trainer that comes far from the minimum and back."""
+    L0, L1 = 2.0, 0.7
+
+    def __init__(self, seed):
+        self.state = seed
+
+    def uniform(self):
+        self.state = (self.state * 6364136223846793005 + 1442695040888963407) % 2 ** 64
+        return ((self.state >> 11) + 0.5) * 2.0 ** -53
+
+    def g(self, x):
+        return self.L0 / self.L1 * math.expm1(self.L1 * x)
+
+    def send(self, trajd, name, steps, sharpness=10, lr=lambda k: 0.1, optimizer="sgd", norm=None):
+        peer = Peer(trajd.ingest, name, optimizer=optimizer)
+        for k in range(steps):
+            x = 0.5 + 6 * self.uniform()
+            at = self.g(x)
+            d = -at / (self.L0 + 1.5 * self.L1 * at) * (0.5 + self.uniform())
+            end, middle = self.g(x + d), self.g(x + d / 2)
+            y = (at - end) / -d * (0.9 + 0.2 * self.uniform())
+            peer.record(wire.STEP, step=k, wall_ns=k, loss=wire.f64(1.0), lr=wire.f64(lr(k)),
+                        grad_sq=wire.f64(at * at))
+            peer.record(wire.PROBE, step=k, wall_ns=k, estimator=1, lr=wire.f64(lr(k)), grad_sq=wire.f64(at * at),
+                        grad_mid_sq=wire.f64(middle ** 2), grad_end_sq=wire.f64(end * end),
+                        delta_sq=wire.f64(d * d), dgrad_sq=wire.f64((y * d) ** 2))
+            if sharpness and k % sharpness == 0:
+                size = (norm or (lambda at: self.L0 + self.L1 * at))(at)
+                peer.record(wire.SHARPNESS, step=k, wall_ns=k, group=0, value=wire.f64(size * (0.99 + 0.02 * self.uniform())),
+                            grad_sq=wire.f64(at * at), converged=1, residual=wire.f64(0.0))
+        peer.deliver(frame=512)
+        peer.finish(0, steps)
+        peer.close()
+
+
+def verdict(trajd, name, query=""):
+    return trajd.json(f"/api/v1/runs/{name}/verdict{query}")["data"]
+
+
+def test_a_law_is_found_and_advice_follows(trajd):
+    Wanderer(1).send(trajd, "law", 1000)
+    said = verdict(trajd, "law")
+    assert said["verdict"] == "grows", said["sentence"]
+    phase = said["phases"][said["main_phase"]]
+    L1 = phase["interval"]["L1"]
+    assert L1["low"] < 0.7 < L1["high"] and L1["high"] - L1["low"] < 0.1
+    assert said["sentence"].startswith("smoothness grows with gradient norm (L1 = ")
+    advice = phase["advice"]
+    assert advice["knee"] == pytest.approx(advice["L0"] / advice["L1"], rel=1e-12)
+    assert advice["knee"] == pytest.approx(2 / 0.7, rel=0.1)
+    G = 5.0
+    asked = trajd.json(f"/api/v1/runs/law/advice?grad_norm={G}&target=0.01")["data"]["advice"]
+    assert asked["steps"]["l0l1"] == pytest.approx(1 / (asked["L0"] + 1.5 * asked["L1"] * G), rel=1e-12)
+    M, eps = asked["grad_norm_most"], 0.01
+    assert asked["bound_ratio"] == pytest.approx(
+        (M * asked["L1"] + asked["L0"]) / (asked["L0"] + 1.5 * asked["L1"] * eps), rel=1e-12)
+
+
+def test_the_operator_norm_is_heard(trajd):
+    Wanderer(2).send(trajd, "flat", 1000, norm=lambda at: 3.0)
+    Wanderer(3).send(trajd, "none", 1000, sharpness=0)
+    assert verdict(trajd, "flat")["verdict"] == "direction_artefact"
+    assert trajd.json("/api/v1/runs/flat/advice")["data"]["advice"] == {"refusal": "direction_artefact"}
+    assert verdict(trajd, "none")["verdict"] == "grows_unconfirmed"
+    assert trajd.json("/api/v1/runs/none/advice")["data"]["advice"]["unconfirmed"] is True
+
+
+def test_phases_begin_where_something_happened(trajd):
+    Wanderer(4).send(trajd, "dropped", 1200, lr=lambda k: 0.1 if k < 600 else 0.01)
+    phases = verdict(trajd, "dropped")["phases"]
+    assert [(p["from_step"], p["to_step"], p["cause"]) for p in phases] == [(0, 599, "start"), (600, None, "lr_drop")]
+    assert all(p["verdict"] == "grows" for p in phases)
+    whole = verdict(trajd, "dropped", "?from=700&to=1100")["phases"]
+    assert [(p["from_step"], p["to_step"]) for p in whole] == [(700, 1100)]
+
+
+def test_an_optimizer_of_its_own_metric_gets_no_advice(trajd):
+    Wanderer(5).send(trajd, "adam", 500, optimizer="adam")
+    assert trajd.json("/api/v1/runs/adam/advice")["data"]["advice"] == {"refusal": "optimizer"}
+
+
+def cli(trajd, *words):
+    return subprocess.run([BUILD / "traj", "verdict", "--url", f"http://{trajd.http}", *words],
+                          capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_traj_verdict_says_the_same(trajd):
+    Wanderer(6).send(trajd, "law", 1000)
+    said = verdict(trajd, "law")
+    shown = cli(trajd, "law")
+    assert shown.returncode == 0, shown.stderr
+    assert shown.stdout.startswith(said["sentence"] + "\n(fitted along this trajectory")
+    advice = said["phases"][0]["advice"]
+    assert f"knee L0/L1             {advice['knee']:.4g}, " in shown.stdout
+    assert "steps 0 to the end (start)" in shown.stdout
+    assert json.loads(cli(trajd, "law", "--json").stdout) == said
+    assert cli(trajd).returncode == 2
+    assert cli(trajd, "law", "--group", "7").stdout.startswith("nothing was probed\n")
+    assert "group" in cli(trajd, "law", "--group", "x").stderr
+    assert cli(trajd, "nobody").returncode == 1

@@ -1,0 +1,212 @@
+/* Phases: cuts at what is known, at the learning rate, and where a law changes;
+ * how they are put in order, and where they end. */
+#include "pure/phases.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "traj.h"
+
+#define N 2000
+
+struct world {
+    struct pairs pairs;
+    struct fit_sample sample;
+};
+
+typedef double (*of_step)(uint64_t step);
+
+static double constant(uint64_t step)
+{
+    (void)step;
+    return 0.1;
+}
+
+/* One law but where y_of says another; x goes up and down. Steps are even. */
+static void open_world(struct world *w, of_step lr, of_step y_more)
+{
+    pairs_init(&w->pairs, N);
+    uint64_t state = 1;
+    for (uint64_t k = 0; k < N; k++) {
+        state = state * 6364136223846793005u + 1442695040888963407u;
+        const double x = 1 + (double)(state >> 40) * 9 * 0x1p-24;
+        state = state * 6364136223846793005u + 1442695040888963407u;
+        const double e = (double)(state >> 40) * 0x1p-24 - 0.5;
+        const double y = (2 + 0.7 * x + y_more(2 * k)) * (1 + 0.1 * e);
+        const struct pair pair = {
+            .step = 2 * k,
+            .x = { x, x, x },
+            .y = { y, y, y },
+            .ceiling = { 100 * y, 100 * y, 100 * y },
+            .noise_floor = (double)NAN,
+            .lr = lr(2 * k),
+            .measured = 0x1ff,
+            .estimator = TRAJ_ESTIMATOR_FULL,
+        };
+        assert_true(pairs_add(&w->pairs, &pair));
+    }
+    const struct run_fit_query query = { PAIR_REGRESSOR_AUTO,
+        PAIR_ESTIMATOR_AUTO, 0, UINT64_MAX };
+    assert_true(fit_sample_take(&w->pairs, &query, &w->sample));
+}
+
+static void close_world(struct world *w)
+{
+    fit_sample_done(&w->sample);
+    pairs_done(&w->pairs);
+}
+
+static double nothing(uint64_t step)
+{
+    (void)step;
+    return 0;
+}
+
+static void assert_phases(const struct phases *phases, size_t n,
+    const struct phase *expected, uint64_t slack)
+{
+    assert_int_equal(phases->n, n);
+    for (size_t i = 0; i < n; i++) {
+        assert_int_equal(phases->v[i].cause, expected[i].cause);
+        const uint64_t from = phases->v[i].from_step;
+        assert_true(from + slack >= expected[i].from_step &&
+                    from <= expected[i].from_step + slack);
+        assert_int_equal(phases->v[i].to_step,
+            i + 1 < n ? phases->v[i + 1].from_step - 1 : UINT64_MAX);
+    }
+}
+
+static void test_one_law_is_one_phase(void **state)
+{
+    (void)state;
+    struct world w;
+    struct phases phases;
+    open_world(&w, constant, nothing);
+    assert_true(phases_find(&w.sample, 0, UINT64_MAX, NULL, 0, &phases));
+    const struct phase expected[] = { { 0, 0, PHASE_START } };
+    assert_phases(&phases, 1, expected, 0);
+    close_world(&w);
+}
+
+static double warm_up_and_drop(uint64_t step)
+{
+    return step < 400    ? 0.1 * (double)(step + 1) / 401
+           : step < 3000 ? 0.1
+                         : 0.01;
+}
+
+static void test_the_learning_rate(void **state)
+{
+    (void)state;
+    struct world w;
+    struct phases phases;
+    open_world(&w, warm_up_and_drop, nothing);
+    assert_true(phases_find(&w.sample, 0, UINT64_MAX, NULL, 0, &phases));
+    const struct phase expected[] = { { 0, 0, PHASE_START },
+        { 400, 0, PHASE_LR_PEAK }, { 3000, 0, PHASE_LR_DROP } };
+    assert_phases(&phases, 3, expected, 0);
+    close_world(&w);
+}
+
+/* A tenth less is a schedule, not a jump; and a jump up. */
+static double in_steps(uint64_t step)
+{
+    return step < 1000 ? 0.1 : step < 2000 ? 0.09 : step < 3000 ? 0.089 : 0.5;
+}
+
+static double falling(uint64_t step)
+{
+    return 0.1 * exp(-(double)step / 1000);
+}
+
+static void test_schedules_do_not_cut(void **state)
+{
+    (void)state;
+    struct world w;
+    struct phases phases;
+    open_world(&w, falling, nothing);
+    assert_true(phases_find(&w.sample, 0, UINT64_MAX, NULL, 0, &phases));
+    assert_int_equal(phases.n, 1);
+    close_world(&w);
+    open_world(&w, in_steps, nothing);
+    assert_true(phases_find(&w.sample, 0, UINT64_MAX, NULL, 0, &phases));
+    const struct phase expected[] = { { 0, 0, PHASE_START },
+        { 3000, 0, PHASE_LR_PEAK } };
+    assert_phases(&phases, 2, expected, 0);
+    close_world(&w);
+}
+
+static double another_law(uint64_t step)
+{
+    return step < 1500 ? 0 : 4;
+}
+
+static void test_a_change_point(void **state)
+{
+    (void)state;
+    struct world w;
+    struct phases phases;
+    open_world(&w, constant, another_law);
+    assert_true(phases_find(&w.sample, 0, UINT64_MAX, NULL, 0, &phases));
+    const struct phase expected[] = { { 0, 0, PHASE_START },
+        { 1500, 0, PHASE_CHANGE_POINT } };
+    assert_phases(&phases, 2, expected, 2);
+    /* Where the resumption is known, nothing is left to find. */
+    const struct phase_cut known[] = { { 1500, PHASE_ATTEMPT },
+        { 0, PHASE_ATTEMPT } };
+    assert_true(phases_find(&w.sample, 0, UINT64_MAX, known, 2, &phases));
+    const struct phase resumed[] = { { 0, 0, PHASE_START },
+        { 1500, 0, PHASE_ATTEMPT } };
+    assert_phases(&phases, 2, resumed, 0);
+    close_world(&w);
+}
+
+static void test_there_is_an_end_to_phases(void **state)
+{
+    (void)state;
+    struct world w;
+    struct phases phases;
+    struct phase_cut known[PHASES_MAX];
+    for (size_t i = 0; i < PHASES_MAX; i++) {
+        known[i] = (struct phase_cut){ 4000 - 100 * (i + 1), PHASE_CLIP };
+    }
+    open_world(&w, constant, nothing);
+    assert_true(
+        phases_find(&w.sample, 0, UINT64_MAX, known, PHASES_MAX - 1, &phases));
+    assert_int_equal(phases.n, PHASES_MAX);
+    assert_false(phases.is_full);
+    for (size_t i = 1; i < phases.n; i++) {
+        assert_int_equal(phases.v[i].from_step, phases.v[i - 1].to_step + 1);
+        assert_int_equal(phases.v[i].cause, PHASE_CLIP);
+    }
+    assert_true(
+        phases_find(&w.sample, 0, UINT64_MAX, known, PHASES_MAX, &phases));
+    assert_int_equal(phases.n, PHASES_MAX);
+    assert_true(phases.is_full);
+    close_world(&w);
+}
+
+static void test_causes_have_names(void **state)
+{
+    (void)state;
+    assert_string_equal(phase_cause_name(PHASE_START), "start");
+    assert_string_equal(phase_cause_name(PHASE_CHANGE_POINT), "change_point");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_one_law_is_one_phase),
+        cmocka_unit_test(test_the_learning_rate),
+        cmocka_unit_test(test_schedules_do_not_cut),
+        cmocka_unit_test(test_a_change_point),
+        cmocka_unit_test(test_there_is_an_end_to_phases),
+        cmocka_unit_test(test_causes_have_names),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
