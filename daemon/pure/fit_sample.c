@@ -7,7 +7,7 @@
 
 #include "traj.h"
 
-#define COLUMNS 11u /* x, y, step, lr, ratio and the workspace's 6 */
+#define COLUMNS 13u /* x, y, step, lr, ratio and the workspace's 8 */
 
 static bool make_room(struct fit_sample *sample, size_t n)
 {

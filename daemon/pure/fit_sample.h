@@ -39,7 +39,7 @@ struct fit_sample {
     uint64_t first_step, last_step; /* 0 if n is 0 */
     unsigned flags;                 /* TRAJ_PROBE_*, of any of the n */
     size_t n_noise;                 /* pairs whose noise floor is known */
-    double *workspace;              /* 6n doubles, for whoever asks next */
+    double *workspace;              /* 8n doubles, for whoever asks next */
 };
 
 /* false: out of memory. *ret is for fit_sample_done. */

@@ -111,7 +111,7 @@ static bool judge_operators(const struct operator_norms *norms,
     if (n < VERDICT_OPERATOR_MIN) {
         return true;
     }
-    double *workspace = malloc(5 * n * sizeof *workspace);
+    double *workspace = malloc(7 * n * sizeof *workspace);
     if (workspace == NULL) {
         return false;
     }
@@ -208,7 +208,7 @@ static void rank(
         v->facts.partial_p = (struct figure){ true, v->partial.p_greater };
     }
     v->difference_absent = fit_difference_spearman(
-        s->x, s->y, s->n, workspace, &v->difference_rank);
+        s->x, s->y, s->n, RUN_VERDICT_SHIFTS, SEED, workspace, &v->difference);
     v->leverage_absent =
         fit_leverage(s->x, s->y, s->n, FIT_KIND_NNLS, workspace, &v->leverage);
 }

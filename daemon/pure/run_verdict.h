@@ -58,7 +58,7 @@ struct phase_verdict {
     enum fit_absent partial_absent;
     struct fit_partial partial;
     enum fit_absent difference_absent;
-    double difference_rank; /* Spearman of first differences */
+    struct fit_partial difference; /* of first differences */
     enum fit_absent leverage_absent;
     struct fit_leverage leverage;
     struct verdict_facts facts;

@@ -93,9 +93,11 @@ static void put_ranks(struct buf *out, const struct phase_verdict *v)
     put_name(out, "partial_absent", run_verdict_absent_name(v->partial_absent));
     put_figure(out, "partial_spearman", v->facts.partial_rank);
     put_figure(out, "partial_p", v->facts.partial_p);
+    const bool differs = v->difference_absent == FIT_PRESENT;
     put_figure(out, "difference_spearman",
-        (struct figure){
-            v->difference_absent == FIT_PRESENT, v->difference_rank });
+        (struct figure){ differs, v->difference.rho });
+    put_figure(out, "difference_p",
+        (struct figure){ differs, v->difference.p_greater });
     put_figure(out, "slope_p", v->facts.slope_p);
 }
 

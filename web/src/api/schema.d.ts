@@ -966,6 +966,8 @@ export interface components {
             partial_p: components["schemas"]["MaybeDouble"];
             /** @description Of first differences. */
             difference_spearman: components["schemas"]["MaybeDouble"];
+            /** @description That it is above 0 by chance: by circular shifts. */
+            difference_p: components["schemas"]["MaybeDouble"];
             /** @description That L1 is above 0 by chance: cluster t. */
             slope_p: components["schemas"]["MaybeDouble"];
             /** @description The NNLS fit without the pairs of the largest hundredth of gradient norms. */
@@ -986,8 +988,6 @@ export interface components {
             advice: components["schemas"]["Advice"];
         };
         Verdict: {
-            /** @description In events only. */
-            run?: string;
             /** @description Of the main phase. */
             verdict: components["schemas"]["VerdictKind"];
             sentence: string;
@@ -996,6 +996,12 @@ export interface components {
             /** @description There was more to cut than 16 phases hold. */
             more_phases: boolean;
             phases: components["schemas"]["Phase"][];
+        };
+        /** @description Of the main phase. */
+        VerdictEvent: {
+            run: string;
+            verdict: components["schemas"]["VerdictKind"];
+            sentence: string;
         };
         VerdictReply: {
             data: components["schemas"]["Verdict"];
