@@ -34,7 +34,7 @@ struct sealing {
     uint64_t records;
     uint64_t bytes;
     uint64_t chunk_bytes; /* of the bodies made of them */
-    struct records kinds[WIRE_KINDS];
+    struct records *kinds; /* WIRE_KINDS, the store's */
 };
 
 /* log_records: as in struct progress. */
@@ -204,7 +204,7 @@ enum err_code store_seal(struct store *store, struct stream_id stream,
     bool everything, bool *ret_sealed, struct err *e)
 {
     enum err_code code = store_require_transaction(store, e);
-    struct sealing s = { .store = store };
+    struct sealing s = { .store = store, .kinds = store->unsealed };
     if (code == ERR_NONE) {
         code = store_touch(store, stream, &s.stream, e);
     }
@@ -215,12 +215,9 @@ enum err_code store_seal(struct store *store, struct stream_id stream,
     bool due = everything ? p->log_bytes > 0
                           : is_enough(store, p->log_records, p->log_bytes);
     if (due) {
-        for (unsigned kind = 1; kind < WIRE_KINDS; kind++) {
-            records_init(&s.kinds[kind], (enum wire_kind)kind, UINT64_MAX);
-        }
         code = seal(&s, e);
         for (unsigned kind = 1; kind < WIRE_KINDS; kind++) {
-            records_done(&s.kinds[kind]);
+            records_clear(&s.kinds[kind]);
         }
     }
     if (code == ERR_NONE) {

@@ -67,6 +67,21 @@ static uint32_t seal_records(const struct store_options *options)
     return wanted > SEAL_RECORDS_MAX ? SEAL_RECORDS_MAX : wanted;
 }
 
+static void init_unsealed(struct store *store)
+{
+    for (unsigned kind = 1; kind < WIRE_KINDS; kind++) {
+        records_init(
+            &store->unsealed[kind], (enum wire_kind)kind, UINT64_MAX);
+    }
+}
+
+static void free_unsealed(struct store *store)
+{
+    for (unsigned kind = 1; kind < WIRE_KINDS; kind++) {
+        records_done(&store->unsealed[kind]);
+    }
+}
+
 static int note_wal(void *context, sqlite3 *db, const char *name, int pages)
 {
     (void)db;
@@ -92,6 +107,7 @@ enum err_code store_open(const struct store_options *options,
                            : DB_SYNC_COMMIT,
         .sync = DB_SYNC_COMMIT, /* as db_set_up_writer leaves it */
     };
+    init_unsealed(store);
     enum err_code code = open_database(options, &store->db, e);
     if (code == ERR_NONE) {
         (void)sqlite3_wal_hook(store->db, note_wal, store); /* none before */
@@ -120,6 +136,7 @@ void store_close(struct store *store)
     pyramid_close(store->pyramid);
     db_close(store->db); /* rolls back what was not committed */
     chunk_coder_done(&store->coder);
+    free_unsealed(store);
     db_free(store->touched);
     db_free(store);
 }
@@ -230,6 +247,8 @@ enum err_code store_commit(struct store *store, struct err *e)
 void store_shrink(struct store *store)
 {
     (void)sqlite3_db_release_memory(store->db); /* how much it was, or 0 */
+    free_unsealed(store);
+    init_unsealed(store);
 }
 
 /* The application's id is in the first page, and is written even if it is the

@@ -122,6 +122,7 @@ struct store {
     uint32_t wal_pages;       /* in the write-ahead log, by the last commit */
     uint32_t seal_records;
     struct chunk_coder coder;
+    struct records unsealed[WIRE_KINDS]; /* of one chunk; clear between two */
     struct pyramid *pyramid;
     struct touched *touched;
     size_t touched_n;
