@@ -33,7 +33,7 @@ struct sealing {
     uint64_t last_seq; /* of the rows taken */
     uint64_t records;
     uint64_t bytes;
-    uint64_t chunk_bytes; /* of the bodies made of them */
+    uint64_t chunk_bytes;  /* of the bodies made of them */
     struct records *kinds; /* WIRE_KINDS, the store's */
 };
 

@@ -70,8 +70,7 @@ static uint32_t seal_records(const struct store_options *options)
 static void init_unsealed(struct store *store)
 {
     for (unsigned kind = 1; kind < WIRE_KINDS; kind++) {
-        records_init(
-            &store->unsealed[kind], (enum wire_kind)kind, UINT64_MAX);
+        records_init(&store->unsealed[kind], (enum wire_kind)kind, UINT64_MAX);
     }
 }
 
