@@ -137,6 +137,7 @@ void store_close(struct store *store)
     chunk_coder_done(&store->coder);
     free_unsealed(store);
     db_free(store->touched);
+    db_free(store->held);
     db_free(store);
 }
 
@@ -172,9 +173,15 @@ enum err_code store_begin_unsynced(struct store *store, struct err *e)
     return begin(store, DB_SYNC_LATER, e);
 }
 
-void store_rollback(struct store *store)
+static void forget_transaction(struct store *store)
 {
     store->touched_n = 0;
+    store->held_n = 0;
+}
+
+void store_rollback(struct store *store)
+{
+    forget_transaction(store);
     /* Out of memory and a full disk make SQLite roll back on its own. */
     if (!sqlite3_get_autocommit(store->db)) {
         sqlite3_stmt *stmt = store->stmts[STMT_ROLLBACK];
@@ -231,6 +238,9 @@ enum err_code store_commit(struct store *store, struct err *e)
 {
     enum err_code code = store_require_transaction(store, e);
     if (code == ERR_NONE) {
+        code = store_log_held(store, e);
+    }
+    if (code == ERR_NONE) {
         code = write_touched(store, e);
     }
     if (code == ERR_NONE) {
@@ -239,7 +249,7 @@ enum err_code store_commit(struct store *store, struct err *e)
     if (code != ERR_NONE) {
         store_rollback(store);
     }
-    store->touched_n = 0;
+    forget_transaction(store);
     return code;
 }
 
@@ -279,15 +289,7 @@ struct stream_state store_state_of(const struct touched *touched)
     return state;
 }
 
-void store_mark(
-    struct touched *touched, enum touch_kind kind, int64_t now_wall_ns)
-{
-    touched->dirty = true;
-    touched->run_changed = touched->run_changed || kind == TOUCH_RUN;
-    touched->now_wall_ns = now_wall_ns;
-}
-
-static struct touched *find_touched(struct store *store, int64_t stream)
+static struct touched *find_touched(const struct store *store, int64_t stream)
 {
     for (size_t i = store->touched_n; i > 0; i--) {
         if (store->touched[i - 1].progress.stream == stream) {
@@ -295,6 +297,22 @@ static struct touched *find_touched(struct store *store, int64_t stream)
         }
     }
     return NULL;
+}
+
+void store_refresh(const struct store *store, struct stream_state *state)
+{
+    const struct touched *t = find_touched(store, state->stream.v);
+    if (t != NULL) {
+        *state = store_state_of(t);
+    }
+}
+
+void store_mark(
+    struct touched *touched, enum touch_kind kind, int64_t now_wall_ns)
+{
+    touched->dirty = true;
+    touched->run_changed = touched->run_changed || kind == TOUCH_RUN;
+    touched->now_wall_ns = now_wall_ns;
 }
 
 static enum err_code grow_touched(struct store *store, struct err *e)
