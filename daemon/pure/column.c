@@ -6,6 +6,8 @@
 
 #include <zstd.h>
 
+#include "pure/planes.h"
+
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
     "values are stored as they lie in memory");
 
@@ -49,6 +51,9 @@ static size_t compress(
 static bool decompress(struct column_coder *coder, const uint8_t *bytes,
     size_t bytes_n, void *out, size_t n)
 {
+    if (n == 0) {
+        return bytes_n == 0;
+    }
     if (coder->decompressor == NULL) {
         coder->decompressor = ZSTD_createDCtx();
     }
@@ -59,133 +64,37 @@ static bool decompress(struct column_coder *coder, const uint8_t *bytes,
            n;
 }
 
-/* ---- byte planes --------------------------------------------------------- */
+/* A bit for each plane that is so; the others are neither. */
+struct planes {
+    uint8_t noise;
+    uint8_t zero;
+};
+#define SPLIT_HEAD (sizeof(struct planes) + sizeof(uint64_t))
 
-/* Swaps what mask selects of b with what lies `shift` bits higher in a. */
-static inline void swap_blocks(
-    uint64_t *a, uint64_t *b, unsigned shift, uint64_t mask)
+static bool has_plane(uint8_t planes, size_t k)
 {
-    uint64_t t = (*a >> shift ^ *b) & mask;
-    *b ^= t;
-    *a ^= t << shift;
+    return (planes >> k & 1) != 0;
 }
 
-/* Byte j of row k becomes byte k of row j: in blocks of one byte, two, four.
- * Written out, so that the rows stay in registers. */
-static inline void transpose(uint64_t rows[8])
+/* What repeats itself does so in every plane, whatever bytes it is made of: so
+ * one that looks like noise, and that zstd can make smaller, says that none
+ * is. spare: room for a plane compressed. */
+static struct planes find_planes(struct column_coder *coder,
+    const uint8_t *planes, size_t n, size_t width, uint8_t *spare)
 {
-    const uint64_t one = UINT64_C(0x00ff00ff00ff00ff);
-    const uint64_t two = UINT64_C(0x0000ffff0000ffff);
-    const uint64_t four = UINT64_C(0x00000000ffffffff);
-    swap_blocks(&rows[0], &rows[1], 8, one);
-    swap_blocks(&rows[2], &rows[3], 8, one);
-    swap_blocks(&rows[4], &rows[5], 8, one);
-    swap_blocks(&rows[6], &rows[7], 8, one);
-    swap_blocks(&rows[0], &rows[2], 16, two);
-    swap_blocks(&rows[1], &rows[3], 16, two);
-    swap_blocks(&rows[4], &rows[6], 16, two);
-    swap_blocks(&rows[5], &rows[7], 16, two);
-    swap_blocks(&rows[0], &rows[4], 32, four);
-    swap_blocks(&rows[1], &rows[5], 32, four);
-    swap_blocks(&rows[2], &rows[6], 32, four);
-    swap_blocks(&rows[3], &rows[7], 32, four);
-}
-
-/* Byte k of value i to out[k * n + i], for the lowest `width` bytes. */
-static void split_planes(
-    const uint64_t *values, size_t n, size_t width, uint8_t *out)
-{
-    size_t i = 0;
-    for (; i + 8 <= n; i += 8) {
-        uint64_t rows[8];
-        memcpy(rows, values + i, sizeof rows);
-        transpose(rows);
-        for (size_t k = 0; k < width; k++) {
-            memcpy(out + k * n + i, &rows[k], 8);
-        }
-    }
-    for (; i < n; i++) {
-        for (size_t k = 0; k < width; k++) {
-            out[k * n + i] = (uint8_t)(values[i] >> 8 * k);
-        }
-    }
-}
-
-static void join_planes(
-    const uint8_t *const planes[8], size_t n, size_t width, uint64_t *values)
-{
-    size_t i = 0;
-    for (; i + 8 <= n; i += 8) {
-        uint64_t rows[8] = { 0 };
-        for (size_t k = 0; k < width; k++) {
-            memcpy(&rows[k], planes[k] + i, 8);
-        }
-        transpose(rows);
-        memcpy(values + i, rows, sizeof rows);
-    }
-    for (; i < n; i++) {
-        values[i] = 0;
-        for (size_t k = 0; k < width; k++) {
-            values[i] |= (uint64_t)planes[k][i] << 8 * k;
-        }
-    }
-}
-
-/* ---- noise --------------------------------------------------------------- */
-
-#define SAMPLE 512u /* values looked at */
-#define SAMPLE_PIECES 4u
-/* Sum of the squares of how often each byte occurs in a sample: of uniform
- * bytes 1534, standard deviation 45; of bytes of 7.5 bits each this much, of 7
- * bits 2556. */
-#define NOISE_SQUARES 1960u
-
-static uint32_t squares_of(const uint16_t counts[256])
-{
-    uint32_t squares = 0;
-    for (size_t i = 0; i < 256; i++) {
-        squares += (uint32_t)counts[i] * counts[i];
-    }
-    return squares;
-}
-
-/* Where piece k of a sample of n >= SAMPLE begins. */
-static size_t piece_at(size_t n, size_t k)
-{
-    return k * (n - SAMPLE / SAMPLE_PIECES) / (SAMPLE_PIECES - 1);
-}
-
-/* As far as a sample tells. */
-static bool is_noise(const uint8_t *plane, size_t n)
-{
-    uint16_t counts[256] = { 0 };
-    for (size_t k = 0; k < SAMPLE_PIECES; k++) {
-        const uint8_t *from = plane + piece_at(n, k);
-        for (size_t i = 0; i < SAMPLE / SAMPLE_PIECES; i++) {
-            counts[from[i]]++;
-        }
-    }
-    return squares_of(counts) < NOISE_SQUARES;
-}
-
-/* The planes to leave as they are, a bit each. What repeats itself does so in
- * every plane, whatever bytes it is made of: so one that looks like noise, and
- * that zstd can make smaller, says that none is. */
-static unsigned find_noise(struct column_coder *coder, const uint8_t *planes,
-    size_t n, size_t width, uint8_t *spare)
-{
-    unsigned noise = 0;
-    for (size_t k = 0; n >= SAMPLE && k < width; k++) {
+    struct planes found = { 0 };
+    bool repeats = false;
+    for (size_t k = 0; n >= PLANES_SAMPLE && k < width; k++) {
         const uint8_t *plane = planes + k * n;
-        if (!is_noise(plane, n)) {
-            continue;
+        const uint8_t bit = (uint8_t)(1u << k);
+        if (plane_is_zero(plane, n)) {
+            found.zero |= bit;
+        } else if (!repeats && plane_is_noise(plane, n)) {
+            repeats = found.noise == 0 && compress(coder, plane, n, spare) > 0;
+            found.noise |= repeats ? 0 : bit;
         }
-        if (noise == 0 && compress(coder, plane, n, spare) > 0) {
-            return 0;
-        }
-        noise |= 1u << k;
     }
-    return noise;
+    return found;
 }
 
 /* ---- floats -------------------------------------------------------------- */
@@ -297,10 +206,10 @@ static unsigned top_of(uint8_t codec, uint64_t value)
 static bool go_on(uint8_t codec, const uint64_t *values, size_t n)
 {
     uint16_t counts[4][256] = { 0 };
-    for (size_t k = 0; n >= SAMPLE && k < SAMPLE_PIECES; k++) {
-        const uint64_t *from = values + piece_at(n, k);
+    for (size_t k = 0; n >= PLANES_SAMPLE && k < PLANES_PIECES; k++) {
+        const uint64_t *from = values + planes_sample_at(n, k);
         unsigned before = top_of(codec, from[0]);
-        for (size_t i = 0; i < SAMPLE / SAMPLE_PIECES; i++) {
+        for (size_t i = 0; i < PLANES_PIECE; i++) {
             unsigned top = top_of(codec, from[i]);
             counts[0][top & 0xff]++;
             counts[1][top >> 8]++;
@@ -309,8 +218,10 @@ static bool go_on(uint8_t codec, const uint64_t *values, size_t n)
             before = top;
         }
     }
-    uint64_t plain = (uint64_t)squares_of(counts[0]) * squares_of(counts[1]);
-    uint64_t xored = (uint64_t)squares_of(counts[2]) * squares_of(counts[3]);
+    uint64_t plain =
+        (uint64_t)planes_squares(counts[0]) * planes_squares(counts[1]);
+    uint64_t xored =
+        (uint64_t)planes_squares(counts[2]) * planes_squares(counts[3]);
     return plain <= xored;
 }
 
@@ -325,26 +236,107 @@ static uint8_t pick_codec(
     return codec | (go_on(codec, values, n) ? COLUMN_XOR : 0);
 }
 
-/* Which planes are noise; each of the others compressed by itself, with a code
- * table of its own; the noise. Returns the bytes used. */
-static size_t split(struct column_coder *coder, unsigned noise,
-    const uint8_t *planes, size_t n, size_t width, uint8_t *out)
+/* The planes of the mask, one after the other; returns their bytes. */
+static size_t copy_planes(
+    const uint8_t *planes, size_t n, unsigned mask, uint8_t *to)
 {
-    uint8_t *to = out + 1;
-    for (size_t k = 0; k < width; k++) {
-        size_t used =
-            (noise >> k & 1) != 0 ? 0 : compress(coder, planes + k * n, n, to);
-        noise |= (unsigned)(used == 0) << k;
-        to += used;
+    size_t copied = 0;
+    for (; mask != 0; mask &= mask - 1) {
+        memcpy(to + copied, planes + (size_t)__builtin_ctz(mask) * n, n);
+        copied += n;
     }
-    for (size_t k = 0; k < width; k++) {
-        if ((noise >> k & 1) != 0) {
-            memcpy(to, planes + k * n, n);
-            to += n;
-        }
+    return copied;
+}
+
+/* What is neither noise nor zero. false: it does not get smaller. */
+static bool compress_together(struct column_coder *coder, unsigned mask,
+    const uint8_t *planes, size_t n, uint8_t *out, size_t *ret_used)
+{
+    uint8_t *together = (uint8_t *)coder->scratch; /* no more of use */
+    size_t bytes = copy_planes(planes, n, mask, together);
+    *ret_used = compress(coder, together, bytes, out);
+    return *ret_used > 0 || bytes == 0;
+}
+
+/* The same, each with a code table of its own; what does not get smaller joins
+ * the noise. */
+static size_t compress_each(struct column_coder *coder, unsigned mask,
+    const uint8_t *planes, size_t n, uint8_t *out, struct planes *kinds)
+{
+    size_t used = 0;
+    for (; mask != 0; mask &= mask - 1) {
+        size_t k = (size_t)__builtin_ctz(mask);
+        size_t length = compress(coder, planes + k * n, n, out + used);
+        kinds->noise |= (uint8_t)((length == 0) << k);
+        used += length;
     }
-    *out = (uint8_t)noise;
+    return used;
+}
+
+/* Which planes are noise and which are zero, the first value, the others
+ * compressed, the noise. Returns the bytes used, or 0. The upper planes of
+ * integers are alike (the sign of a difference), and so are those of what
+ * repeats itself: they share a frame. */
+static size_t split(struct column_coder *coder, uint8_t codec,
+    struct planes kinds, uint64_t first, const uint8_t *planes, size_t n,
+    uint8_t *out)
+{
+    const unsigned all = (1u << width_of(codec)) - 1;
+    const unsigned others = all & ~(unsigned)(kinds.noise | kinds.zero);
+    size_t used = 0;
+    uint8_t *to = out + SPLIT_HEAD;
+    if ((codec & COLUMN_DELTA) == 0 && kinds.noise != 0) {
+        used = compress_each(coder, others, planes, n, to, &kinds);
+    } else if (!compress_together(coder, others, planes, n, to, &used)) {
+        return 0;
+    }
+    to += used;
+    to += copy_planes(planes, n, kinds.noise, to);
+    memcpy(out, &kinds, sizeof kinds);
+    memcpy(out + sizeof kinds, &first, sizeof first);
     return (size_t)(to - out);
+}
+
+/* The first value is that of no difference, and would be all that some planes
+ * are not zero for: in a split it stands apart. */
+static uint64_t take_first(uint8_t codec, uint64_t *differences, size_t n)
+{
+    bool apart = n > 0 && (codec & (COLUMN_XOR | COLUMN_DELTA)) != 0;
+    uint64_t first = apart ? differences[0] : 0;
+    if (apart) {
+        differences[0] = 0;
+    }
+    return first;
+}
+
+static void put_first_back(
+    uint64_t first, uint8_t *planes, size_t n, size_t width)
+{
+    for (size_t k = 0; k < width && first != 0; k++) {
+        planes[k * n] = (uint8_t)(first >> 8 * k);
+    }
+}
+
+/* Returns the bytes used and completes the codec, or 0: none the smaller. */
+static size_t encode_planes(struct column_coder *coder, const uint64_t *values,
+    size_t n, uint8_t *out, uint8_t *codec)
+{
+    size_t width = width_of(*codec);
+    uint64_t *differences = coder->scratch;
+    uint8_t *planes = (uint8_t *)(coder->scratch + n);
+    difference(*codec, values, n, differences);
+    uint64_t first = take_first(*codec, differences, n);
+    planes_split(differences, n, width, planes);
+    struct planes kinds = find_planes(coder, planes, n, width, out);
+    size_t used = 0;
+    if ((kinds.noise | kinds.zero) != 0) {
+        *codec |= COLUMN_SPLIT;
+        used = split(coder, *codec, kinds, first, planes, n, out);
+    } else {
+        put_first_back(first, planes, n, width);
+        used = compress(coder, planes, n * width, out);
+    }
+    return used < n * width ? used : 0;
 }
 
 size_t column_encode(struct column_coder *coder, enum column_type type,
@@ -360,16 +352,9 @@ size_t column_encode(struct column_coder *coder, enum column_type type,
         return LINEAR_BYTES;
     }
     uint8_t codec = pick_codec(type, values, n);
-    size_t width = width_of(codec);
-    uint64_t *differences = coder->scratch;
-    uint8_t *planes = (uint8_t *)(coder->scratch + n);
-    difference(codec, values, n, differences);
-    split_planes(differences, n, width, planes);
-    unsigned noise = find_noise(coder, planes, n, width, out);
-    size_t used = noise == 0 ? compress(coder, planes, n * width, out)
-                             : split(coder, noise, planes, n, width, out);
-    if (used > 0 && used < n * width) {
-        *ret_codec = (uint8_t)(codec | (noise == 0 ? 0 : COLUMN_SPLIT));
+    size_t used = encode_planes(coder, values, n, out, &codec);
+    if (used > 0) {
+        *ret_codec = codec;
         return used;
     }
     *ret_codec = codec & COLUMN_F32;
@@ -406,31 +391,47 @@ static bool decode_plain(uint8_t codec, const uint8_t *bytes, size_t bytes_n,
     return true;
 }
 
-/* Where each plane is: noise in bytes, the others decompressed. */
-static bool find_planes(struct column_coder *coder, uint8_t codec,
-    const uint8_t *bytes, size_t bytes_n, size_t n,
-    const uint8_t *ret_planes[8])
+/* The head of a split; bytes move behind it. */
+static bool read_head(const uint8_t **bytes, size_t *bytes_n, size_t width,
+    struct planes *ret_kinds, uint64_t *ret_first)
 {
-    const size_t width = width_of(codec);
-    unsigned noise = 0;
-    if ((codec & COLUMN_SPLIT) != 0) {
-        if (bytes_n == 0 || bytes[0] >= 1u << width) {
-            return false;
-        }
-        noise = *bytes++;
-        bytes_n--;
-    }
-    size_t noise_n = (size_t)__builtin_popcount(noise) * n;
-    if (noise_n > bytes_n || !decompress(coder, bytes, bytes_n - noise_n,
-                                 coder->scratch, n * width - noise_n)) {
+    struct planes kinds;
+    if (*bytes_n < SPLIT_HEAD) {
         return false;
     }
-    const uint8_t *as_is = bytes + bytes_n - noise_n;
+    memcpy(&kinds, *bytes, sizeof kinds);
+    memcpy(ret_first, *bytes + sizeof kinds, sizeof *ret_first);
+    *ret_kinds = kinds;
+    *bytes += SPLIT_HEAD;
+    *bytes_n -= SPLIT_HEAD;
+    return (kinds.noise & kinds.zero) == 0 &&
+           (unsigned)(kinds.noise | kinds.zero) >> width == 0;
+}
+
+/* Where each plane is: noise in bytes, the others in scratch, which has room
+ * for twice as many: behind them zeros. */
+static bool lay_out(struct column_coder *coder, struct planes kinds,
+    size_t width, const uint8_t *bytes, size_t bytes_n, size_t n,
+    const uint8_t *ret_planes[8])
+{
+    size_t noise_n = (size_t)__builtin_popcount(kinds.noise) * n;
+    size_t zero_n = (size_t)__builtin_popcount(kinds.zero) * n;
+    uint8_t *zeros = (uint8_t *)(coder->scratch + n);
+    if (noise_n > bytes_n ||
+        !decompress(coder, bytes, bytes_n - noise_n, coder->scratch,
+            n * width - noise_n - zero_n)) {
+        return false;
+    }
+    memset(zeros, 0, n);
+    const uint8_t *noise = bytes + bytes_n - noise_n;
     const uint8_t *other = (const uint8_t *)coder->scratch;
     for (size_t k = 0; k < width; k++) {
-        const uint8_t **from = (noise >> k & 1) != 0 ? &as_is : &other;
-        ret_planes[k] = *from;
-        *from += n;
+        ret_planes[k] = zeros;
+        if (!has_plane(kinds.zero, k)) {
+            const uint8_t **from = has_plane(kinds.noise, k) ? &noise : &other;
+            ret_planes[k] = *from;
+            *from += n;
+        }
     }
     return true;
 }
@@ -438,11 +439,19 @@ static bool find_planes(struct column_coder *coder, uint8_t codec,
 static bool decode_planes(struct column_coder *coder, uint8_t codec,
     const uint8_t *bytes, size_t bytes_n, uint64_t *values, size_t n)
 {
+    const size_t width = width_of(codec);
     const uint8_t *planes[8];
-    if (!find_planes(coder, codec, bytes, bytes_n, n, planes)) {
+    struct planes kinds = { 0 };
+    uint64_t first = 0;
+    bool is_split = (codec & COLUMN_SPLIT) != 0;
+    if ((is_split && !read_head(&bytes, &bytes_n, width, &kinds, &first)) ||
+        !lay_out(coder, kinds, width, bytes, bytes_n, n, planes)) {
         return false;
     }
-    join_planes(planes, n, width_of(codec), values);
+    planes_join(planes, n, width, values);
+    if (first != 0 && n > 0) {
+        values[0] = first;
+    }
     accumulate(codec, values, n);
     return true;
 }

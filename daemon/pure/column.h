@@ -7,11 +7,13 @@
  *   zstd          first each value xor (floats that go on from each other) or
  *                 minus (integers) the one before, then byte k of all values
  *                 together (a plane), then zstd -1
- *   split         so, but planes that are noise stand as they are: a byte with
- *                 bit k for each such plane k, each of the others as a zstd
- *                 frame of its own, then those. Among noise the one code table
- *                 of a frame costs half a byte a double of 52 random bits, and
- *                 zstd's time (measured)
+ *   split         so, but of the planes that are noise or zero only the others
+ *                 are compressed: a byte with bit k for each noise plane k, one
+ *                 for the zero ones, the first value if the others are
+ *                 differences (u64, else 0), zstd frames of the other planes,
+ *                 together or apart, the noise as it is. Noise in a frame costs
+ *                 half a byte a double of 52 random bits, by its one code
+ *                 table, and time; zeros cost time (measured)
  *
  * An encoder picks what is smallest; plain values when nothing helps.
  */

@@ -269,12 +269,40 @@ static void test_damaged_splits_are_refused(void **state)
     size_t used = column_encode(&coder, COLUMN_FLOAT, values, N, bytes, &codec);
     assert_true((codec & COLUMN_SPLIT) != 0);
     refuse_damage(codec, used);
+    const uint8_t noise = bytes[0];
     bytes[0] ^= 1; /* another plane said to be noise, or not */
     assert_false(column_decode(&coder, codec, bytes, used, back, N));
-    bytes[0] = 0xff; /* more than there are */
+    bytes[0] = noise;
+    bytes[1] |= noise; /* noise and zero */
+    assert_false(column_decode(&coder, codec, bytes, used, back, N));
+    bytes[1] = 0xf0; /* more than a float has */
+    bytes[0] = 0;
     assert_false(
         column_decode(&coder, codec | COLUMN_F32, bytes, used, back, N));
-    assert_false(column_decode(&coder, codec, bytes, used, back, N));
+}
+
+/* Counts that rise by little: six or seven planes of zeros are not stored. */
+static void test_planes_of_zeros_take_no_room(void **state)
+{
+    (void)state;
+    uint64_t seed = 15;
+    uint8_t codec = 0;
+    values[0] = 7;
+    for (size_t i = 1; i < N; i++) {
+        values[i] = values[i - 1] + rig_random(&seed) % 256;
+    }
+    size_t used = there_and_back(COLUMN_INTEGER, N, &codec);
+    assert_int_equal(codec, COLUMN_ZSTD | COLUMN_DELTA | COLUMN_SPLIT);
+    assert_int_equal(bytes[0], 0x01);
+    assert_int_equal(bytes[1], 0xfe);
+    assert_true(used <= N + 10);
+    for (size_t i = 1; i < N; i++) {
+        values[i] = values[i - 1] + 1 + (i % 10 == 0);
+    }
+    used = there_and_back(COLUMN_INTEGER, N, &codec);
+    assert_int_equal(bytes[0], 0);
+    assert_int_equal(bytes[1], 0xfe);
+    assert_true(used < 128);
 }
 
 static void test_damaged_columns_are_refused(void **state)
@@ -324,6 +352,7 @@ int main(void)
         cmocka_unit_test(test_independent_values_are_not_taken_together),
         cmocka_unit_test(test_what_repeats_itself_is_no_noise),
         cmocka_unit_test(test_columns_of_older_versions_come_back),
+        cmocka_unit_test(test_planes_of_zeros_take_no_room),
         cmocka_unit_test(test_damaged_splits_are_refused),
         cmocka_unit_test(test_damaged_columns_are_refused),
         cmocka_unit_test(test_texts_come_back),
