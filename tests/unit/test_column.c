@@ -281,6 +281,23 @@ static void test_damaged_splits_are_refused(void **state)
         column_decode(&coder, codec | COLUMN_F32, bytes, used, back, N));
 }
 
+/* Planes that there are not, or twice, must not count. */
+static void test_a_split_has_each_plane_once(void **state)
+{
+    (void)state;
+    static const char zeros[3 * N * 8];
+    memset(bytes, 0, sizeof bytes);
+    bytes[0] = 0xf0;
+    assert_false(column_decode(&coder, COLUMN_ZSTD | COLUMN_F32 | COLUMN_SPLIT,
+        bytes, 10 + 4 * N, back, N));
+    bytes[0] = 0x01;
+    bytes[1] = 0xff;
+    size_t n = ZSTD_compress(bytes + 10, N, zeros, sizeof zeros, 1);
+    assert_false(ZSTD_isError(n));
+    assert_false(column_decode(
+        &coder, COLUMN_ZSTD | COLUMN_SPLIT, bytes, 10 + n + N, back, N));
+}
+
 /* Counts that rise by little: six or seven planes of zeros are not stored. */
 static void test_planes_of_zeros_take_no_room(void **state)
 {
@@ -352,6 +369,7 @@ int main(void)
         cmocka_unit_test(test_independent_values_are_not_taken_together),
         cmocka_unit_test(test_what_repeats_itself_is_no_noise),
         cmocka_unit_test(test_columns_of_older_versions_come_back),
+        cmocka_unit_test(test_a_split_has_each_plane_once),
         cmocka_unit_test(test_planes_of_zeros_take_no_room),
         cmocka_unit_test(test_damaged_splits_are_refused),
         cmocka_unit_test(test_damaged_columns_are_refused),
