@@ -1,6 +1,7 @@
 /* planes.c: pure; any thread. */
 #include "pure/planes.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* Swaps what mask selects of b with what lies `shift` bits higher in a. */
@@ -54,6 +55,8 @@ void planes_split(const uint64_t *values, size_t n, size_t width, uint8_t *out)
 void planes_join(
     const uint8_t *const planes[8], size_t n, size_t width, uint64_t *values)
 {
+    assert(width <= 8);
+
     size_t i = 0;
     for (; i + 8 <= n; i += 8) {
         uint64_t rows[8] = { 0 };
