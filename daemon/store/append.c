@@ -95,15 +95,16 @@ static enum err_code grow_held(struct store *store, struct err *e)
 }
 
 static enum err_code hold(struct store *store, struct touched *t,
-    uint64_t last_seq, struct str bytes, struct err *e)
+    const struct message *message, struct str bytes, struct err *e)
 {
     enum err_code code = grow_held(store, e);
     if (code != ERR_NONE) {
         return code;
     }
-    store->held[store->held_n++] = (struct held){ .bytes = bytes,
+    store->held[store->held_n++] = (struct held){ .message = message,
+        .bytes = bytes,
         .first_seq = t->progress.committed_seq + 1,
-        .last_seq = last_seq };
+        .last_seq = message->first_seq + message->count - 1 };
     size_t *last = t->held_last == 0 ? &t->held_first
                                      : &store->held[t->held_last - 1].next;
     *last = store->held_n;
@@ -135,7 +136,7 @@ static enum err_code add_records(struct store *store, struct touched *t,
         }
         return ERR_NONE;
     }
-    code = hold(store, t, end - 1, (struct str){ bytes, n }, e);
+    code = hold(store, t, message, (struct str){ bytes, n }, e);
     if (code != ERR_NONE) {
         return code;
     }

@@ -33,7 +33,7 @@ static_assert(SEAL_BYTES + WIRE_MESSAGE_MAX <= CHUNK_HEAP_MAX,
 struct sealing {
     struct store *store;
     struct touched *stream;
-    uint64_t last_seq; /* of the rows taken; 0: none */
+    uint64_t last_seq; /* of the log's rows taken; 0: none */
     uint64_t records;
     uint64_t bytes;
     uint64_t chunk_bytes;  /* of the bodies made of them */
@@ -60,26 +60,43 @@ static bool wants_more(const struct sealing *s)
            !is_enough(s->store, log_records(s), s->bytes);
 }
 
-static enum err_code take_frame(struct sealing *s, struct str frame,
-    uint64_t from_seq, uint64_t last_seq, struct err *e)
+/* A message of so many bytes and its records from from_seq on. */
+struct taken {
+    uint64_t from_seq;
+    uint64_t last_seq;
+    size_t bytes;
+};
+
+static enum err_code take_records(struct sealing *s,
+    const struct message *message, const struct taken *taken, struct err *e)
 {
-    s->records += last_seq - from_seq + 1;
-    s->bytes += frame.n;
+    s->records += taken->last_seq - taken->from_seq + 1;
+    s->bytes += taken->bytes;
+    for (uint32_t i = 0; i < message->n_sections; i++) {
+        const struct section *section = &message->sections[i];
+        enum err_code code = records_append(&s->kinds[section->kind], section,
+            message->first_seq, taken->from_seq, e);
+        if (code != ERR_NONE) {
+            return code;
+        }
+    }
+    return ERR_NONE;
+}
+
+/* The row that the statement is at. */
+static enum err_code take_row(
+    struct sealing *s, sqlite3_stmt *stmt, struct err *e)
+{
+    struct str frame = db_blob(stmt, 2);
+    const struct taken taken = { db_u64(stmt, 0), db_u64(stmt, 1), frame.n };
     struct message message;
     if (decode_message(frame.p, frame.n, &message) != DECODE_OK ||
         message.type != WIRE_DATA) {
         s->is_damaged = true;
         return err_set(e, ERR_STORE, "seal: a log row is damaged");
     }
-    for (uint32_t i = 0; i < message.n_sections; i++) {
-        const struct section *section = &message.sections[i];
-        enum err_code code = records_append(
-            &s->kinds[section->kind], section, message.first_seq, from_seq, e);
-        if (code != ERR_NONE) {
-            return code;
-        }
-    }
-    return ERR_NONE;
+    s->last_seq = taken.last_seq;
+    return take_records(s, &message, &taken, e);
 }
 
 /* Whole rows from the oldest on, until they are enough. */
@@ -96,8 +113,7 @@ static enum err_code take_rows(struct sealing *s, struct err *e)
         if (code != ERR_NONE || !more) {
             continue;
         }
-        s->last_seq = db_u64(stmt, 1);
-        code = take_frame(s, db_blob(stmt, 2), db_u64(stmt, 0), s->last_seq, e);
+        code = take_row(s, stmt, e);
     }
     (void)sqlite3_reset(stmt); /* the steps have told */
     return code;
@@ -112,7 +128,9 @@ static enum err_code take_held(struct sealing *s, struct err *e)
     enum err_code code = ERR_NONE;
     while (code == ERR_NONE && t->held_first != 0 && wants_more(s)) {
         const struct held *held = &s->store->held[t->held_first - 1];
-        code = take_frame(s, held->bytes, held->first_seq, held->last_seq, e);
+        const struct taken taken = { held->first_seq, held->last_seq,
+            held->bytes.n };
+        code = take_records(s, held->message, &taken, e);
         t->held_first = held->next;
     }
     t->held_records -= log_records(s) - records;

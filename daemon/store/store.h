@@ -90,7 +90,8 @@ CHECK_RESULT enum err_code store_hello(struct store *store,
  * ERR_INVALID with a gap: first_seq is beyond committed_seq + 1 and the frame
  * has no WIRE_F_GAP; nothing has changed then. Updates the run's summary (last
  * step, finish event). A message without records is a sign of life, kept to
- * the disk every few seconds. bytes are borrowed until the transaction ends.
+ * the disk every few seconds. message and bytes are
+ * borrowed until the transaction ends.
  */
 CHECK_RESULT enum err_code store_append(struct store *store,
     struct stream_state *state, const struct message *message,

@@ -109,8 +109,9 @@ enum store_statement { STORE_STATEMENTS(STORE_STATEMENT_ENUM) STMT_COUNT };
 
 /* A frame that was appended and is neither in a chunk nor in the log. */
 struct held {
-    struct str bytes;   /* borrowed until the transaction ends */
-    uint64_t first_seq; /* of the records that were new */
+    const struct message *message; /* borrowed until the transaction ends */
+    struct str bytes;              /* so; what was decoded */
+    uint64_t first_seq;            /* of the records that were new */
     uint64_t last_seq;
     size_t next; /* of the same stream: 1 + index, 0 = none */
 };

@@ -209,7 +209,7 @@ static enum err_code hello_again(struct err *e)
 /* A frame of stream 1, whose last seq is 120. */
 static enum err_code append_frame(const uint8_t *bytes, size_t n, struct err *e)
 {
-    struct message message;
+    static struct message message; /* till the end of the transaction */
     struct stream_state s;
     uint32_t taken = 0;
     assert_int_equal(decode_message(bytes, n, &message), DECODE_OK);
@@ -264,7 +264,7 @@ static enum err_code append_records(struct err *e)
 static enum err_code append_and_settle(struct err *e)
 {
     static uint8_t bytes[1 << 18];
-    struct message message;
+    static struct message message;
     struct stream_state s;
     uint32_t taken = 0;
     uint64_t ranges = 0;
