@@ -229,7 +229,7 @@ static void keep(
 static bool fit_quantiles(const struct request *request,
     const struct pairs *pairs, struct answer *answer)
 {
-    double *workspace = malloc((2 * pairs->n + 1) * sizeof *workspace);
+    double *workspace = malloc((4 * pairs->n + 1) * sizeof *workspace);
     if (workspace == NULL) {
         return false;
     }

@@ -42,7 +42,8 @@ bool fit_nnls_relative(const double *x, const double *y, size_t n,
     double *workspace, struct fit_line *ret);
 
 /* Quantile regression with L0, L1 >= 0: a minimiser of the pinball loss at
- * tau in (0,1), exact to rounding (method 2). workspace: 2n doubles. */
+ * tau in (0,1), exact to rounding (method 2), in O(n). workspace: 4n doubles.
+ */
 bool fit_quantile(const double *x, const double *y, size_t n, double tau,
     double *workspace, struct fit_line *ret);
 

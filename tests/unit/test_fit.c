@@ -212,7 +212,7 @@ static void test_tau_outside_0_and_1_is_absent(void **state)
     (void)state;
     const double x[] = { 1, 2, 3 };
     const double y[] = { 1, 2, 4 };
-    double workspace[6];
+    double workspace[12];
     struct fit_line line;
     assert_false(fit_quantile(x, y, 3, 0, workspace, &line));
     assert_false(fit_quantile(x, y, 3, 1, workspace, &line));
@@ -246,11 +246,11 @@ static void test_selecting_and_sorting_agree_with_qsort(void **state)
     for (size_t n = 1; n < 200; n++) {
         double values[200];
         double copy[200];
-        struct ranked items[200];
+        struct xy items[200];
         for (size_t i = 0; i < n; i++) {
             random = random * 6364136223846793005u + 1442695040888963407u;
             values[i] = (double)((random >> 40) % (n % 7 + 2)); /* ties */
-            items[i] = (struct ranked){ values[i], (double)i };
+            items[i] = (struct xy){ values[i], (double)i };
         }
         memcpy(copy, values, n * sizeof *values);
         qsort(values, n, sizeof *values, ascending);
@@ -258,7 +258,7 @@ static void test_selecting_and_sorting_agree_with_qsort(void **state)
         const size_t k = (size_t)(random >> 33) % n;
         assert_true(order_select(copy, n, k) == values[k]);
         for (size_t i = 0; i < n; i++) {
-            assert_true(items[i].value == values[i]);
+            assert_true(items[i].x == values[i]);
         }
     }
 }
