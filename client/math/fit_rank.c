@@ -101,5 +101,7 @@ bool fit_loglog(const double *x, const double *y, size_t n, double *workspace,
         .pearson_r =
             fit_determined(log_y, kept) ? correlation(&sums) : (double)NAN,
     };
+    return fit_median_slope(
+        log_x, log_y, kept, workspace + 2 * n, &ret->theil_sen);
     return true;
 }

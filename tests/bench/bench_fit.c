@@ -86,6 +86,31 @@ static bool q99(const struct pairs *p)
     return quantile(p, 0.99);
 }
 
+static bool expectile(const struct pairs *p)
+{
+    struct fit_line line;
+    return fit_expectile(
+        p->x, p->y, p->n, FIT_LAMBDA_DEFAULT, p->workspace, &line);
+}
+
+static bool envelope(const struct pairs *p)
+{
+    struct fit_line line;
+    return fit_envelope(p->x, p->y, p->n, p->workspace, &line);
+}
+
+static bool robust(const struct pairs *p)
+{
+    struct fit_line line;
+    return fit_envelope_robust(p->x, p->y, p->n, p->workspace, &line);
+}
+
+static bool power(const struct pairs *p)
+{
+    struct fit_power answer;
+    return fit_power(p->x, p->y, p->n, p->workspace, &answer);
+}
+
 static bool loglog(const struct pairs *p)
 {
     struct fit_loglog answer;
@@ -114,7 +139,11 @@ static const struct job {
     { "quantile 0.9", q90 },
     { "quantile 0.95", q95 },
     { "quantile 0.99", q99 },
-    { "loglog", loglog },
+    { "expectile", expectile },
+    { "envelope", envelope },
+    { "envelope_robust", robust },
+    { "power", power },
+    { "loglog, Theil-Sen", loglog },
     { "spearman", spearman },
     { "all (fit_report)", report },
 };
@@ -138,7 +167,7 @@ static struct pairs pairs_of(size_t n)
     struct pairs pairs = { .n = n };
     pairs.x = malloc(n * sizeof *pairs.x);
     pairs.y = malloc(n * sizeof *pairs.y);
-    pairs.workspace = malloc(10 * n * sizeof *pairs.workspace);
+    pairs.workspace = malloc(fit_workspace(n) * sizeof *pairs.workspace);
     if (pairs.x == NULL || pairs.y == NULL || pairs.workspace == NULL) {
         fputs("bench_fit: out of memory\n", stderr);
         exit(1);

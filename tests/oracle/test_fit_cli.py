@@ -24,10 +24,12 @@ def complaint(text, *arguments):
 
 def test_shape_of_the_answer():
     got = fit(np.arange(1.0, 6.0), [2, 4, 5, 8, 9])
-    assert list(got) == ["n", "n_excluded", "x_range", "y_range", "fits", "loglog", "spearman"]
+    assert list(got) == ["n", "n_excluded", "x_range", "y_range", "fits", "power", "loglog", "spearman",
+                         "frontier"]
     assert [(f["method"], f["tau"]) for f in got["fits"]] == [
         ("nnls_relative", None), ("ols", None), ("nnls", None), ("quantile", 0.5),
-        ("quantile", 0.95), ("envelope", None)]
+        ("quantile", 0.9), ("quantile", 0.95), ("quantile", 0.99), ("expectile", 0.9), ("envelope", None),
+        ("envelope_robust", None)]
     assert set(got["fits"][0]) == {"method", "tau", "L0", "L1"}
     assert got["n"] == 5 and got["n_excluded"] == 0
     assert got["x_range"] == [1, 5] and got["y_range"] == [2, 9]
@@ -108,7 +110,7 @@ def test_no_pair_gives_a_note_and_no_table(tmp_path):
 def test_too_few_pairs_are_fitted_with_a_note():
     done = run("x,y\n1,2\n2,3\n", *XY)
     assert done.returncode == 0 and "2 pairs: fewer than 30" in done.stderr
-    assert len(json.loads(done.stdout)["fits"]) == 6
+    assert len(json.loads(done.stdout)["fits"]) == 10
 
 
 def test_one_pair_determines_no_line():

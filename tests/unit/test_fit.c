@@ -30,12 +30,13 @@ static void test_envelope_of_a_convex_law_is_its_chord(void **state)
     const double U = L0 / L1 * sinh(L1 * 4);
     double x[N];
     double y[N];
+    double workspace[2 * N + 2];
     for (size_t i = 0; i < N; i++) {
         x[i] = L0 / L1 * sinh(L1 * 4 * (double)i / (N - 1));
         y[i] = sqrt(L0 * L0 + L1 * L1 * x[i] * x[i]);
     }
     struct fit_line line;
-    assert_true(fit_envelope(x, y, N, &line));
+    assert_true(fit_envelope(x, y, N, workspace, &line));
     assert_close(line.L0, L0, 1e-14);
     assert_close(line.L1, (sqrt(L0 * L0 + L1 * L1 * U * U) - L0) / U, 1e-14);
 }
@@ -48,6 +49,7 @@ static void test_envelope_of_a_concave_law_is_the_tangent_at_the_mean(
     (void)state;
     double x[N];
     double y[N];
+    double workspace[2 * N + 2];
     double u = 0;
     for (size_t i = 0; i < N; i++) {
         x[i] = 1 + (double)i / (N - 1);
@@ -55,7 +57,7 @@ static void test_envelope_of_a_concave_law_is_the_tangent_at_the_mean(
         u += x[i] / N;
     }
     struct fit_line line;
-    assert_true(fit_envelope(x, y, N, &line));
+    assert_true(fit_envelope(x, y, N, workspace, &line));
     assert_close(line.L0, pow(u, 2.0 / 3), 1e-2);
     assert_close(line.L1, 2 * pow(u, -1.0 / 3), 1e-2);
     assert_close(line.L0 + line.L1 * u, 3 * pow(u, 2.0 / 3), 1e-5);
@@ -99,7 +101,8 @@ static void test_envelope_holds_in_double_arithmetic(void **state)
             y[i] = ldexp((double)(random >> 11), (int)(random % 17) - 60);
         }
         struct fit_line line;
-        assert_true(fit_envelope(x, y, 8, &line));
+        double workspace[18];
+        assert_true(fit_envelope(x, y, 8, workspace, &line));
         assert_true(line.L0 >= 0 && line.L1 >= 0);
         for (size_t i = 0; i < 8; i++) {
             assert_true(line.L0 + line.L1 * x[i] >= y[i]);
@@ -224,7 +227,7 @@ static void test_a_constant_y_has_a_slope_but_no_correlation(void **state)
     (void)state;
     const double x[] = { 1, 2, 3 };
     const double y[] = { 5, 5, 5 };
-    double workspace[12];
+    double workspace[60];
     struct fit_loglog loglog;
     double rho = 0;
     assert_true(fit_loglog(x, y, 3, workspace, &loglog));

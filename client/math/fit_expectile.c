@@ -1,0 +1,99 @@
+/*
+ * fit_expectile.c: least squares with the weight 1 + lambda on the samples
+ * above the line. Pure; any thread.
+ *
+ * The loss is convex with a continuous gradient, and quadratic wherever the
+ * set of samples above the line is the same. So each pass of reweighting is a
+ * step of Newton's method, exact as soon as the set is that of the optimum;
+ * a step that would raise the loss is halved, which makes the method converge
+ * from anywhere.
+ */
+#include "math/fit.h"
+
+#include <math.h>
+
+#include "math/scale.h"
+#include "sum.h"
+
+#define PASSES_MAX 100
+#define HALVINGS_MAX 40
+
+struct problem {
+    const double *x, *y;
+    size_t n;
+    double fy; /* a power of two that brings y near 1 */
+    double lambda;
+};
+
+static bool is_above(const struct problem *p, size_t i, struct fit_line line)
+{
+    return p->y[i] > line.L0 + line.L1 * p->x[i];
+}
+
+/* The weights for a line; whether one of them is another than before. */
+static bool reweigh(const struct problem *p, struct fit_line line, double *w)
+{
+    bool changed = false;
+    for (size_t i = 0; i < p->n; i++) {
+        const double weight = is_above(p, i, line) ? 1 + p->lambda : 1;
+        changed |= w[i] < weight || w[i] > weight;
+        w[i] = weight;
+    }
+    return changed;
+}
+
+static double loss(const struct problem *p, struct fit_line line)
+{
+    struct sum total = { 0 };
+    for (size_t i = 0; i < p->n; i++) {
+        const double yhat = line.L0 + line.L1 * p->x[i];
+        const double r = p->y[i] * p->fy - yhat * p->fy;
+        sum_add(&total, r > 0 ? (1 + p->lambda) * r * r : r * r);
+    }
+    return sum_value(&total);
+}
+
+static struct fit_line midway(struct fit_line a, struct fit_line b)
+{
+    return (struct fit_line){ a.L0 / 2 + b.L0 / 2, a.L1 / 2 + b.L1 / 2 };
+}
+
+bool fit_expectile(const double *x, const double *y, size_t n, double lambda,
+    double *workspace, struct fit_line *ret)
+{
+    const struct problem p = {
+        .x = x,
+        .y = y,
+        .n = n,
+        .fy = scale_factor(scale_exponent_of(y, n)),
+        .lambda = lambda,
+    };
+    double *w = workspace;
+    struct fit_line line;
+    if (!(lambda >= 0 && lambda <= FIT_LAMBDA_MAX) ||
+        !fit_nnls(x, y, NULL, n, &line)) {
+        return false;
+    }
+    for (size_t i = 0; i < n; i++) {
+        w[i] = 1;
+    }
+    double least = loss(&p, line);
+    for (int pass = 0; pass < PASSES_MAX && reweigh(&p, line, w); pass++) {
+        struct fit_line next;
+        if (!fit_nnls(x, y, w, n, &next)) {
+            return false;
+        }
+        double value = loss(&p, next);
+        for (int i = 0; i < HALVINGS_MAX && value > least; i++) {
+            next = midway(line, next);
+            value = loss(&p, next);
+        }
+        if (value > least) {
+            break; /* nothing is better but by rounding */
+        }
+        line = next;
+        least = value;
+    }
+    *ret = line;
+    return true;
+}
