@@ -488,7 +488,8 @@ struct traj_fit_options {
     /* n lengths >= 0 of the steps, or NULL. Then x is ||g|| at their start, and
      * the law is fitted to y/psi(L1 r), psi(z) = (e^z - 1)/z, with its own L1
      * (2410.10800: y <= (L0 + L1 x) psi(L1 r) for every such function): the
-     * fixed point, to 1e-13 of L1; unset if 100 rounds do not find it. */
+     * fixed point, to 1e-13 of L1, or the line between two fits that jump
+     * across it; unset if 100 rounds do not find it. */
     const double *step_length;
 };
 #ifdef __cplusplus

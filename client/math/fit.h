@@ -118,9 +118,10 @@ double fit_psi(double z);
  * start (theory.md 4.2): (L0, L1)-smoothness bounds y by (L0 + L1 x) psi(L1 r),
  * r the length of the step, so the law is that of y/psi(L1 r), with its own
  * L1: the fixed point of fitting and correcting. With an envelope it is the
- * least law that these samples do not refute. Absent if a fit is, or if no
- * fixed point was found in FIT_CORRECTED_ROUNDS fits. r >= 0. workspace: n more
- * than spec's.
+ * least law that these samples do not refute. Where a fit jumps across the
+ * fixed point, as a quantile can, it is the one between the fits on both sides.
+ * Absent if a fit is, or if FIT_CORRECTED_ROUNDS fits were not enough. r >= 0.
+ * workspace: n more than spec's.
  */
 #define FIT_CORRECTED_ROUNDS 100
 struct fit_corrected {

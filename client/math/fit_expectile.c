@@ -4,9 +4,9 @@
  *
  * The loss is convex with a continuous gradient, and quadratic wherever the
  * set of samples above the line is the same. So each pass of reweighting is a
- * step of Newton's method, exact as soon as the set is that of the optimum;
- * a step that would raise the loss is halved, which makes the method converge
- * from anywhere.
+ * step of Newton's method, exact as soon as the set is that of the optimum. A
+ * step that would raise the loss ends at the lowest line on its way, which
+ * makes the method converge from anywhere.
  */
 #include "math/fit.h"
 
@@ -16,7 +16,7 @@
 #include "sum.h"
 
 #define PASSES_MAX 100
-#define HALVINGS_MAX 40
+#define HALVINGS 50
 
 struct problem {
     const double *x, *y;
@@ -53,9 +53,45 @@ static double loss(const struct problem *p, struct fit_line line)
     return sum_value(&total);
 }
 
-static struct fit_line midway(struct fit_line a, struct fit_line b)
+static struct fit_line along(struct fit_line a, struct fit_line b, double t)
 {
-    return (struct fit_line){ a.L0 / 2 + b.L0 / 2, a.L1 / 2 + b.L1 / 2 };
+    return (struct fit_line){
+        .L0 = a.L0 + t * (b.L0 - a.L0),
+        .L1 = a.L1 + t * (b.L1 - a.L1),
+    };
+}
+
+/* The derivative of the loss at `at` in the direction from a to b, less a
+ * positive factor. */
+static double slope(const struct problem *p, struct fit_line a,
+    struct fit_line b, struct fit_line at)
+{
+    struct sum total = { 0 };
+    for (size_t i = 0; i < p->n; i++) {
+        const double r = p->y[i] - at.L0 - at.L1 * p->x[i];
+        const double step = b.L0 - a.L0 + (b.L1 - a.L1) * p->x[i];
+        const double w = r > 0 ? 1 + p->lambda : 1;
+        sum_add(&total, -w * (r * p->fy) * (step * p->fy));
+    }
+    return sum_value(&total);
+}
+
+/* The lowest line between a and b, by bisection; just beyond it, where the set
+ * of samples above is another than a's. */
+static struct fit_line search(
+    const struct problem *p, struct fit_line a, struct fit_line b)
+{
+    double lo = 0;
+    double hi = 1;
+    for (int i = 0; i < HALVINGS; i++) {
+        const double middle = (lo + hi) / 2;
+        if (slope(p, a, b, along(a, b, middle)) < 0) {
+            lo = middle;
+        } else {
+            hi = middle;
+        }
+    }
+    return along(a, b, hi);
 }
 
 bool fit_expectile(const double *x, const double *y, size_t n, double lambda,
@@ -84,11 +120,11 @@ bool fit_expectile(const double *x, const double *y, size_t n, double lambda,
             return false;
         }
         double value = loss(&p, next);
-        for (int i = 0; i < HALVINGS_MAX && value > least; i++) {
-            next = midway(line, next);
+        if (value > least) {
+            next = search(&p, line, next);
             value = loss(&p, next);
         }
-        if (value > least) {
+        if (!(value < least)) {
             break; /* nothing is better but by rounding */
         }
         line = next;

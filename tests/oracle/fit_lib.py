@@ -1,13 +1,13 @@
 """The fits of traj.h, called as a program would: shared library and arrays."""
 import ctypes
-import os
 from ctypes import POINTER, Structure, byref, c_double, c_int, c_size_t, c_uint64, sizeof
 from pathlib import Path
 
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
-LIB = ctypes.CDLL(ROOT / os.environ.get("TRAJ_BUILD", "build") / "libtraj.so")
+# Of the plain build: a sanitizer would have to be there before the interpreter.
+LIB = ctypes.CDLL(ROOT / "build" / "libtraj.so")
 RELATIVE, OLS, NNLS, QUANTILE, EXPECTILE, ENVELOPE, ENVELOPE_ROBUST = range(1, 8)
 OK, EINVAL = 0, 1
 DOUBLES = POINTER(c_double)
