@@ -52,28 +52,24 @@ static enum traj_status check_arrays(
     return TRAJ_OK;
 }
 
-/* size: where it is in what is written, or NULL. */
-static enum traj_status check_written(const size_t *size)
+static enum traj_status no_size(void)
 {
-    if (size == NULL || *size < sizeof *size) {
-        return error_set_static(
-            TRAJ_EINVAL, "fit: ret_fit is NULL or has no size");
-    }
-    return TRAJ_OK;
+    return error_set_static(TRAJ_EINVAL, "fit: ret_fit is NULL or has no size");
 }
 
-static enum traj_status samples_init(struct samples *samples)
+/* False: no memory. */
+static bool samples_init(struct samples *samples)
 {
     const size_t n = samples->n;
     double *block = malloc((COLUMNS * n + fit_workspace(n)) * sizeof *block);
     if (block == NULL) {
-        return error_set(TRAJ_ENOMEM, "fit: no memory for %zu samples", n);
+        return false;
     }
     for (size_t k = 0; k < COLUMNS; k++) {
         samples->column[k] = block + k * n;
     }
     samples->workspace = block + COLUMNS * n;
-    return TRAJ_OK;
+    return true;
 }
 
 static void samples_done(struct samples *samples)
@@ -107,13 +103,14 @@ typedef void work_fn(struct samples *samples, const void *context, void *found);
 static enum traj_status run(struct samples *samples, size_t n_arrays,
     work_fn *work, const void *context, void *found)
 {
-    enum traj_status status =
+    const enum traj_status status =
         check_arrays(samples->n, samples->given, n_arrays);
-    if (status == TRAJ_OK) {
-        status = samples_init(samples);
-    }
     if (status != TRAJ_OK) {
         return status;
+    }
+    if (!samples_init(samples)) {
+        return error_set(
+            TRAJ_ENOMEM, "fit: no memory for %zu samples", samples->n);
     }
     struct held_env held;
     held_env_take(&held);
@@ -202,11 +199,10 @@ enum traj_status traj_fit(enum traj_fit_method method, size_t n,
     struct samples samples = { .given = { x, y }, .n = n };
     struct fit_spec spec;
     struct traj_fit found;
-    enum traj_status status =
-        check_written(ret_fit == NULL ? NULL : &ret_fit->size);
-    if (status == TRAJ_OK) {
-        status = spec_of(method, options, &spec);
+    if (ret_fit == NULL || ret_fit->size < sizeof ret_fit->size) {
+        return no_size();
     }
+    enum traj_status status = spec_of(method, options, &spec);
     if (status == TRAJ_OK && options != NULL && options->size >= lengths_end) {
         samples.given[2] = options->step_length;
     }
@@ -290,11 +286,10 @@ enum traj_status traj_fit_power(
 {
     struct samples samples = { .given = { x, y }, .n = n };
     struct traj_fit_power found;
-    enum traj_status status =
-        check_written(ret_fit == NULL ? NULL : &ret_fit->size);
-    if (status == TRAJ_OK) {
-        status = run(&samples, 2, power, NULL, &found);
+    if (ret_fit == NULL || ret_fit->size < sizeof ret_fit->size) {
+        return no_size();
     }
+    const enum traj_status status = run(&samples, 2, power, NULL, &found);
     if (status == TRAJ_OK) {
         give(ret_fit, &found, ret_fit->size, sizeof found);
     }
@@ -330,14 +325,14 @@ enum traj_status traj_fit_rivals(size_t n, const double *x, const double *y,
 {
     struct samples samples = { .given = { x, y, loss }, .n = n };
     struct traj_fit_rivals found;
-    enum traj_status status =
-        check_written(ret_fit == NULL ? NULL : &ret_fit->size);
-    if (status == TRAJ_OK && isinf(least_loss)) {
-        status = error_set_static(TRAJ_EINVAL, "fit: least_loss is infinite");
+    if (ret_fit == NULL || ret_fit->size < sizeof ret_fit->size) {
+        return no_size();
     }
-    if (status == TRAJ_OK) {
-        status = run(&samples, 3, rivals, &least_loss, &found);
+    if (isinf(least_loss)) {
+        return error_set_static(TRAJ_EINVAL, "fit: least_loss is infinite");
     }
+    const enum traj_status status =
+        run(&samples, 3, rivals, &least_loss, &found);
     if (status == TRAJ_OK) {
         give(ret_fit, &found, ret_fit->size, sizeof found);
     }
@@ -381,11 +376,10 @@ enum traj_status traj_fit_slope(
 {
     struct samples samples = { .given = { x, y }, .n = n };
     struct traj_fit_slope found;
-    enum traj_status status =
-        check_written(ret_fit == NULL ? NULL : &ret_fit->size);
-    if (status == TRAJ_OK) {
-        status = run(&samples, 2, slope, NULL, &found);
+    if (ret_fit == NULL || ret_fit->size < sizeof ret_fit->size) {
+        return no_size();
     }
+    const enum traj_status status = run(&samples, 2, slope, NULL, &found);
     if (status == TRAJ_OK) {
         give(ret_fit, &found, ret_fit->size, sizeof found);
     }
