@@ -19,6 +19,19 @@ struct fit_line {
     double L1;
 };
 
+/* What costs more than O(n) is done with at most so many samples, evenly spaced
+ * in the order given: those of fit_thin_index. */
+#define FIT_THIN_MAX 4096
+size_t fit_thin(size_t n);
+size_t fit_thin_index(size_t n, size_t i); /* i < fit_thin(n) */
+
+/* Doubles that are enough for the workspace of any function here. */
+static inline size_t fit_workspace(size_t n)
+{
+    const size_t thin = n < FIT_THIN_MAX ? n : FIT_THIN_MAX;
+    return 7 * n + 8 * thin + 8;
+}
+
 /* Copies the pairs whose x and y are both finite, in order; returns how many.
  * x_out, y_out may alias x, y. */
 size_t fit_clean(
@@ -106,9 +119,6 @@ struct fit_spec {
 bool fit_by(const struct fit_spec *spec, const double *x, const double *y,
     size_t n, double *workspace, struct fit_line *ret);
 
-/* Doubles that are enough for the workspace of any function here. */
-static inline size_t fit_workspace(size_t n);
-
 /* psi(z) = (e^z - 1)/z, 1 at 0: by how much a step of length r may raise the
  * smoothness of a law, z = L1 r (2410.10800; theory.md 4.1). */
 double fit_psi(double z);
@@ -134,18 +144,6 @@ bool fit_corrected(const struct fit_spec *spec, const double *x,
 
 /* ---- compared by what they predict ---------------------------------------
  */
-
-/* What costs more than O(n) is done with at most so many samples, evenly spaced
- * in the order given: those of fit_thin_index. */
-#define FIT_THIN_MAX 4096
-size_t fit_thin(size_t n);
-size_t fit_thin_index(size_t n, size_t i); /* i < fit_thin(n) */
-
-static inline size_t fit_workspace(size_t n)
-{
-    const size_t thin = n < FIT_THIN_MAX ? n : FIT_THIN_MAX;
-    return 7 * n + 8 * thin + 8;
-}
 
 #define FIT_FOLDS 5
 

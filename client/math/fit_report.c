@@ -44,7 +44,6 @@ static void range(const double *v, size_t n, double *ret_min, double *ret_max)
     }
 }
 
-/* Indices are part of nothing that lasts. */
 static const struct {
     const char *name;
     struct fit_spec spec;
