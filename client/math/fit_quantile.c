@@ -7,9 +7,8 @@
  * is convex in b. So b is found by bisection on the sign of the subgradient.
  * The bisection halves the *bit patterns* of doubles, which are ordered like
  * the doubles themselves when these are >= 0: 63 halvings reach two neighbours,
- * whether b is 1e-30 or 1e30. The optimum lies between the two; it is a line
- * through two data points (or the origin), so the nearest such line is tried
- * last, and the best of the three is kept.
+ * whether b is 1e-30 or 1e30. The optimum lies between the two, and the better
+ * one is kept.
  *
  * Two things make this O(n). Both change the work and not the answer:
  * - The bisection starts between two slopes that a sample gives (of about
@@ -21,7 +20,6 @@
  *   the numbers as they are computed.
  */
 #include "math/fit.h"
-#include <float.h>
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
@@ -303,32 +301,6 @@ static struct fit_line through(struct xy at, double slope)
     return (struct fit_line){ .L0 = fmax(0, at.y - slope * at.x), .L1 = slope };
 }
 
-/* The line through the point touched at slope b and the second point whose
- * line is closest to that slope. */
-static struct fit_line snap(const struct problem *p, double b)
-{
-    const struct xy at = touched(p, b);
-    double nearest = b;
-    double distance = (double)INFINITY;
-    for (size_t i = 0; i < p->n; i++) {
-        double slope = (p->y[i] - at.y) / (p->x[i] - at.x);
-        if (isfinite(slope) && fabs(slope - b) < distance) {
-            distance = fabs(slope - b);
-            nearest = slope;
-        }
-    }
-    /* The origin is a point too, where L0 = 0 is near. */
-    if (fabs(at.y / at.x - b) < distance) {
-        return (struct fit_line){ .L1 = fmax(0, at.y / at.x) };
-    }
-    struct fit_line line = through(at, fmax(0, nearest));
-    /* A line through the origin: what rounding leaves of 0 is no intercept. */
-    if (line.L0 <= 4 * DBL_EPSILON * fabs(at.y)) {
-        line.L0 = 0;
-    }
-    return line;
-}
-
 /* All data as it came, and the powers of two that bring it near 1. */
 struct data {
     const double *x, *y;
@@ -378,24 +350,12 @@ static struct problem problem_of(
     return p;
 }
 
-static struct fit_line best_near(
+static struct fit_line better(
     const struct data *data, const struct problem *p, struct bracket slopes)
 {
-    const struct fit_line candidates[] = {
-        snap(p, slopes.lo),
-        through(touched(p, slopes.lo), slopes.lo),
-        through(touched(p, slopes.hi), slopes.hi),
-    };
-    struct fit_line best = candidates[0];
-    double least = loss(data, p->tau, best);
-    for (size_t i = 1; i < sizeof candidates / sizeof candidates[0]; i++) {
-        const double value = loss(data, p->tau, candidates[i]);
-        if (value < least) {
-            least = value;
-            best = candidates[i];
-        }
-    }
-    return best;
+    const struct fit_line lo = through(touched(p, slopes.lo), slopes.lo);
+    const struct fit_line hi = through(touched(p, slopes.hi), slopes.hi);
+    return loss(data, p->tau, lo) < loss(data, p->tau, hi) ? lo : hi;
 }
 
 bool fit_quantile(const double *x, const double *y, size_t n, double tau,
@@ -415,7 +375,7 @@ bool fit_quantile(const double *x, const double *y, size_t n, double tau,
     };
     struct problem p = problem_of(&data, tau, workspace);
     const struct bracket slopes = solve(&p);
-    const struct fit_line line = best_near(&data, &p, slopes);
+    const struct fit_line line = better(&data, &p, slopes);
     *ret = (struct fit_line){
         .L0 = ldexp(line.L0, y_exponent),
         .L1 = ldexp(line.L1, y_exponent - x_exponent),

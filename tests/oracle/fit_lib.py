@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # Of the plain build: a sanitizer would have to be there before the interpreter.
 LIB = ctypes.CDLL(ROOT / "build" / "libtraj.so")
 RELATIVE, OLS, NNLS, QUANTILE, EXPECTILE, ENVELOPE, ENVELOPE_ROBUST = range(1, 8)
-OK, EINVAL = 0, 1
+OK, EINVAL, ENOMEM = 0, 1, 2
 DOUBLES = POINTER(c_double)
 
 

@@ -70,6 +70,26 @@ def test_quantiles_of_many_samples_reach_the_optimum_of_the_dual_program(kind):
         assert mine == pytest.approx(dual_pinball(x * sx, y * sy, tau), rel=1e-9, abs=1e-10)
 
 
+def drawn(n, size):
+    """The samples that fit_quantile.c draws for its bracket."""
+    state, found = 1, []
+    for _ in range(size):
+        state = (state * 6364136223846793005 + 1442695040888963407) % 2 ** 64
+        found.append((state >> 33) % n)
+    return found
+
+
+@pytest.mark.parametrize("odd,others", ((0.1, 3), (3, 0.1), (30, 1), (1, 30)))
+def test_a_sample_that_misleads_changes_no_quantile(odd, others):
+    x, y = cloud(9, 8000, 0.1)
+    slope = np.full(8000, others, dtype=float)
+    slope[drawn(8000, 800)] = odd
+    y = y + slope * x
+    for tau in (0.5, 0.8):
+        mine = lib.line(lib.QUANTILE, x, y, tau=tau)
+        assert pinball(x, y, tau, *mine) == pytest.approx(dual_pinball(x, y, tau), rel=1e-9)
+
+
 def test_quantiles_of_many_samples_are_not_above_those_of_statsmodels():
     x, y = cloud(1, 50000)
     for tau in (0.5, 0.95):
@@ -412,3 +432,11 @@ def test_a_correction_is_a_fixed_point():
 def test_steps_of_no_length_need_no_correction():
     x, y = cloud(7, 100)
     assert lib.line(lib.NNLS, x, y, np.zeros(100)) == lib.line(lib.NNLS, x, y)
+
+
+def test_no_memory_is_an_error_and_nothing_is_written():
+    x = np.ones(3)
+    fit = lib.Fit(size=lib.sizeof(lib.Fit), n=7)
+    code = lib.LIB.traj_fit(lib.OLS, 2 ** 50, lib.pointer(x), lib.pointer(x), None, lib.byref(fit))
+    assert code == lib.ENOMEM and fit.n == 7
+    assert lib.LIB.traj_last_error() == b"fit: no memory for 1125899906842624 samples"

@@ -210,6 +210,31 @@ static void test_regressors_are_means_of_norms(void **state)
     assert_true(isnan(fit_regressor(FIT_REGRESSOR_TRAPEZOID, 9, 16, none)));
 }
 
+/* The median of y/x is 1.5, and of y - 3 at x = 0.1 .. 40 every third one is
+ * 2 x, the highest. */
+static void test_quantiles_of_samples_on_a_few_lines_are_one_of_them(
+    void **state)
+{
+    (void)state;
+    double x[N];
+    double y[N];
+    double workspace[4 * N];
+    struct fit_line line;
+    for (size_t i = 0; i < N; i++) {
+        x[i] = 0.1 * (double)(i + 1);
+        y[i] = x[i] * (1 + 0.1 * (double)(i * 7 % 11));
+    }
+    assert_true(fit_quantile(x, y, N, 0.5, workspace, &line));
+    assert_true(line.L0 >= 0 && line.L0 <= 0);
+    assert_close(line.L1, 1.5, 1e-15);
+    for (size_t i = 0; i < N; i++) {
+        y[i] = 3 + x[i] * (double)(i % 3);
+    }
+    assert_true(fit_quantile(x, y, N, 0.9, workspace, &line));
+    assert_close(line.L0, 3, 1e-15);
+    assert_close(line.L1, 2, 1e-15);
+}
+
 static void test_tau_outside_0_and_1_is_absent(void **state)
 {
     (void)state;
@@ -280,6 +305,8 @@ int main(void)
         cmocka_unit_test(test_below_n_min_nothing_is_estimated),
         cmocka_unit_test(test_clean_keeps_order_in_place),
         cmocka_unit_test(test_regressors_are_means_of_norms),
+        cmocka_unit_test(
+            test_quantiles_of_samples_on_a_few_lines_are_one_of_them),
         cmocka_unit_test(test_tau_outside_0_and_1_is_absent),
         cmocka_unit_test(test_a_constant_y_has_a_slope_but_no_correlation),
         cmocka_unit_test(test_selecting_and_sorting_agree_with_qsort),
