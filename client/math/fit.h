@@ -29,7 +29,7 @@ size_t fit_thin_index(size_t n, size_t i); /* i < fit_thin(n) */
 static inline size_t fit_workspace(size_t n)
 {
     const size_t thin = n < FIT_THIN_MAX ? n : FIT_THIN_MAX;
-    return 7 * n + 8 * thin + 8;
+    return 6 * n + 8 * thin + 8;
 }
 
 /* Copies the pairs whose x and y are both finite, in order; returns how many.
@@ -68,7 +68,7 @@ double fit_pinball(const double *x, const double *y, size_t n, double tau,
  *   sum (y - yhat)^2 + lambda sum max(0, y - yhat)^2,
  * the fit of 2505.13416, which is the tau-expectile, tau = (1 + lambda)/(2 +
  * lambda). Exact to rounding. Absent unless 0 <= lambda <= FIT_LAMBDA_MAX.
- * workspace: n doubles. */
+ * workspace: 3n doubles. */
 #define FIT_LAMBDA_MAX 1e9
 #define FIT_LAMBDA_DEFAULT 8.0 /* tau = 0.9 */
 bool fit_expectile(const double *x, const double *y, size_t n, double lambda,
@@ -87,11 +87,12 @@ bool fit_envelope_at(const double *x, const double *y, size_t n, double c,
     double *workspace, struct fit_line *ret);
 
 /* The envelope without the n/100 (rounded down) samples of the largest y/yhat,
- * yhat of fit_nnls_relative; of samples that tie at the limit none is dropped,
- * so that their order does not matter. workspace: 4n + 2 doubles. */
+ * yhat of the relative fit, fit_nnls_relative's; of samples that tie at the
+ * limit none is dropped, so that their order does not matter. workspace:
+ * 4n + 2 doubles. */
 #define FIT_ROBUST_ONE_IN 100
 bool fit_envelope_robust(const double *x, const double *y, size_t n,
-    double *workspace, struct fit_line *ret);
+    struct fit_line relative, double *workspace, struct fit_line *ret);
 
 /* All valid pairs of these samples, x >= 0: the vertices of the frontier L0(b),
  * as fit_hull_frontier gives them, into ret (room for n + 1). Returns how many;
@@ -227,7 +228,7 @@ struct fit_loglog {
 bool fit_loglog(const double *x, const double *y, size_t n, double *workspace,
     struct fit_loglog *ret);
 
-/* Spearman's rank correlation with mid-ranks for ties. workspace: 4n doubles.
+/* Spearman's rank correlation with mid-ranks for ties. workspace: 6n doubles.
  * Absent if n < 3 or one of them is constant. */
 bool fit_spearman(
     const double *x, const double *y, size_t n, double *workspace, double *ret);

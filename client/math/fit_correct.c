@@ -9,6 +9,7 @@
 bool fit_by(const struct fit_spec *spec, const double *x, const double *y,
     size_t n, double *workspace, struct fit_line *ret)
 {
+    struct fit_line relative;
     switch (spec->method) {
     case FIT_NNLS_RELATIVE:
         return fit_nnls_relative(x, y, n, workspace, ret);
@@ -25,7 +26,8 @@ bool fit_by(const struct fit_spec *spec, const double *x, const double *y,
                    ? fit_envelope(x, y, n, workspace, ret)
                    : fit_envelope_at(x, y, n, spec->c, workspace, ret);
     case FIT_ENVELOPE_ROBUST:
-        return fit_envelope_robust(x, y, n, workspace, ret);
+        return fit_nnls_relative(x, y, n, workspace, &relative) &&
+               fit_envelope_robust(x, y, n, relative, workspace, ret);
     }
     return false;
 }

@@ -71,15 +71,14 @@ bool fit_envelope(const double *x, const double *y, size_t n, double *workspace,
 }
 
 bool fit_envelope_robust(const double *x, const double *y, size_t n,
-    double *workspace, struct fit_line *ret)
+    struct fit_line relative, double *workspace, struct fit_line *ret)
 {
-    struct fit_line line;
     double *ratio = workspace + 2 * n;
-    if (!fit_nnls_relative(x, y, n, workspace, &line)) {
+    if (!fit_determined(x, n)) {
         return false;
     }
     for (size_t i = 0; i < n; i++) {
-        const double yhat = line.L0 + line.L1 * x[i];
+        const double yhat = relative.L0 + relative.L1 * x[i];
         ratio[i] = yhat > 0 ? y[i] / yhat : y[i] > 0 ? (double)INFINITY : 0;
         workspace[i] = ratio[i];
     }

@@ -94,6 +94,55 @@ static struct fit_line search(
     return along(a, b, hi);
 }
 
+/* From a line to the best one; w: n doubles. */
+static bool descend(const struct problem *p, double *w, struct fit_line start,
+    struct fit_line *ret)
+{
+    struct fit_line line = start;
+    double least = loss(p, line);
+    for (size_t i = 0; i < p->n; i++) {
+        w[i] = 0;
+    }
+    for (int pass = 0; pass < PASSES_MAX && reweigh(p, line, w); pass++) {
+        struct fit_line next;
+        if (!fit_nnls(p->x, p->y, w, p->n, &next)) {
+            return false;
+        }
+        double value = loss(p, next);
+        if (value > least) {
+            next = search(p, line, next);
+            value = loss(p, next);
+        }
+        if (!(value < least)) {
+            break; /* nothing is better but by rounding */
+        }
+        line = next;
+        least = value;
+    }
+    *ret = line;
+    return true;
+}
+
+/* The best line of FIT_THIN_MAX samples: near that of all. */
+static bool start_thin(
+    const struct problem *p, double *workspace, struct fit_line *ret)
+{
+    const size_t n = fit_thin(p->n);
+    double *x = workspace;
+    double *y = workspace + n;
+    for (size_t i = 0; i < n; i++) {
+        const size_t from = fit_thin_index(p->n, i);
+        x[i] = p->x[from];
+        y[i] = p->y[from];
+    }
+    struct problem thin = *p;
+    thin.x = x;
+    thin.y = y;
+    thin.n = n;
+    return fit_nnls(x, y, NULL, n, ret) &&
+           descend(&thin, workspace + 2 * n, *ret, ret);
+}
+
 bool fit_expectile(const double *x, const double *y, size_t n, double lambda,
     double *workspace, struct fit_line *ret)
 {
@@ -104,32 +153,14 @@ bool fit_expectile(const double *x, const double *y, size_t n, double lambda,
         .fy = scale_factor(scale_exponent_of(y, n)),
         .lambda = lambda,
     };
-    double *w = workspace;
-    struct fit_line line;
-    if (!(lambda >= 0 && lambda <= FIT_LAMBDA_MAX) ||
-        !fit_nnls(x, y, NULL, n, &line)) {
+    struct fit_line start;
+    if (!(lambda >= 0 && lambda <= FIT_LAMBDA_MAX)) {
         return false;
     }
-    for (size_t i = 0; i < n; i++) {
-        w[i] = 1;
+    const bool many = n > FIT_THIN_MAX;
+    if (!(many && start_thin(&p, workspace, &start)) &&
+        !fit_nnls(x, y, NULL, n, &start)) {
+        return false;
     }
-    double least = loss(&p, line);
-    for (int pass = 0; pass < PASSES_MAX && reweigh(&p, line, w); pass++) {
-        struct fit_line next;
-        if (!fit_nnls(x, y, w, n, &next)) {
-            return false;
-        }
-        double value = loss(&p, next);
-        if (value > least) {
-            next = search(&p, line, next);
-            value = loss(&p, next);
-        }
-        if (!(value < least)) {
-            break; /* nothing is better but by rounding */
-        }
-        line = next;
-        least = value;
-    }
-    *ret = line;
-    return true;
+    return descend(&p, workspace, start, ret);
 }

@@ -6,14 +6,15 @@
 #include "math/order.h"
 #include "sum.h"
 
-/* Ranks from 1 into ret_ranks; equal values share the mean of their ranks. */
+/* Ranks from 1 into ret_ranks; equal values share the mean of their ranks.
+ * sorted: room for 2n points. */
 static void rank(
     const double *values, size_t n, struct xy *sorted, double *ret_ranks)
 {
     for (size_t i = 0; i < n; i++) {
         sorted[i] = (struct xy){ .x = values[i], .y = (double)i };
     }
-    order_sort(sorted, n);
+    order_sort_by_x(sorted, n, sorted + n);
     for (size_t first = 0, end = 0; first < n; first = end) {
         end = first + 1;
         while (end < n && sorted[end].x <= sorted[first].x) {

@@ -1,10 +1,11 @@
-/* order.c: a sort and a selection. Pure; any thread. qsort(3) would do,
+/* order.c: sorts and a selection. Pure; any thread. qsort(3) would do,
  * but glibc's takes memory, and the fits promise not to. */
 #include "math/order.h"
 
 #include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #define INSERTION_MAX 24 /* points that are sorted by insertion */
 #define SAMPLE_FROM 600  /* values of which a sample tells a good pivot */
@@ -95,6 +96,60 @@ void order_sort(struct xy *points, size_t n)
         }
     }
     sort_by_insertion(points, n);
+}
+
+/* Of a double, so that they are ordered as the doubles are: of negative ones
+ * all bits are turned, of others the sign. */
+static uint64_t key_of(double value)
+{
+    uint64_t bits = 0;
+    memcpy(&bits, &value, sizeof bits);
+    return bits >> 63 != 0 ? ~bits : bits | (uint64_t)1 << 63;
+}
+
+#define DIGITS 8 /* of 8 bits */
+
+/* Where each digit's points begin, from how many there are; false: all have
+ * the same digit. */
+static bool begin_of(size_t *counts, size_t n)
+{
+    size_t begin = 0;
+    bool several = true;
+    for (size_t d = 0; d < 256; d++) {
+        const size_t count = counts[d];
+        several = several && count != n;
+        counts[d] = begin;
+        begin += count;
+    }
+    return several;
+}
+
+void order_sort_by_x(struct xy *points, size_t n, struct xy *room)
+{
+    size_t counts[DIGITS][256] = { { 0 } };
+    for (size_t i = 0; i < n; i++) {
+        const uint64_t key = key_of(points[i].x);
+        for (size_t digit = 0; digit < DIGITS; digit++) {
+            counts[digit][key >> 8 * digit & 255]++;
+        }
+    }
+    struct xy *from = points;
+    struct xy *to = room;
+    for (size_t digit = 0; digit < DIGITS; digit++) {
+        if (!begin_of(counts[digit], n)) {
+            continue;
+        }
+        for (size_t i = 0; i < n; i++) {
+            const uint64_t key = key_of(from[i].x);
+            to[counts[digit][key >> 8 * digit & 255]++] = from[i];
+        }
+        struct xy *keep = from;
+        from = to;
+        to = keep;
+    }
+    if (from != points) {
+        memcpy(points, from, n * sizeof *points);
+    }
 }
 
 static void swap(double *a, double *b)

@@ -12,6 +12,10 @@ struct xy {
 /* Ascending by x, and by y where x is equal. No NaN. O(n log n). */
 void order_sort(struct xy *points, size_t n);
 
+/* Ascending by x, of equal x in the order that they had; room for n more points
+ * is what makes it O(n). -0 comes before 0. No NaN. */
+void order_sort_by_x(struct xy *points, size_t n, struct xy *room);
+
 /* The k-th smallest of n values, k from 0; reorders them. 0 <= k < n, no NaN.
  * Expected n + min(k, n - k) comparisons and a little; also with many equal
  * values O(n). */

@@ -26,7 +26,7 @@ const char *run_fit_warning_name(size_t bit)
 /* The pairs that are fitted, in columns, and room for what is computed. */
 struct sample {
     double *x, *y, *step, *ratio; /* n each; ratio: y / ceiling */
-    double *workspace;            /* 4n */
+    double *workspace;            /* 6n */
     size_t n;
     size_t n_ratio;
 };
@@ -34,7 +34,7 @@ struct sample {
 static bool sample_init(struct sample *sample, size_t n)
 {
     size_t width = n == 0 ? 1 : n;
-    double *block = calloc(width * 8, sizeof *block);
+    double *block = calloc(width * 10, sizeof *block);
     *sample = (struct sample){ .x = block };
     if (block == NULL) {
         return false;

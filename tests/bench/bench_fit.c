@@ -101,8 +101,8 @@ static bool envelope(const struct pairs *p)
 
 static bool robust(const struct pairs *p)
 {
-    struct fit_line line;
-    return fit_envelope_robust(p->x, p->y, p->n, p->workspace, &line);
+    struct fit_line line = { 1, 2 };
+    return fit_envelope_robust(p->x, p->y, p->n, line, p->workspace, &line);
 }
 
 static bool power(const struct pairs *p)

@@ -75,7 +75,7 @@ static void test_sign_of_the_slope_follows_the_range_visited(void **state)
             x[i] = (above ? 0.55 : 0.05) + 0.4 * (double)i / (N - 1);
             y[i] = x[i] - x[i] * x[i];
         }
-        double workspace[4 * N];
+        double workspace[6 * N];
         double rho = 0;
         struct fit_line line;
         assert_true(fit_spearman(x, y, N, workspace, &rho));
@@ -277,16 +277,23 @@ static void test_selecting_and_sorting_agree_with_qsort(void **state)
         struct xy items[200];
         for (size_t i = 0; i < n; i++) {
             random = random * 6364136223846793005u + 1442695040888963407u;
-            values[i] = (double)((random >> 40) % (n % 7 + 2)); /* ties */
+            /* Ties, of either sign. */
+            values[i] = (double)((random >> 40) % (n % 7 + 2)) - 2;
             items[i] = (struct xy){ values[i], (double)i };
         }
         memcpy(copy, values, n * sizeof *values);
         qsort(values, n, sizeof *values, ascending);
+        struct xy stable[200];
+        struct xy room[200];
+        memcpy(stable, items, n * sizeof *items);
         order_sort(items, n);
+        order_sort_by_x(stable, n, room);
         const size_t k = (size_t)(random >> 33) % n;
         assert_true(order_select(copy, n, k) == values[k]);
         for (size_t i = 0; i < n; i++) {
             assert_true(items[i].x == values[i]);
+            assert_true(stable[i].x == values[i]);
+            assert_true(stable[i].y == items[i].y); /* index: both stable */
         }
     }
 }
