@@ -17,6 +17,8 @@
 
 #define PASSES_MAX 100
 #define HALVINGS 50
+#define ROUNDING 1e-13 /* of the loss, a sum with compensation */
+#define STALE_MAX 4    /* passes that do not lower it */
 
 struct problem {
     const double *x, *y;
@@ -100,6 +102,7 @@ static bool descend(const struct problem *p, double *w, struct fit_line start,
 {
     struct fit_line line = start;
     double least = loss(p, line);
+    int stale = 0;
     for (size_t i = 0; i < p->n; i++) {
         w[i] = 0;
     }
@@ -109,15 +112,18 @@ static bool descend(const struct problem *p, double *w, struct fit_line start,
             return false;
         }
         double value = loss(p, next);
-        if (value > least) {
+        if (value > least * (1 + ROUNDING)) {
             next = search(p, line, next);
             value = loss(p, next);
         }
-        if (!(value < least)) {
-            break; /* nothing is better but by rounding */
+        /* Near the optimum the loss is flat: the next line is the better one
+         * though the loss does not see it. But not for ever. */
+        stale += !(value < least);
+        if (stale > STALE_MAX || value > least * (1 + ROUNDING)) {
+            break;
         }
         line = next;
-        least = value;
+        least = fmin(least, value);
     }
     *ret = line;
     return true;
