@@ -544,9 +544,9 @@ struct traj_fit_power {
 };
 
 /* y = L0 + L1 x^rho with L0, L1 >= 0, by relative errors, rho of the least
- * score; 0 is the constant. Samples in the order of time; those with x < 0 or
- * y <= 0 are left out. Of more than 4096 the scores are of 4096, evenly spaced;
- * L0 and L1 are of all. */
+ * score, of equal ones the smallest; 0 is the constant. Samples in the order of
+ * time; those with x < 0 or y <= 0 are left out. Of more than 4096 the scores
+ * are of 4096, evenly spaced; L0 and L1 are of all. */
 TRAJ_API TRAJ_CHECK enum traj_status traj_fit_power(
     size_t n, const double *x, const double *y, struct traj_fit_power *ret_fit);
 

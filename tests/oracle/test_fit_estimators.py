@@ -311,6 +311,13 @@ def test_a_constant_is_the_power_0():
     assert found.rho == 0 and found.L0 == pytest.approx(y.mean(), rel=1e-12) and found.L1 == 0
 
 
+def test_of_equal_scores_the_smallest_power_is_taken():
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 2, 200).astype(float)  # every power of it is itself
+    found = lib.power(x, (1 + x) * np.exp(rng.normal(0, 0.1, 200)))
+    assert len(set(found.scores[1:])) == 1 and found.rho == 0.25
+
+
 def test_scores_of_more_than_4096_samples_are_of_4096_evenly_spaced():
     x, y, _ = drifting(1, 10000, 1.0)
     chosen = (np.arange(4096) * (10000 / 4096)).astype(int)
