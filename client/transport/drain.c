@@ -40,10 +40,27 @@ static uint64_t last_seq(const struct drain *d)
 
 /* ---- forward ------------------------------------------------------------ */
 
+/* Frames that have landed: behind the last of them acked is at once, without a
+ * look at each record, which by now is in no cache. */
+static void drop_landed_frames(struct drain *d, uint64_t seq)
+{
+    while (d->flight_n > 0) {
+        const struct cursor *behind =
+            &d->flight[d->flight_from % DRAIN_WINDOW_MAX];
+        if (behind->next_seq - 1 > seq) {
+            return;
+        }
+        d->acked = *behind;
+        d->flight_from++;
+        d->flight_n--;
+    }
+}
+
 /* Past all records up to seq. They are the daemon's: their segments go. */
 static void advance_acked(struct drain *d, uint64_t seq)
 {
     const struct record_head *record = NULL;
+    drop_landed_frames(d, seq);
     while ((record = cursor_peek(&d->acked)) != NULL && record->seq <= seq) {
         cursor_advance(&d->acked, record);
     }
@@ -57,15 +74,6 @@ static void advance_acked(struct drain *d, uint64_t seq)
     atomic_store_explicit(
         &d->spool->state->acked_seq, seq, memory_order_relaxed);
     spool_release_before(d->spool, d->acked.segment);
-}
-
-static void drop_landed_frames(struct drain *d)
-{
-    while (d->flight_n > 0 &&
-           d->flight[d->flight_from % DRAIN_WINDOW_MAX] <= acked_seq(d)) {
-        d->flight_from++;
-        d->flight_n--;
-    }
 }
 
 static void note_progress(struct drain *d, int64_t now)
@@ -207,8 +215,7 @@ static void note_sent(
     if (d->flight_n == 0 && !d->awaiting) {
         d->progress_mono_ns = now; /* waiting begins */
     }
-    d->flight[(d->flight_from + d->flight_n) % DRAIN_WINDOW_MAX] =
-        behind->next_seq - 1;
+    d->flight[(d->flight_from + d->flight_n) % DRAIN_WINDOW_MAX] = *behind;
     d->flight_n++;
     (void)atomic_fetch_add_explicit(
         &d->counters->sent_frames, 1, memory_order_relaxed);
@@ -342,7 +349,6 @@ static void on_committed(
         return;
     }
     advance_acked(d, seq);
-    drop_landed_frames(d);
     d->lost_at_daemon = false;
     d->gap_until_mono_ns = 0;
     note_progress(d, now);

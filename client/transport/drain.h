@@ -67,8 +67,8 @@ struct drain {
     uint64_t highest_sent_seq;
     bool lost_at_daemon; /* it asks for records that are deleted here */
 
-    /* Last seqs of the frames in flight, a ring. */
-    uint64_t flight[DRAIN_WINDOW_MAX];
+    /* Behind the frames in flight, a ring. */
+    struct cursor flight[DRAIN_WINDOW_MAX];
     uint32_t flight_from, flight_n;
     uint32_t window;
 

@@ -104,13 +104,15 @@ static void put_steps(const struct advice_input *in, struct advice *ret)
 static void put_limits(
     const struct advice_input *in, double y_high, struct advice *ret)
 {
-    const struct figure edge = trainer_edge(in->optimizer, in->momentum);
-    ret->lr_limit = (struct figure){ edge.has, edge.v / y_high };
+    double above = 0;
+    double below = 0;
+    const bool has = trainer_edge(in->optimizer, in->momentum, &above, &below);
+    ret->lr_limit = (struct figure){ has, has ? above / below / y_high : 0 };
     if (!in->lr.has || !(in->lr.v > 0)) {
         return;
     }
     ret->lr_over_limit =
-        (struct figure){ edge.has, in->lr.v * y_high / edge.v };
+        (struct figure){ has, has ? in->lr.v / ret->lr_limit.v : 0 };
     if (in->law.L1 > 0) {
         ret->own_threshold =
             (struct figure){ true, 1 / (3 * in->law.L1 * in->lr.v) };

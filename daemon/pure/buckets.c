@@ -80,17 +80,89 @@ static inline void take(struct bucket *b, uint64_t step, double value)
     b->count++;
 }
 
+/* How many steps from the first on fall into its bucket, and whether none of
+ * them is before the one before it. */
+static size_t run_of(
+    const uint64_t *steps, size_t n, unsigned shift, bool *ret_ascend)
+{
+    const uint64_t of_key = shift > 63 ? 0 : UINT64_MAX << shift;
+    bool ascend = true;
+    size_t i = 1;
+    for (; i < n && ((steps[i] ^ steps[0]) & of_key) == 0; i++) {
+        ascend &= steps[i] >= steps[i - 1];
+    }
+    *ret_ascend = ascend;
+    return i;
+}
+
+struct extremes {
+    double min;
+    double max;
+    double zero; /* NaN once a value is not finite */
+};
+
+static inline void widen(struct extremes *e, double value)
+{
+    e->min = value < e->min ? value : e->min;
+    e->max = value > e->max ? value : e->max;
+    e->zero += value - value;
+}
+
+/* false: there is a value that is not finite. Of -0 and 0 either may be an
+ * extreme. By turns into two, so that no comparison waits for the last. */
+static bool find_extremes(
+    const double *values, size_t n, double *ret_min, double *ret_max)
+{
+    struct extremes a = { .min = values[0], .max = values[0] };
+    struct extremes b = a;
+    size_t i = 0;
+    for (; i + 2 <= n; i += 2) {
+        widen(&a, values[i]);
+        widen(&b, values[i + 1]);
+    }
+    if (i < n) {
+        widen(&a, values[i]);
+    }
+    *ret_min = b.min < a.min ? b.min : a.min;
+    *ret_max = b.max > a.max ? b.max : a.max;
+    return a.zero + b.zero == 0;
+}
+
+static size_t index_of(const double *values, double value)
+{
+    size_t i = 0;
+    while (values[i] != value) {
+        i++;
+    }
+    return i;
+}
+
 /* The values from the first on that fall into one bucket; returns how many. */
 static size_t fold(const uint64_t *steps, const double *values, size_t n,
     unsigned shift, struct bucket *ret_bucket)
 {
+    bool plain = false;
+    double min = 0;
+    double max = 0;
+    const size_t run = run_of(steps, n, shift, &plain);
     struct bucket b = bucket_of(shifted(steps[0], shift), steps[0], values[0]);
-    size_t i = 1;
-    for (; i < n && shifted(steps[i], shift) == b.key; i++) {
-        take(&b, steps[i], values[i]);
+    if (plain && find_extremes(values, run, &min, &max)) {
+        const size_t at_min = index_of(values, min);
+        const size_t at_max = index_of(values, max);
+        b.min = values[at_min];
+        b.argmin = steps[at_min];
+        b.max = values[at_max];
+        b.argmax = steps[at_max];
+        b.step_last = steps[run - 1];
+        b.last = values[run - 1];
+        b.count = run;
+    } else {
+        for (size_t i = 1; i < run; i++) {
+            take(&b, steps[i], values[i]);
+        }
     }
     *ret_bucket = b;
-    return i;
+    return run;
 }
 
 /* Is candidate (at step c) the better extreme than the one held (at h)?

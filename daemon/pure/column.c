@@ -6,6 +6,8 @@
 
 #include <zstd.h>
 
+#include "pure/planes.h"
+
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
     "values are stored as they lie in memory");
 
@@ -49,6 +51,9 @@ static size_t compress(
 static bool decompress(struct column_coder *coder, const uint8_t *bytes,
     size_t bytes_n, void *out, size_t n)
 {
+    if (n == 0) {
+        return bytes_n == 0;
+    }
     if (coder->decompressor == NULL) {
         coder->decompressor = ZSTD_createDCtx();
     }
@@ -59,67 +64,37 @@ static bool decompress(struct column_coder *coder, const uint8_t *bytes,
            n;
 }
 
-/* ---- byte planes --------------------------------------------------------- */
+/* A bit for each plane that is so; the others are neither. */
+struct planes {
+    uint8_t noise;
+    uint8_t zero;
+};
+#define SPLIT_HEAD (sizeof(struct planes) + sizeof(uint64_t))
 
-/* One stage: swaps blocks of `shift` bits between rows k and k + step. */
-static void swap_blocks(
-    uint64_t rows[8], unsigned step, unsigned shift, uint64_t mask)
+static bool has_plane(uint8_t planes, size_t k)
 {
-    for (unsigned k = 0; k < 8; k++) {
-        if ((k & step) == 0) {
-            uint64_t t = (rows[k] >> shift ^ rows[k + step]) & mask;
-            rows[k + step] ^= t;
-            rows[k] ^= t << shift;
-        }
-    }
+    return (planes >> k & 1) != 0;
 }
 
-/* Byte j of row k becomes byte k of row j. */
-static void transpose(uint64_t rows[8])
+/* What repeats itself does so in every plane, whatever bytes it is made of: so
+ * one that looks like noise, and that zstd can make smaller, says that none
+ * is. spare: room for a plane compressed. */
+static struct planes find_planes(struct column_coder *coder,
+    const uint8_t *planes, size_t n, size_t width, uint8_t *spare)
 {
-    swap_blocks(rows, 1, 8, UINT64_C(0x00ff00ff00ff00ff));
-    swap_blocks(rows, 2, 16, UINT64_C(0x0000ffff0000ffff));
-    swap_blocks(rows, 4, 32, UINT64_C(0x00000000ffffffff));
-}
-
-/* Byte k of value i to out[k * n + i], for the lowest `width` bytes. */
-static void split_planes(
-    const uint64_t *values, size_t n, size_t width, uint8_t *out)
-{
-    size_t i = 0;
-    for (; i + 8 <= n; i += 8) {
-        uint64_t rows[8];
-        memcpy(rows, values + i, sizeof rows);
-        transpose(rows);
-        for (size_t k = 0; k < width; k++) {
-            memcpy(out + k * n + i, &rows[k], 8);
+    struct planes found = { 0 };
+    bool repeats = false;
+    for (size_t k = 0; n >= PLANES_SAMPLE && k < width; k++) {
+        const uint8_t *plane = planes + k * n;
+        const uint8_t bit = (uint8_t)(1u << k);
+        if (plane_is_zero(plane, n)) {
+            found.zero |= bit;
+        } else if (!repeats && plane_is_noise(plane, n)) {
+            repeats = found.noise == 0 && compress(coder, plane, n, spare) > 0;
+            found.noise |= repeats ? 0 : bit;
         }
     }
-    for (; i < n; i++) {
-        for (size_t k = 0; k < width; k++) {
-            out[k * n + i] = (uint8_t)(values[i] >> 8 * k);
-        }
-    }
-}
-
-static void join_planes(
-    const uint8_t *planes, size_t n, size_t width, uint64_t *values)
-{
-    size_t i = 0;
-    for (; i + 8 <= n; i += 8) {
-        uint64_t rows[8] = { 0 };
-        for (size_t k = 0; k < width; k++) {
-            memcpy(&rows[k], planes + k * n + i, 8);
-        }
-        transpose(rows);
-        memcpy(values + i, rows, sizeof rows);
-    }
-    for (; i < n; i++) {
-        values[i] = 0;
-        for (size_t k = 0; k < width; k++) {
-            values[i] |= (uint64_t)planes[k * n + i] << 8 * k;
-        }
-    }
+    return found;
 }
 
 /* ---- floats -------------------------------------------------------------- */
@@ -178,13 +153,18 @@ static void difference(
     for (size_t i = 0; i < n; i++) {
         uint64_t value =
             (codec & COLUMN_F32) != 0 ? float_of(values[i]) : values[i];
-        to[i] = (codec & COLUMN_XOR) != 0 ? value ^ before : value - before;
+        to[i] = (codec & COLUMN_XOR) != 0     ? value ^ before
+                : (codec & COLUMN_DELTA) != 0 ? value - before
+                                              : value;
         before = value;
     }
 }
 
 static void accumulate(uint8_t codec, uint64_t *values, size_t n)
 {
+    if ((codec & (COLUMN_XOR | COLUMN_DELTA)) == 0) {
+        return;
+    }
     uint64_t before = 0;
     for (size_t i = 0; i < n; i++) {
         before =
@@ -214,14 +194,149 @@ static size_t encode_plain(
     return n * 4;
 }
 
+/* Sign, exponent and the first bits of the mantissa: two bytes. */
+static unsigned top_of(uint8_t codec, uint64_t value)
+{
+    return (codec & COLUMN_F32) != 0 ? (unsigned)(float_of(value) >> 16)
+                                     : (unsigned)(value >> 48);
+}
+
+/* Whether the tops of the values are fewer bits xor the value before than as
+ * they are. Of noise they are more: two exponents vary more than one. */
+static bool go_on(uint8_t codec, const uint64_t *values, size_t n)
+{
+    uint16_t counts[4][256] = { 0 };
+    for (size_t k = 0; n >= PLANES_SAMPLE && k < PLANES_PIECES; k++) {
+        const uint64_t *from = values + planes_sample_at(n, k);
+        unsigned before = top_of(codec, from[0]);
+        for (size_t i = 0; i < PLANES_PIECE; i++) {
+            unsigned top = top_of(codec, from[i]);
+            counts[0][top & 0xff]++;
+            counts[1][top >> 8]++;
+            counts[2][(top ^ before) & 0xff]++;
+            counts[3][(top ^ before) >> 8]++;
+            before = top;
+        }
+    }
+    uint64_t plain =
+        (uint64_t)planes_squares(counts[0]) * planes_squares(counts[1]);
+    uint64_t xored =
+        (uint64_t)planes_squares(counts[2]) * planes_squares(counts[3]);
+    return plain <= xored;
+}
+
 static uint8_t pick_codec(
     enum column_type type, const uint64_t *values, size_t n)
 {
     if (type == COLUMN_INTEGER) {
         return COLUMN_ZSTD | COLUMN_DELTA;
     }
-    bool narrow = all_are_floats(values, n);
-    return COLUMN_ZSTD | COLUMN_XOR | (narrow ? COLUMN_F32 : 0);
+    uint8_t codec = COLUMN_ZSTD;
+    codec |= all_are_floats(values, n) ? COLUMN_F32 : 0;
+    return codec | (go_on(codec, values, n) ? COLUMN_XOR : 0);
+}
+
+/* The planes of the mask, one after the other; returns their bytes. */
+static size_t copy_planes(
+    const uint8_t *planes, size_t n, unsigned mask, uint8_t *to)
+{
+    size_t copied = 0;
+    for (; mask != 0; mask &= mask - 1) {
+        memcpy(to + copied, planes + (size_t)__builtin_ctz(mask) * n, n);
+        copied += n;
+    }
+    return copied;
+}
+
+/* What is neither noise nor zero. false: it does not get smaller. */
+static bool compress_together(struct column_coder *coder, unsigned mask,
+    const uint8_t *planes, size_t n, uint8_t *out, size_t *ret_used)
+{
+    uint8_t *together = (uint8_t *)coder->scratch; /* no more of use */
+    size_t bytes = copy_planes(planes, n, mask, together);
+    *ret_used = compress(coder, together, bytes, out);
+    return *ret_used > 0 || bytes == 0;
+}
+
+/* The same, each with a code table of its own; what does not get smaller joins
+ * the noise. */
+static size_t compress_each(struct column_coder *coder, unsigned mask,
+    const uint8_t *planes, size_t n, uint8_t *out, struct planes *kinds)
+{
+    size_t used = 0;
+    for (; mask != 0; mask &= mask - 1) {
+        size_t k = (size_t)__builtin_ctz(mask);
+        size_t length = compress(coder, planes + k * n, n, out + used);
+        kinds->noise |= (uint8_t)((length == 0) << k);
+        used += length;
+    }
+    return used;
+}
+
+/* Which planes are noise and which are zero, the first value, the others
+ * compressed, the noise. Returns the bytes used, or 0. The upper planes of
+ * integers are alike (the sign of a difference), and so are those of what
+ * repeats itself: they share a frame. */
+static size_t split(struct column_coder *coder, uint8_t codec,
+    struct planes kinds, uint64_t first, const uint8_t *planes, size_t n,
+    uint8_t *out)
+{
+    const unsigned all = (1u << width_of(codec)) - 1;
+    const unsigned others = all & ~(unsigned)(kinds.noise | kinds.zero);
+    size_t used = 0;
+    uint8_t *to = out + SPLIT_HEAD;
+    if ((codec & COLUMN_DELTA) == 0 && kinds.noise != 0) {
+        used = compress_each(coder, others, planes, n, to, &kinds);
+    } else if (!compress_together(coder, others, planes, n, to, &used)) {
+        return 0;
+    }
+    to += used;
+    to += copy_planes(planes, n, kinds.noise, to);
+    memcpy(out, &kinds, sizeof kinds);
+    memcpy(out + sizeof kinds, &first, sizeof first);
+    return (size_t)(to - out);
+}
+
+/* The first value is that of no difference, and would be all that some planes
+ * are not zero for: in a split it stands apart. */
+static uint64_t take_first(uint8_t codec, uint64_t *differences, size_t n)
+{
+    bool apart = n > 0 && (codec & (COLUMN_XOR | COLUMN_DELTA)) != 0;
+    uint64_t first = apart ? differences[0] : 0;
+    if (apart) {
+        differences[0] = 0;
+    }
+    return first;
+}
+
+static void put_first_back(
+    uint64_t first, uint8_t *planes, size_t n, size_t width)
+{
+    for (size_t k = 0; k < width && first != 0; k++) {
+        planes[k * n] = (uint8_t)(first >> 8 * k);
+    }
+}
+
+/* Returns the bytes used and completes the codec, or 0: none the smaller. */
+static size_t encode_planes(struct column_coder *coder, const uint64_t *values,
+    size_t n, uint8_t *out, uint8_t *codec)
+{
+    size_t width = width_of(*codec);
+    uint64_t *differences = coder->scratch;
+    uint8_t *planes = (uint8_t *)(coder->scratch + n);
+    difference(*codec, values, n, differences);
+    uint64_t first = take_first(*codec, differences, n);
+    planes_split(differences, n, width, planes);
+    struct planes kinds = find_planes(coder, planes, n, width, out);
+    size_t used = 0;
+    if ((kinds.noise | kinds.zero) != 0) {
+        *codec |= COLUMN_SPLIT;
+        used = split(coder, *codec, kinds, first, planes, n, out);
+    } else {
+        put_first_back(first, planes, n, width);
+        used = compress(coder, planes, n * width, out);
+    }
+    return used < n * width ? used : 0;
 }
 
 size_t column_encode(struct column_coder *coder, enum column_type type,
@@ -237,12 +352,7 @@ size_t column_encode(struct column_coder *coder, enum column_type type,
         return LINEAR_BYTES;
     }
     uint8_t codec = pick_codec(type, values, n);
-    size_t width = width_of(codec);
-    uint64_t *differences = coder->scratch;
-    uint8_t *planes = (uint8_t *)(coder->scratch + n);
-    difference(codec, values, n, differences);
-    split_planes(differences, n, width, planes);
-    size_t used = compress(coder, planes, n * width, out);
+    size_t used = encode_planes(coder, values, n, out, &codec);
     if (used > 0) {
         *ret_codec = codec;
         return used;
@@ -281,6 +391,71 @@ static bool decode_plain(uint8_t codec, const uint8_t *bytes, size_t bytes_n,
     return true;
 }
 
+/* The head of a split; bytes move behind it. */
+static bool read_head(const uint8_t **bytes, size_t *bytes_n, size_t width,
+    struct planes *ret_kinds, uint64_t *ret_first)
+{
+    struct planes kinds;
+    if (*bytes_n < SPLIT_HEAD) {
+        return false;
+    }
+    memcpy(&kinds, *bytes, sizeof kinds);
+    memcpy(ret_first, *bytes + sizeof kinds, sizeof *ret_first);
+    *ret_kinds = kinds;
+    *bytes += SPLIT_HEAD;
+    *bytes_n -= SPLIT_HEAD;
+    return (kinds.noise & kinds.zero) == 0 &&
+           (unsigned)(kinds.noise | kinds.zero) >> width == 0;
+}
+
+/* Where each plane is: noise in bytes, the others in scratch, which has room
+ * for twice as many: behind them zeros. */
+static bool lay_out(struct column_coder *coder, struct planes kinds,
+    size_t width, const uint8_t *bytes, size_t bytes_n, size_t n,
+    const uint8_t *ret_planes[8])
+{
+    size_t noise_n = (size_t)__builtin_popcount(kinds.noise) * n;
+    size_t zero_n = (size_t)__builtin_popcount(kinds.zero) * n;
+    uint8_t *zeros = (uint8_t *)(coder->scratch + n);
+    if (noise_n > bytes_n ||
+        !decompress(coder, bytes, bytes_n - noise_n, coder->scratch,
+            n * width - noise_n - zero_n)) {
+        return false;
+    }
+    memset(zeros, 0, n);
+    const uint8_t *noise = bytes + bytes_n - noise_n;
+    const uint8_t *other = (const uint8_t *)coder->scratch;
+    for (size_t k = 0; k < width; k++) {
+        ret_planes[k] = zeros;
+        if (!has_plane(kinds.zero, k)) {
+            const uint8_t **from = has_plane(kinds.noise, k) ? &noise : &other;
+            ret_planes[k] = *from;
+            *from += n;
+        }
+    }
+    return true;
+}
+
+static bool decode_planes(struct column_coder *coder, uint8_t codec,
+    const uint8_t *bytes, size_t bytes_n, uint64_t *values, size_t n)
+{
+    const size_t width = width_of(codec);
+    const uint8_t *planes[8];
+    struct planes kinds = { 0 };
+    uint64_t first = 0;
+    bool is_split = (codec & COLUMN_SPLIT) != 0;
+    if ((is_split && !read_head(&bytes, &bytes_n, width, &kinds, &first)) ||
+        !lay_out(coder, kinds, width, bytes, bytes_n, n, planes)) {
+        return false;
+    }
+    planes_join(planes, n, width, values);
+    if (first != 0 && n > 0) {
+        values[0] = first;
+    }
+    accumulate(codec, values, n);
+    return true;
+}
+
 bool column_decode(struct column_coder *coder, uint8_t codec,
     const uint8_t *bytes, size_t bytes_n, uint64_t *ret_values, size_t n)
 {
@@ -294,16 +469,17 @@ bool column_decode(struct column_coder *coder, uint8_t codec,
     case COLUMN_F32:
         done = decode_plain(codec, bytes, bytes_n, ret_values, n);
         break;
+    case COLUMN_ZSTD:
+    case COLUMN_ZSTD | COLUMN_F32:
+    case COLUMN_ZSTD | COLUMN_SPLIT:
+    case COLUMN_ZSTD | COLUMN_F32 | COLUMN_SPLIT:
     case COLUMN_ZSTD | COLUMN_XOR:
     case COLUMN_ZSTD | COLUMN_DELTA:
     case COLUMN_ZSTD | COLUMN_XOR | COLUMN_F32:
-        done = decompress(
-            coder, bytes, bytes_n, coder->scratch, n * width_of(codec));
-        if (done) {
-            join_planes((const uint8_t *)coder->scratch, n, width_of(codec),
-                ret_values);
-            accumulate(codec, ret_values, n);
-        }
+    case COLUMN_ZSTD | COLUMN_XOR | COLUMN_SPLIT:
+    case COLUMN_ZSTD | COLUMN_DELTA | COLUMN_SPLIT:
+    case COLUMN_ZSTD | COLUMN_XOR | COLUMN_F32 | COLUMN_SPLIT:
+        done = decode_planes(coder, codec, bytes, bytes_n, ret_values, n);
         break;
     default:
         return false;

@@ -4,8 +4,16 @@
  *   linear        value i is base + i * stride: steps, seqs, constants
  *   f32           doubles that are all floats, as a float32 trainer gives
  *                 them, in four bytes each
- *   zstd          first each value xor (floats) or minus (integers) the one
- *                 before, then byte k of all values together, then zstd -1
+ *   zstd          first each value xor (floats that go on from each other) or
+ *                 minus (integers) the one before, then byte k of all values
+ *                 together (a plane), then zstd -1
+ *   split         so, but of the planes that are noise or zero only the others
+ *                 are compressed: a byte with bit k for each noise plane k, one
+ *                 for the zero ones, the first value if the others are
+ *                 differences (u64, else 0), zstd frames of the other planes,
+ *                 together or apart, the noise as it is. Noise in a frame costs
+ *                 half a byte a double of 52 random bits, by its one code
+ *                 table, and time; zeros cost time (measured)
  *
  * An encoder picks what is smallest; plain values when nothing helps.
  */
@@ -18,13 +26,15 @@
 
 enum column_type { COLUMN_FLOAT, COLUMN_INTEGER };
 
-/* Bits of a codec byte; LINEAR stands alone, XOR and DELTA go with ZSTD. */
+/* Bits of a codec byte; LINEAR stands alone, XOR, DELTA and SPLIT go with ZSTD.
+ */
 enum column_codec {
     COLUMN_LINEAR = 1,
     COLUMN_F32 = 2,
     COLUMN_ZSTD = 4,
     COLUMN_XOR = 8,
     COLUMN_DELTA = 16,
+    COLUMN_SPLIT = 32,
 };
 
 /* Working memory; one thread at a time. */

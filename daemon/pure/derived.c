@@ -133,8 +133,10 @@ FORMULA(edge_of_stability)
     (void)metric;
     const struct figure momentum = { row_has(row, STEP_momentum),
         row_f64(row, STEP_momentum) };
-    const struct figure edge = trainer_edge(trainer->optimizer, momentum);
-    return edge.has && ratio(edge.v, row_f64(row, STEP_lr), ret);
+    double above = 0;
+    double below = 0;
+    return trainer_edge(trainer->optimizer, momentum, &above, &below) &&
+           ratio(above, row_f64(row, STEP_lr) * below, ret);
 }
 
 static double segment_norm(enum fit_regressor regressor, const struct row *row)

@@ -57,21 +57,26 @@ struct trainer trainer_of_hello(const char *hello_json)
     return trainer;
 }
 
-struct figure trainer_edge(enum optimizer optimizer, struct figure momentum)
+bool trainer_edge(enum optimizer optimizer, struct figure momentum,
+    double *ret_above, double *ret_below)
 {
     const double b = momentum.has ? momentum.v : 0;
+    *ret_above = 2 + 2 * b;
+    *ret_below = 1;
     switch (optimizer) {
     case OPTIMIZER_SGD:
-        return (struct figure){ true, 2 + 2 * b };
+        return true;
     case OPTIMIZER_HEAVY_BALL:
-        return (struct figure){ momentum.has, 2 + 2 * b };
+        return momentum.has;
     case OPTIMIZER_NESTEROV:
-        return (struct figure){ momentum.has, (2 + 2 * b) / (1 + 2 * b) };
+        *ret_below = 1 + 2 * b;
+        return momentum.has;
     case OPTIMIZER_EMA_MOMENTUM:
     case OPTIMIZER_ADAM:
-        return (struct figure){ momentum.has, (2 + 2 * b) / (1 - b) };
+        *ret_below = 1 - b;
+        return momentum.has;
     case OPTIMIZER_OTHER:
         break;
     }
-    return (struct figure){ false, 0 };
+    return false;
 }

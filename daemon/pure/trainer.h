@@ -5,6 +5,7 @@
 #ifndef TRAJD_TRAINER_H
 #define TRAJD_TRAINER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "pure/figure.h"
@@ -31,10 +32,11 @@ struct trainer trainer_of_hello(const char *hello_json);
 
 /*
  * The sharpness times the learning rate at which the optimizer ceases to be
- * stable on a quadratic: 2 of gradient descent, 2 + 2b of heavy ball, ... with
- * momentum b; of Adam's preconditioned Hessian. 2103.00065, 2207.14484. None
- * where the optimizer is another, or its momentum is not known.
+ * stable on a quadratic, as a quotient: 2 of gradient descent, 2 + 2b of heavy
+ * ball, ... with momentum b; of Adam's preconditioned Hessian. 2103.00065,
+ * 2207.14484. false: the optimizer is another, or its momentum is not known.
  */
-struct figure trainer_edge(enum optimizer optimizer, struct figure momentum);
+bool trainer_edge(enum optimizer optimizer, struct figure momentum,
+    double *ret_above, double *ret_below);
 
 #endif

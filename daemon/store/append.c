@@ -48,18 +48,68 @@ static enum err_code close_gap(struct touched *t, unsigned flags, uint64_t upto,
     return ERR_NONE;
 }
 
-static enum err_code add_log(struct store *store, const struct touched *t,
-    uint64_t last_seq, const void *bytes, size_t n, struct err *e)
+static enum err_code add_log(
+    struct store *store, int64_t stream, const struct held *held, struct err *e)
 {
     sqlite3_stmt *stmt = store->stmts[STMT_ADD_LOG];
-    int rc = sqlite3_bind_int64(stmt, 1, t->progress.stream);
-    rc |= db_bind_u64(stmt, 2, t->progress.committed_seq + 1);
-    rc |= db_bind_u64(stmt, 3, last_seq);
-    rc |= sqlite3_bind_blob64(stmt, 4, bytes, n, SQLITE_STATIC);
+    int rc = sqlite3_bind_int64(stmt, 1, stream);
+    rc |= db_bind_u64(stmt, 2, held->first_seq);
+    rc |= db_bind_u64(stmt, 3, held->last_seq);
+    rc |= sqlite3_bind_blob64(
+        stmt, 4, held->bytes.p, held->bytes.n, SQLITE_STATIC);
     if (rc != SQLITE_OK) {
         return db_fail(store->db, e, "append");
     }
     return db_run(stmt, "append", e);
+}
+
+enum err_code store_log_held(struct store *store, struct err *e)
+{
+    enum err_code code = ERR_NONE;
+    for (size_t i = 0; code == ERR_NONE && i < store->touched_n; i++) {
+        const struct touched *t = &store->touched[i];
+        size_t at = t->held_first;
+        while (code == ERR_NONE && at != 0) {
+            const struct held *held = &store->held[at - 1];
+            code = add_log(store, t->progress.stream, held, e);
+            at = held->next;
+        }
+    }
+    return code;
+}
+
+static enum err_code grow_held(struct store *store, struct err *e)
+{
+    if (store->held_n < store->held_capacity) {
+        return ERR_NONE;
+    }
+    size_t capacity =
+        store->held_capacity == 0 ? 256 : store->held_capacity * 2;
+    struct held *grown = db_realloc(store->held, capacity * sizeof *grown);
+    if (grown == NULL) {
+        return db_nomem(e, "append");
+    }
+    store->held = grown;
+    store->held_capacity = capacity;
+    return ERR_NONE;
+}
+
+static enum err_code hold(struct store *store, struct touched *t,
+    const struct message *message, struct str bytes, struct err *e)
+{
+    enum err_code code = grow_held(store, e);
+    if (code != ERR_NONE) {
+        return code;
+    }
+    store->held[store->held_n++] = (struct held){ .message = message,
+        .bytes = bytes,
+        .first_seq = t->progress.committed_seq + 1,
+        .last_seq = message->first_seq + message->count - 1 };
+    size_t *last = t->held_last == 0 ? &t->held_first
+                                     : &store->held[t->held_last - 1].next;
+    *last = store->held_n;
+    t->held_last = store->held_n;
+    return ERR_NONE;
 }
 
 static enum err_code add_records(struct store *store, struct touched *t,
@@ -86,7 +136,7 @@ static enum err_code add_records(struct store *store, struct touched *t,
         }
         return ERR_NONE;
     }
-    code = add_log(store, t, end - 1, bytes, n, e);
+    code = hold(store, t, message, (struct str){ bytes, n }, e);
     if (code != ERR_NONE) {
         return code;
     }
@@ -96,6 +146,8 @@ static enum err_code add_records(struct store *store, struct touched *t,
     p->committed_seq = end - 1;
     p->log_records += end - from_seq - groups;
     p->log_bytes += n;
+    t->held_records += end - from_seq - groups;
+    t->held_bytes += n;
     store_mark(t, TOUCH_RUN, now_wall_ns);
     *ret_new = (uint32_t)(end - from_seq);
     return ERR_NONE;

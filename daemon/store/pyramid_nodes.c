@@ -196,21 +196,42 @@ static enum err_code reserve_scratch(
     return code;
 }
 
-static enum err_code add_member(struct pyramid_nodes *nodes, size_t member,
-    const struct records *records, const struct scratch *s, struct err *e)
+/* Whether there is one member, every record is its, and has a value. */
+static bool has_all(
+    const struct pyramid_keys *keys, const struct scratch *s, size_t n)
 {
-    const struct pyramid_keys *keys = nodes->keys;
+    return keys->n == 1 && keys->ends[0] == n && memchr(s->has, 0, n) == NULL;
+}
+
+/* The values of a member and their steps; returns how many. */
+static size_t gather(const struct pyramid_keys *keys, size_t member,
+    const uint64_t *steps, const struct scratch *s)
+{
     size_t n = 0;
     for (size_t k = member == 0 ? 0 : keys->ends[member - 1];
          k < keys->ends[member]; k++) {
         uint32_t i = keys->order[k];
         if (s->has[i]) {
-            s->steps[n] = records->columns[0][i];
+            s->steps[n] = steps[i];
             s->values[n] = s->of_record[i];
             n++;
         }
     }
-    if (!buckets_add_many(&nodes->work, s->steps, s->values, n)) {
+    return n;
+}
+
+static enum err_code add_member(struct pyramid_nodes *nodes, size_t member,
+    const struct records *records, const struct scratch *s, struct err *e)
+{
+    const uint64_t *steps = records->columns[0];
+    const double *values = s->of_record;
+    size_t n = records->n;
+    if (!has_all(nodes->keys, s, n)) {
+        n = gather(nodes->keys, member, steps, s);
+        steps = s->steps;
+        values = s->values;
+    }
+    if (!buckets_add_many(&nodes->work, steps, values, n)) {
         buckets_clear(&nodes->work);
         return db_nomem(e, "pyramid");
     }

@@ -67,6 +67,20 @@ static uint32_t seal_records(const struct store_options *options)
     return wanted > SEAL_RECORDS_MAX ? SEAL_RECORDS_MAX : wanted;
 }
 
+static void init_unsealed(struct store *store)
+{
+    for (unsigned kind = 1; kind < WIRE_KINDS; kind++) {
+        records_init(&store->unsealed[kind], (enum wire_kind)kind, UINT64_MAX);
+    }
+}
+
+static void free_unsealed(struct store *store)
+{
+    for (unsigned kind = 1; kind < WIRE_KINDS; kind++) {
+        records_done(&store->unsealed[kind]);
+    }
+}
+
 static int note_wal(void *context, sqlite3 *db, const char *name, int pages)
 {
     (void)db;
@@ -92,6 +106,7 @@ enum err_code store_open(const struct store_options *options,
                            : DB_SYNC_COMMIT,
         .sync = DB_SYNC_COMMIT, /* as db_set_up_writer leaves it */
     };
+    init_unsealed(store);
     enum err_code code = open_database(options, &store->db, e);
     if (code == ERR_NONE) {
         (void)sqlite3_wal_hook(store->db, note_wal, store); /* none before */
@@ -120,7 +135,9 @@ void store_close(struct store *store)
     pyramid_close(store->pyramid);
     db_close(store->db); /* rolls back what was not committed */
     chunk_coder_done(&store->coder);
+    free_unsealed(store);
     db_free(store->touched);
+    db_free(store->held);
     db_free(store);
 }
 
@@ -156,9 +173,15 @@ enum err_code store_begin_unsynced(struct store *store, struct err *e)
     return begin(store, DB_SYNC_LATER, e);
 }
 
-void store_rollback(struct store *store)
+static void forget_transaction(struct store *store)
 {
     store->touched_n = 0;
+    store->held_n = 0;
+}
+
+void store_rollback(struct store *store)
+{
+    forget_transaction(store);
     /* Out of memory and a full disk make SQLite roll back on its own. */
     if (!sqlite3_get_autocommit(store->db)) {
         sqlite3_stmt *stmt = store->stmts[STMT_ROLLBACK];
@@ -215,6 +238,9 @@ enum err_code store_commit(struct store *store, struct err *e)
 {
     enum err_code code = store_require_transaction(store, e);
     if (code == ERR_NONE) {
+        code = store_log_held(store, e);
+    }
+    if (code == ERR_NONE) {
         code = write_touched(store, e);
     }
     if (code == ERR_NONE) {
@@ -223,13 +249,15 @@ enum err_code store_commit(struct store *store, struct err *e)
     if (code != ERR_NONE) {
         store_rollback(store);
     }
-    store->touched_n = 0;
+    forget_transaction(store);
     return code;
 }
 
 void store_shrink(struct store *store)
 {
     (void)sqlite3_db_release_memory(store->db); /* how much it was, or 0 */
+    free_unsealed(store);
+    init_unsealed(store);
 }
 
 /* The application's id is in the first page, and is written even if it is the
@@ -261,15 +289,7 @@ struct stream_state store_state_of(const struct touched *touched)
     return state;
 }
 
-void store_mark(
-    struct touched *touched, enum touch_kind kind, int64_t now_wall_ns)
-{
-    touched->dirty = true;
-    touched->run_changed = touched->run_changed || kind == TOUCH_RUN;
-    touched->now_wall_ns = now_wall_ns;
-}
-
-static struct touched *find_touched(struct store *store, int64_t stream)
+static struct touched *find_touched(const struct store *store, int64_t stream)
 {
     for (size_t i = store->touched_n; i > 0; i--) {
         if (store->touched[i - 1].progress.stream == stream) {
@@ -277,6 +297,22 @@ static struct touched *find_touched(struct store *store, int64_t stream)
         }
     }
     return NULL;
+}
+
+void store_refresh(const struct store *store, struct stream_state *state)
+{
+    const struct touched *t = find_touched(store, state->stream.v);
+    if (t != NULL) {
+        *state = store_state_of(t);
+    }
+}
+
+void store_mark(
+    struct touched *touched, enum touch_kind kind, int64_t now_wall_ns)
+{
+    touched->dirty = true;
+    touched->run_changed = touched->run_changed || kind == TOUCH_RUN;
+    touched->now_wall_ns = now_wall_ns;
 }
 
 static enum err_code grow_touched(struct store *store, struct err *e)

@@ -90,7 +90,8 @@ CHECK_RESULT enum err_code store_hello(struct store *store,
  * ERR_INVALID with a gap: first_seq is beyond committed_seq + 1 and the frame
  * has no WIRE_F_GAP; nothing has changed then. Updates the run's summary (last
  * step, finish event). A message without records is a sign of life, kept to
- * the disk every few seconds.
+ * the disk every few seconds. message and bytes are
+ * borrowed until the transaction ends.
  */
 CHECK_RESULT enum err_code store_append(struct store *store,
     struct stream_state *state, const struct message *message,
@@ -102,6 +103,16 @@ CHECK_RESULT enum err_code store_append(struct store *store,
 CHECK_RESULT enum err_code store_bye(struct store *store,
     struct stream_state *state, const struct message *message,
     int64_t now_wall_ns, struct err *e);
+
+/*
+ * Before store_commit: of a stream from which much has come in this transaction
+ * that goes into chunks at once, which spares it being written twice.
+ * *ret_chunks: how many ranges.
+ */
+CHECK_RESULT enum err_code store_settle(
+    struct store *store, uint64_t *ret_chunks, struct err *e);
+/* As it is in this transaction, if the stream has had to do with it. */
+void store_refresh(const struct store *store, struct stream_state *state);
 
 /* Seal at most one chunk range of the stream if it has enough records in the
  * log (or any, with everything), and let the pyramid grow over it. In the

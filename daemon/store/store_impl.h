@@ -6,7 +6,9 @@
  * Invariants, in a transaction:
  * 1. `touched` has each stream at most once; what is there is newer than the
  *    row of stream_progress, which is written at commit.
- * 2. When SQLite has rolled back by itself (out of memory, disk full) every
+ * 2. What was appended is held, in order, until COMMIT, before which it goes to
+ *    the log; sealing takes it after the rows that there are.
+ * 3. When SQLite has rolled back by itself (out of memory, disk full) every
  *    function fails until store_rollback: nothing runs outside a transaction.
  */
 #ifndef TRAJD_STORE_IMPL_H
@@ -105,10 +107,22 @@
 #define STORE_STATEMENT_ENUM(id, sql) STMT_##id,
 enum store_statement { STORE_STATEMENTS(STORE_STATEMENT_ENUM) STMT_COUNT };
 
+/* A frame that was appended and is neither in a chunk nor in the log. */
+struct held {
+    const struct message *message; /* borrowed until the transaction ends */
+    struct str bytes;              /* so; what was decoded */
+    uint64_t first_seq;            /* of the records that were new */
+    uint64_t last_seq;
+    size_t next; /* of the same stream: 1 + index, 0 = none */
+};
+
 /* A stream in this transaction. */
 struct touched {
     struct stream_state state; /* without committed_seq and closed */
-    struct progress progress;
+    struct progress progress;  /* log_records and log_bytes: and what is held */
+    size_t held_first, held_last; /* 1 + index, 0 = none */
+    uint64_t held_records;        /* but those of GROUP */
+    uint64_t held_bytes;
     bool dirty;       /* to be written at commit */
     bool run_changed; /* and the run's revision is to rise */
     int64_t now_wall_ns;
@@ -122,10 +136,14 @@ struct store {
     uint32_t wal_pages;       /* in the write-ahead log, by the last commit */
     uint32_t seal_records;
     struct chunk_coder coder;
+    struct records unsealed[WIRE_KINDS]; /* of one chunk; clear between two */
     struct pyramid *pyramid;
     struct touched *touched;
     size_t touched_n;
     size_t touched_capacity;
+    struct held *held;
+    size_t held_n;
+    size_t held_capacity;
 };
 
 /* ERR_STORE outside a transaction. */
@@ -136,6 +154,9 @@ CHECK_RESULT enum err_code store_require_transaction(
  * next call. ERR_NOT_FOUND if there is no such stream. */
 CHECK_RESULT enum err_code store_touch(struct store *store,
     struct stream_id stream, struct touched **ret_touched, struct err *e);
+
+/* What is held, to the log. */
+CHECK_RESULT enum err_code store_log_held(struct store *store, struct err *e);
 
 /* What the callers of store.h see of it. */
 struct stream_state store_state_of(const struct touched *touched);

@@ -138,6 +138,16 @@ static void begin(struct batch *b, struct job *const *jobs, size_t n)
     }
 }
 
+/* Sealing at once leaves less in the log than appending has said. */
+static enum err_code settle(struct batch *b, struct store *store, struct err *e)
+{
+    enum err_code code = store_settle(store, &b->chunks, e);
+    for (size_t i = 0; code == ERR_NONE && i < b->n_streams; i++) {
+        store_refresh(store, &b->streams[i].state);
+    }
+    return code;
+}
+
 enum err_code batch_commit(struct batch *batch, struct store *store,
     struct stream_cache *cache, struct job *const *jobs, size_t n,
     struct err *e)
@@ -159,6 +169,9 @@ enum err_code batch_commit(struct batch *batch, struct store *store,
         if (code == ERR_NONE) {
             o->stream->last_job = i;
         }
+    }
+    if (code == ERR_NONE) {
+        code = settle(batch, store, e);
     }
     if (code == ERR_NONE) {
         code = store_commit(store, e);

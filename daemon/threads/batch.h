@@ -40,6 +40,7 @@ struct batch {
     struct batch_stream streams[BATCH_MAX];
     uint16_t places[BATCH_PLACES]; /* of streams by uid: 1 + index, 0 = none */
     uint64_t duplicates;           /* records that were there before */
+    uint64_t chunks;               /* sealed at once */
     char refusal[240]; /* why a HELLO was refused, the last one; or "" */
 };
 

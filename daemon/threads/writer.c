@@ -79,6 +79,7 @@ static void count_committed(const struct batch *b)
         count_outcome(b, i);
     }
     counter_add(COUNTER_COMMITS, 1);
+    counter_add(COUNTER_CHUNKS_SEALED, b->chunks);
     counter_add(COUNTER_ROWS_DUPLICATE, b->duplicates);
     if (b->refusal[0] != '\0') {
         log_limited(LOG_WARN, "writer", "event=hello_refused reason=%s",

@@ -1,9 +1,10 @@
 /*
  * writer: the thread that owns the store. It takes jobs, commits many of them
  * in one transaction, and only then acknowledges them, tells live, and seals
- * what is ripe (sealing.h). What has come while it worked is the next
- * transaction; DURABILITY_GROUP waits up to WRITER_GROUP_MS for a window of
- * messages, or one whose sender waits for its answer (HELLO, BYE).
+ * what is ripe (sealing.h); what comes in plenty is sealed as it is committed
+ * (store_settle). What has come while it worked is the next transaction;
+ * DURABILITY_GROUP waits up to WRITER_GROUP_MS for a window of messages, or one
+ * whose sender waits for its answer (HELLO, BYE).
  *
  * When the store fails (disk full, say), the transaction is rolled back, its
  * messages are tried one by one, and what still fails is answered BUSY with

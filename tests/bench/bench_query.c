@@ -49,7 +49,6 @@ static void fill(struct rig *rig)
     uint32_t taken = 0;
     struct stream_state state =
         rig_hello(rig, 1, "{\"run_id\":\"long\",\"attempt\":1}");
-    must(store_begin(rig->store, &e) == ERR_NONE, "begin");
     for (uint64_t step = 0; step < STEPS;) {
         struct rig_records records = { 0 };
         for (size_t i = 0; i < FRAME; i++, step++) {
@@ -58,12 +57,13 @@ static void fill(struct rig *rig)
         }
         size_t n =
             rig_encode(&records, 0, records.n, 1, 0, frame, sizeof frame);
+        must(store_begin_unsynced(rig->store, &e) == ERR_NONE, "begin");
         must(rig_try_append(rig, &state, frame, n, RIG_NOW_NS, &taken, &e) ==
                  ERR_NONE,
             "append");
+        must(store_commit(rig->store, &e) == ERR_NONE, "commit");
         rig_records_done(&records);
     }
-    must(store_commit(rig->store, &e) == ERR_NONE, "commit");
     (void)rig_seal(rig, &state, true);
 }
 

@@ -211,7 +211,7 @@ static enum err_code hello_again(struct err *e)
 /* A frame of stream 1, whose last seq is 120. */
 static enum err_code append_frame(const uint8_t *bytes, size_t n, struct err *e)
 {
-    struct message message;
+    static struct message message; /* till the end of the transaction */
     struct stream_state s;
     uint32_t taken = 0;
     assert_int_equal(decode_message(bytes, n, &message), DECODE_OK);
@@ -260,6 +260,32 @@ static enum err_code append_long_texts(struct err *e)
 static enum err_code append_records(struct err *e)
 {
     return append(120, 160, 0, e);
+}
+
+/* 40 with the 40 that are in the log. */
+static enum err_code append_and_settle(struct err *e)
+{
+    static uint8_t bytes[1 << 18];
+    static struct message message;
+    struct stream_state s;
+    uint32_t taken = 0;
+    uint64_t ranges = 0;
+    size_t n = rig_encode(&records, 120, 160, 1, 0, bytes, sizeof bytes);
+    assert_int_equal(decode_message(bytes, n, &message), DECODE_OK);
+    enum err_code code = store_begin(store(), e);
+    if (code != ERR_NONE) {
+        return code;
+    }
+    code = store_stream(store(), rig_uid(1), &s, e);
+    if (code == ERR_NONE) {
+        code = store_append(
+            store(), &s, &message, bytes, n, RIG_NOW_NS + 1, &taken, e);
+    }
+    if (code == ERR_NONE) {
+        code = store_settle(store(), &ranges, e);
+    }
+    assert_true(code != ERR_NONE || ranges == 1);
+    return commit_or_not(code, e);
 }
 
 static enum err_code append_repeats(struct err *e)
@@ -714,6 +740,7 @@ static void test_a_call_that_fails_has_changed_nothing(void **state)
         { "store_hello, an attempt", NULL, hello_of_an_attempt, 10 },
         { "store_hello, again", NULL, hello_again, 5 },
         { "store_append", NULL, append_records, 5 },
+        { "store_settle", NULL, append_and_settle, 30 },
         { "store_append, long texts", NULL, append_long_texts, 5 },
         { "store_append, repeats", NULL, append_repeats, 5 },
         { "store_append, a gap", NULL, append_over_a_gap, 5 },

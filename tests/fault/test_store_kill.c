@@ -18,6 +18,34 @@
 #define KILLS 25
 #define UID 1u
 
+/* In one transaction, most of it sealed at once. */
+static void append_much(struct rig *rig, struct stream_state *s)
+{
+    static uint8_t frames[5][1 << 16];
+    struct err e = { 0 };
+    uint64_t ranges = 0;
+    bool good = store_begin(rig->store, &e) == ERR_NONE;
+    for (size_t i = 0; good && i < 5; i++) {
+        struct rig_records records = { 0 };
+        uint32_t taken = 0;
+        for (uint64_t k = 0; k < 90; k++) {
+            uint64_t step = s->committed_seq + k;
+            struct rig_record r = rig_step(step + 1, step, (double)step / 3);
+            rig_records_add(&records, &r);
+        }
+        size_t n = rig_encode(
+            &records, 0, records.n, UID, 0, frames[i], sizeof frames[i]);
+        rig_records_done(&records);
+        good = rig_try_append(rig, s, frames[i], n, RIG_NOW_NS, &taken, &e) ==
+               ERR_NONE;
+    }
+    good = good && store_settle(rig->store, &ranges, &e) == ERR_NONE &&
+           ranges > 0 && store_commit(rig->store, &e) == ERR_NONE;
+    if (!good) {
+        _exit(2);
+    }
+}
+
 /* Appends and seals until it is killed; after each commit it tells the seq. */
 static void write_for_ever(const char *path, int told)
 {
@@ -29,6 +57,7 @@ static void write_for_ever(const char *path, int told)
     for (;;) {
         rig_steps(&rig, &s, UID, s.committed_seq, 40);
         (void)rig_seal(&rig, &s, false);
+        append_much(&rig, &s);
         if (write(told, &s.committed_seq, 8) != 8) {
             _exit(1);
         }

@@ -170,10 +170,12 @@ enum err_code rig_try_append(struct rig *rig, struct stream_state *state,
     const void *bytes, size_t n, int64_t now_ns, uint32_t *ret_new,
     struct err *e)
 {
-    struct message message;
-    MUST(decode_message(bytes, n, &message) == DECODE_OK);
+    static struct message messages[RIG_APPENDS_MAX];
+    static size_t next;
+    struct message *message = &messages[next++ % RIG_APPENDS_MAX];
+    MUST(decode_message(bytes, n, message) == DECODE_OK);
     return store_append(
-        rig->store, state, &message, bytes, n, now_ns, ret_new, e);
+        rig->store, state, message, bytes, n, now_ns, ret_new, e);
 }
 
 static uint8_t rig_frame[WIRE_MESSAGE_MAX];

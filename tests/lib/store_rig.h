@@ -64,7 +64,9 @@ struct rig_record rig_step(uint64_t seq, uint64_t step, double loss);
 size_t rig_encode(const struct rig_records *records, size_t from, size_t to,
     uint32_t uid, unsigned flags, void *out, size_t capacity);
 
-/* Append in the transaction that is open. */
+/* Append in the transaction that is open, which may have so many; bytes are
+ * borrowed until it ends. */
+#define RIG_APPENDS_MAX 64
 enum err_code rig_try_append(struct rig *rig, struct stream_state *state,
     const void *bytes, size_t n, int64_t now_ns, uint32_t *ret_new,
     struct err *e);

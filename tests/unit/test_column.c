@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
+#include <zstd.h>
 
 #include "pure/column.h"
 
@@ -146,27 +147,194 @@ static void test_a_clock_with_jitter_shrinks(void **state)
     assert_true(there_and_back(COLUMN_INTEGER, N, &codec) < N * 3);
 }
 
+/* Doubles in [1, 2): 52 random bits of 64. */
+static void make_mantissas(uint64_t seed)
+{
+    for (size_t i = 0; i < N; i++) {
+        values[i] = UINT64_C(0x3ff) << 52 | rig_random(&seed) >> 12;
+    }
+}
+
+static void test_mantissas_take_hardly_more_than_they_have(void **state)
+{
+    (void)state;
+    uint8_t codec = 0;
+    make_mantissas(8);
+    size_t used = there_and_back(COLUMN_FLOAT, N, &codec);
+    assert_true((codec & COLUMN_SPLIT) != 0);
+    assert_int_equal(bytes[0], 0x3f); /* the six lowest bytes are noise */
+    assert_true((double)used < N * 6.5 * 1.01);
+}
+
+static void test_a_nan_among_mantissas_keeps_its_payload(void **state)
+{
+    (void)state;
+    uint8_t codec = 0;
+    make_mantissas(9);
+    values[0] = UINT64_C(0x7ff0000000000001); /* signalling */
+    values[N / 2] = UINT64_C(0xfff8123456789abc);
+    values[N - 1] = UINT64_C(0x7fffffffffffffff);
+    (void)there_and_back(COLUMN_FLOAT, N, &codec);
+    assert_true((codec & COLUMN_SPLIT) != 0);
+}
+
+static void test_random_floats_take_their_24_bits(void **state)
+{
+    (void)state;
+    uint64_t seed = 10;
+    uint8_t codec = 0;
+    for (size_t i = 0; i < N; i++) {
+        values[i] = bits_of(
+            (double)(float)(1 + (double)(rig_random(&seed) >> 41) * 0x1p-23));
+    }
+    values[3] = UINT64_C(0x7ff8000020000000); /* a float holds this payload */
+    size_t used = there_and_back(COLUMN_FLOAT, N, &codec);
+    assert_int_equal(
+        codec & ~COLUMN_XOR, COLUMN_ZSTD | COLUMN_F32 | COLUMN_SPLIT);
+    assert_true((double)used < N * 23 / 8.0 * 1.02);
+}
+
+/* Of independent values the exponents of two vary more than those of one: of
+ * (0, 1) they have 2 bits, those of two xor 3. */
+static void test_independent_values_are_not_taken_together(void **state)
+{
+    (void)state;
+    uint64_t seed = 11;
+    uint8_t codec = 0;
+    for (size_t i = 0; i < N; i++) {
+        values[i] = bits_of((double)(rig_random(&seed) >> 11) * 0x1p-53);
+    }
+    (void)there_and_back(COLUMN_FLOAT, N, &codec);
+    assert_int_equal(codec, COLUMN_ZSTD | COLUMN_SPLIT);
+    for (size_t i = 0; i < N; i++) {
+        uint64_t noise = rig_random(&seed) >> 24;
+        values[i] = bits_of(1000 + (double)i) | noise;
+    }
+    (void)there_and_back(COLUMN_FLOAT, N, &codec);
+    assert_int_equal(codec, COLUMN_ZSTD | COLUMN_XOR | COLUMN_SPLIT);
+}
+
+/* As a learning rate that goes round: each value is noise, the column not. */
+static void test_what_repeats_itself_is_no_noise(void **state)
+{
+    (void)state;
+    uint8_t codec = 0;
+    make_mantissas(12);
+    for (size_t i = 256; i < N; i++) {
+        values[i] = values[i - 256];
+    }
+    assert_true(there_and_back(COLUMN_FLOAT, N, &codec) < N * 8 / 6);
+    assert_true((codec & COLUMN_SPLIT) == 0);
+}
+
+/* Before planes were split: all of them in one frame, each value xor the one
+ * before. */
+static void test_columns_of_older_versions_come_back(void **state)
+{
+    (void)state;
+    static uint8_t planes[N * 8];
+    make_mantissas(13);
+    for (size_t i = 0; i < N; i++) {
+        uint64_t xored = values[i] ^ (i == 0 ? 0 : values[i - 1]);
+        for (size_t k = 0; k < 8; k++) {
+            planes[k * N + i] = (uint8_t)(xored >> 8 * k);
+        }
+    }
+    size_t used = ZSTD_compress(bytes, sizeof bytes, planes, sizeof planes, 1);
+    assert_false(ZSTD_isError(used));
+    assert_true(
+        column_decode(&coder, COLUMN_ZSTD | COLUMN_XOR, bytes, used, back, N));
+    assert_memory_equal(values, back, sizeof values);
+}
+
+static void refuse_damage(uint8_t codec, size_t used)
+{
+    assert_false(column_decode(&coder, codec, bytes, used, back, N - 1));
+    assert_false(column_decode(&coder, codec, bytes, used - 1, back, N));
+    assert_false(column_decode(&coder, codec, bytes, 0, back, N));
+    assert_false(column_decode(&coder, codec, bytes, 1, back, N));
+    assert_false(column_decode(&coder, 0, bytes, used, back, N));
+    for (unsigned other = 0; other < 256; other++) {
+        (void)column_decode(
+            &coder, (uint8_t)other, bytes, used, back, N); /* no crash */
+    }
+    assert_false(column_decode(&coder, 255, bytes, used, back, N));
+}
+
+static void test_damaged_splits_are_refused(void **state)
+{
+    (void)state;
+    uint8_t codec = 0;
+    make_mantissas(14);
+    size_t used = column_encode(&coder, COLUMN_FLOAT, values, N, bytes, &codec);
+    assert_true((codec & COLUMN_SPLIT) != 0);
+    refuse_damage(codec, used);
+    const uint8_t noise = bytes[0];
+    bytes[0] ^= 1; /* another plane said to be noise, or not */
+    assert_false(column_decode(&coder, codec, bytes, used, back, N));
+    bytes[0] = noise;
+    bytes[1] |= noise; /* noise and zero */
+    assert_false(column_decode(&coder, codec, bytes, used, back, N));
+    bytes[1] = 0xf0; /* more than a float has */
+    bytes[0] = 0;
+    assert_false(
+        column_decode(&coder, codec | COLUMN_F32, bytes, used, back, N));
+}
+
+/* Planes that there are not, or twice, must not count. */
+static void test_a_split_has_each_plane_once(void **state)
+{
+    (void)state;
+    static const char zeros[3 * N * 8];
+    memset(bytes, 0, sizeof bytes);
+    bytes[0] = 0xf0;
+    assert_false(column_decode(&coder, COLUMN_ZSTD | COLUMN_F32 | COLUMN_SPLIT,
+        bytes, 10 + 4 * N, back, N));
+    bytes[0] = 0x01;
+    bytes[1] = 0xff;
+    size_t n = ZSTD_compress(bytes + 10, N, zeros, sizeof zeros, 1);
+    assert_false(ZSTD_isError(n));
+    assert_false(column_decode(
+        &coder, COLUMN_ZSTD | COLUMN_SPLIT, bytes, 10 + n + N, back, N));
+}
+
+/* Counts that rise by little: six or seven planes of zeros are not stored. */
+static void test_planes_of_zeros_take_no_room(void **state)
+{
+    (void)state;
+    uint64_t seed = 15;
+    uint8_t codec = 0;
+    values[0] = 7;
+    for (size_t i = 1; i < N; i++) {
+        values[i] = values[i - 1] + rig_random(&seed) % 256;
+    }
+    size_t used = there_and_back(COLUMN_INTEGER, N, &codec);
+    assert_int_equal(codec, COLUMN_ZSTD | COLUMN_DELTA | COLUMN_SPLIT);
+    assert_int_equal(bytes[0], 0x01);
+    assert_int_equal(bytes[1], 0xfe);
+    assert_true(used <= N + 10);
+    for (size_t i = 1; i < N; i++) {
+        values[i] = values[i - 1] + 1 + (i % 10 == 0);
+    }
+    used = there_and_back(COLUMN_INTEGER, N, &codec);
+    assert_int_equal(bytes[0], 0);
+    assert_int_equal(bytes[1], 0xfe);
+    assert_true(used < 128);
+}
+
 static void test_damaged_columns_are_refused(void **state)
 {
     (void)state;
     uint64_t seed = 7;
     uint8_t codec = 0;
     for (size_t i = 0; i < N; i++) {
-        values[i] = rig_random(&seed) % 1000;
+        values[i] = rig_random(&seed) % 10;
     }
     size_t used =
         column_encode(&coder, COLUMN_INTEGER, values, N, bytes, &codec);
     assert_int_equal(codec, COLUMN_ZSTD | COLUMN_DELTA);
-    assert_false(column_decode(&coder, codec, bytes, used, back, N - 1));
-    assert_false(column_decode(&coder, codec, bytes, used - 1, back, N));
-    assert_false(column_decode(&coder, codec, bytes, 0, back, N));
-    assert_false(column_decode(&coder, 0, bytes, used, back, N));
+    refuse_damage(codec, used);
     assert_false(column_decode(&coder, COLUMN_LINEAR, bytes, 15, back, N));
-    for (unsigned other = 0; other < 256; other++) {
-        (void)column_decode(
-            &coder, (uint8_t)other, bytes, used, back, N); /* no crash */
-    }
-    assert_false(column_decode(&coder, 255, bytes, used, back, N));
 }
 
 static void test_texts_come_back(void **state)
@@ -195,6 +363,15 @@ int main(void)
         cmocka_unit_test(test_any_bits_of_any_length_come_back),
         cmocka_unit_test(test_random_bits_are_not_made_larger),
         cmocka_unit_test(test_a_clock_with_jitter_shrinks),
+        cmocka_unit_test(test_mantissas_take_hardly_more_than_they_have),
+        cmocka_unit_test(test_a_nan_among_mantissas_keeps_its_payload),
+        cmocka_unit_test(test_random_floats_take_their_24_bits),
+        cmocka_unit_test(test_independent_values_are_not_taken_together),
+        cmocka_unit_test(test_what_repeats_itself_is_no_noise),
+        cmocka_unit_test(test_columns_of_older_versions_come_back),
+        cmocka_unit_test(test_a_split_has_each_plane_once),
+        cmocka_unit_test(test_planes_of_zeros_take_no_room),
+        cmocka_unit_test(test_damaged_splits_are_refused),
         cmocka_unit_test(test_damaged_columns_are_refused),
         cmocka_unit_test(test_texts_come_back),
     };

@@ -248,6 +248,51 @@ static void test_what_no_record_has_is_not_there_and_a_root_is_its_field(
     free_made(made);
 }
 
+static struct bucket sum_up(const struct bucket *v, size_t n)
+{
+    struct bucket all = v[0];
+    for (size_t i = 1; i < n; i++) {
+        all.min = fmin(all.min, v[i].min);
+        all.count += v[i].count;
+    }
+    return all;
+}
+
+static void test_records_without_the_value_are_left_out(void **state)
+{
+    (void)state;
+    struct made *made = new_made(WIRE_STEP);
+    struct bucket v[PYRAMID_NODES_MAX];
+    size_t n = 0;
+    for (uint64_t step = 0; step < 100; step++) {
+        add_loss(made, 2 * step, 5);
+        (void)add(made, 2 * step + 1, ROW_BIT(STEP_lr));
+    }
+    assert_int_equal(
+        find(body_of(made), WIRE_STEP, "loss", nobody, v, &n), PYRAMID_NODES);
+    assert_int_equal(sum_up(v, n).count, 100);
+    assert_true(sum_up(v, n).min == 5);
+    free_made(made);
+}
+
+static void test_records_of_no_layer_are_not_of_the_only_one(void **state)
+{
+    (void)state;
+    struct made *made = new_made(WIRE_GROUP);
+    struct bucket v[PYRAMID_NODES_MAX];
+    size_t n = 0;
+    for (uint64_t step = 0; step < 100; step++) {
+        add_group(made, step, 3, 5);
+        add_group(made, step, 0, 1);
+    }
+    const struct pyramid_member third = { .number = 3 };
+    assert_int_equal(find(body_of(made), WIRE_GROUP, "grad_sq", third, v, &n),
+        PYRAMID_NODES);
+    assert_int_equal(sum_up(v, n).count, 100);
+    assert_true(sum_up(v, n).min == 5);
+    free_made(made);
+}
+
 static void test_names_and_layers_have_their_own_nodes(void **state)
 {
     (void)state;
@@ -765,6 +810,8 @@ int main(void)
             test_values_that_are_not_finite_and_both_ends_of_the_steps),
         cmocka_unit_test(
             test_what_no_record_has_is_not_there_and_a_root_is_its_field),
+        cmocka_unit_test(test_records_without_the_value_are_left_out),
+        cmocka_unit_test(test_records_of_no_layer_are_not_of_the_only_one),
         cmocka_unit_test(test_names_and_layers_have_their_own_nodes),
         cmocka_unit_test(test_members_beyond_the_limit_are_not_known),
         cmocka_unit_test(test_names_beyond_their_bytes_are_not_known),

@@ -2,7 +2,7 @@
 """bench-store: the same steps into trajd and into the stores that a user would
 pick instead, on this machine, one after the other.
 
-    run.py [--quick | --full] [--only NAME] [--table FILE]
+    run.py [--quick | --full] [--only NAME] [--work TEXT]... [--table FILE]
 
 Of each: steps (or rows) a second till acknowledged, CPU seconds of server and
 client, bytes a step on disk, time to read one metric of all steps and to draw
@@ -133,9 +133,11 @@ def main():
     options.add_argument("--quick", action="store_true", help="small, once: does it all work?")
     options.add_argument("--full", action="store_true", help="also 1e7 steps")
     options.add_argument("--only", help="stores whose name contains this")
+    options.add_argument("--work", action="append", help="workloads whose title contains this")
     options.add_argument("--table", type=pathlib.Path, help="where the table goes")
     chosen = options.parse_args()
     works = QUICK if chosen.quick else FULL if chosen.full else USUAL
+    works = [w for w in works if not chosen.work or any(text in w.title for text in chosen.work)]
     peers = [p for p in PEERS if not chosen.only or chosen.only.lower() in p.name.lower()]
     repeats = 1 if chosen.quick else REPEATS
     log = pathlib.Path("build/bench-store.jsonl").open("w", encoding="utf-8")
