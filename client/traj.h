@@ -438,12 +438,168 @@ TRAJ_API double traj_layer_radius(double L0, double L1, double grad_dual);
 /* ---- mathematics: fits ----------------------------------------------------
  */
 
+/*
+ * Estimates of (L0, L1) in y <= L0 + L1 x (1905.11881, Definition 1) from n
+ * samples: x a gradient norm, in the units of the loss per parameter, and y a
+ * local smoothness, in the same per parameter; so L0 has the units of y and L1
+ * is 1 over those of the parameters. Estimates along one trajectory: no
+ * property of the function.
+ *
+ * All of these: arrays of n doubles, read only; they may be NULL for n = 0.
+ * Samples that are not finite are left out and counted in n_excluded; so are
+ * those outside of what a function says that it takes. What the samples do not
+ * determine (fewer than two, or all of one x) is no error: TRAJ_OK, and its
+ * fields are traj_unset(). The result depends neither on the scale of x and y
+ * nor on the caller's floating-point environment. Each allocates a workspace
+ * of about 10 n doubles and frees it (TRAJ_ENOMEM). The size of a struct that
+ * is written must be set; on failure it is as it was. TRAJ_EINVAL: a NULL, an
+ * unknown method, an option out of its range, n beyond 2^56. Time is O(n log n)
+ * at most. No state: any thread, also in a forked child.
+ */
 enum traj_fit_method {
+    /* Least squares with L0, L1 >= 0 of the relative error: three rounds,
+     * weights 1/yhat^2 of the one before, yhat^2 at least 1e-3 of its median.
+     * The method of the laws that trajd sends. */
     TRAJ_FIT_RELATIVE = 1,
-    TRAJ_FIT_OLS = 2,
-    TRAJ_FIT_NNLS = 3,
+    TRAJ_FIT_OLS = 2,  /* least squares; L0, L1 of either sign */
+    TRAJ_FIT_NNLS = 3, /* least squares with L0, L1 >= 0 */
+    /* Quantile regression with L0, L1 >= 0 (Koenker and Bassett 1978): minimum
+     * of sum r (tau - [r < 0]), r = y - L0 - L1 x; an optimum of the linear
+     * program, not an approximation. */
     TRAJ_FIT_QUANTILE = 4,
+    /* Minimum of sum r^2 + lambda sum max(0, r)^2 with L0, L1 >= 0: the fit of
+     * 2505.13416; the tau-expectile, tau = (1 + lambda)/(2 + lambda). */
+    TRAJ_FIT_EXPECTILE = 5,
+    /* The lowest line above all samples, L0, L1 >= 0: min L0 + L1 c. It holds
+     * for each of them in double arithmetic. A certificate for these samples
+     * and no estimate: with noise it grows with n. */
+    TRAJ_FIT_ENVELOPE = 6,
+    /* The same at the mean of x, without the n/100 samples (rounded down)
+     * furthest above the RELATIVE fit by y/yhat. */
+    TRAJ_FIT_ENVELOPE_ROBUST = 7,
 };
+
+/* Zero means "default" for every field; start from TRAJ_FIT_OPTIONS_INIT. */
+struct traj_fit_options {
+    size_t size;
+    double tau;    /* of QUANTILE, in (0,1); 0.95 */
+    double lambda; /* of EXPECTILE, 0 < lambda <= 1e9; 8, so tau = 0.9 */
+    /* c of ENVELOPE, finite, > 0; the mean of x. 3/2 eps minimises the bound of
+     * 2410.10800 on the steps to ||g|| <= eps; ||g|| now is the tightest there.
+     */
+    double at;
+    /* n lengths >= 0 of the steps, or NULL. Then x is ||g|| at their start, and
+     * the law is fitted to y/psi(L1 r), psi(z) = (e^z - 1)/z, with its own L1
+     * (2410.10800: y <= (L0 + L1 x) psi(L1 r) for every such function): the
+     * fixed point, to 1e-13 of L1, or the line between two fits that jump
+     * across it; unset if 100 rounds do not find it. */
+    const double *step_length;
+};
+#ifdef __cplusplus
+#define TRAJ_FIT_OPTIONS_INIT                                                  \
+    traj_fit_options                                                           \
+    {                                                                          \
+        sizeof(traj_fit_options)                                               \
+    }
+#else
+#define TRAJ_FIT_OPTIONS_INIT                                                  \
+    {                                                                          \
+        .size = sizeof(struct traj_fit_options)                                \
+    }
+#endif
+
+struct traj_fit {
+    size_t size;
+    uint64_t n; /* samples used */
+    uint64_t n_excluded;
+    double L0, L1;
+    uint64_t rounds; /* fits made for step_length; else 1 */
+};
+
+/* One line. options may be NULL. */
+TRAJ_API TRAJ_CHECK enum traj_status traj_fit(enum traj_fit_method method,
+    size_t n, const double *x, const double *y,
+    const struct traj_fit_options *options, struct traj_fit *ret_fit);
+
+/*
+ * All pairs that hold for these samples: L0 >= L0(b) = max(0, max(y - b x)) at
+ * L1 = b >= 0; convex, falling, piecewise linear. *ret_n: how many vertices it
+ * has, at most n + 1, 0 for no samples; of these at most capacity are written,
+ * by rising L1, the first at L1 = 0. Right of the last, L0 stays what it is
+ * there. Samples with x < 0 are left out.
+ */
+TRAJ_API TRAJ_CHECK enum traj_status traj_fit_frontier(size_t n,
+    const double *x, const double *y, size_t capacity, double *ret_L0,
+    double *ret_L1, size_t *ret_n);
+
+#define TRAJ_FIT_POWERS 9
+
+/* scores[k] belongs to rho = k/4: the root mean square of ln y - ln yhat where
+ * each of five contiguous blocks of the samples is predicted by a fit to the
+ * others; Inf where a block is not predicted. */
+struct traj_fit_power {
+    size_t size;
+    uint64_t n;
+    uint64_t n_excluded;
+    double rho;
+    double L0, L1;
+    double scores[TRAJ_FIT_POWERS];
+};
+
+/* y = L0 + L1 x^rho with L0, L1 >= 0, by relative errors, rho of the least
+ * score, of equal ones the smallest; 0 is the constant. Samples in the order of
+ * time; those with x < 0 or y <= 0 are left out. Of more than 4096 the scores
+ * are of 4096, evenly spaced; L0 and L1 are of all. */
+TRAJ_API TRAJ_CHECK enum traj_status traj_fit_power(
+    size_t n, const double *x, const double *y, struct traj_fit_power *ret_fit);
+
+enum traj_fit_rival {
+    TRAJ_FIT_RIVAL_CONSTANT = 0, /* y = L0 */
+    TRAJ_FIT_RIVAL_GRADIENT = 1, /* y = L0 + L1 x */
+    TRAJ_FIT_RIVAL_GAP = 2,      /* y = L0 + H1 (f - f*); 2510.03164 */
+    TRAJ_FIT_RIVAL_BOTH = 3,     /* y = L0 + L1 x + H1 (f - f*) */
+};
+#define TRAJ_FIT_RIVALS 4
+
+struct traj_fit_rivals {
+    size_t size;
+    uint64_t n;
+    uint64_t n_excluded;
+    double least_loss;        /* f* */
+    uint64_t least_is_seen;   /* 1: it is the least loss of the samples */
+    enum traj_fit_rival best; /* of the least score; CONSTANT if none has one */
+    struct {
+        double L0, L1, H1; /* 0 where the law has no such term */
+        double score;      /* as traj_fit_power's */
+    } of[TRAJ_FIT_RIVALS];
+};
+
+/* Which of these laws predicts best, coefficients >= 0, each by relative errors
+ * of the same samples: loss is f at the same points. least_loss: f*, or
+ * traj_unset() for the least loss given, which flatters the gap a little.
+ * Samples as of traj_fit_power; those with f < f* are left out too. */
+TRAJ_API TRAJ_CHECK enum traj_status traj_fit_rivals(size_t n, const double *x,
+    const double *y, const double *loss, double least_loss,
+    struct traj_fit_rivals *ret_fit);
+
+struct traj_fit_slope {
+    size_t size;
+    uint64_t n;
+    uint64_t n_excluded;
+    double spearman;     /* rank correlation of x and y, mid-ranks for ties */
+    uint64_t n_positive; /* those with x > 0 and y > 0, behind the rest: */
+    double slope;        /* of ln y on ln x by least squares */
+    double intercept;
+    double pearson_r;
+    /* The median of the slopes of all pairs (Theil 1950, Sen 1968), exact; of
+     * more than 4096 samples, of 4096 evenly spaced. */
+    double theil_sen;
+};
+
+/* How y goes with x, without a law. For y = L0 + L1 x the slope is
+ * L1 x/(L0 + L1 x): below 1 it refutes no such law. */
+TRAJ_API TRAJ_CHECK enum traj_status traj_fit_slope(
+    size_t n, const double *x, const double *y, struct traj_fit_slope *ret_fit);
 
 /* ---- mathematics: moments ----------------------------------------------- */
 

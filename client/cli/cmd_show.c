@@ -201,6 +201,7 @@ static void print_lines(const cJSON *fits)
 static void print_fits(const cJSON *fits)
 {
     const cJSON *loglog = member(fits, "loglog");
+    const cJSON *power = member(fits, "power");
     const cJSON *warning = NULL;
     printf("fits       smoothness <= L0 + L1 * gradient norm (%s, %s), n = "
            "%" PRIu64 ", excluded %" PRIu64 "\n",
@@ -213,6 +214,10 @@ static void print_fits(const cJSON *fits)
     if (cJSON_IsObject(loglog)) {
         printf("  %-16s slope %.4g, r %.4g\n", "log-log",
             member_double(loglog, "slope"), member_double(loglog, "pearson_r"));
+    }
+    if (cJSON_IsObject(power)) {
+        printf("  %-16s rho %g predicts best\n", "power",
+            member_double(power, "rho"));
     }
     if (!member_is_null(fits, "spearman")) {
         printf("  %-16s %.4g\n", "Spearman", member_double(fits, "spearman"));

@@ -6,9 +6,8 @@
  * textbook n Sxy - Sx Sy has no correct digit left, this has ten.
  */
 #include "math/fit.h"
-#include <string.h>
 
-#include "math/order.h"
+#include "math/fit_weights.h"
 #include "math/scale.h"
 #include "sum.h"
 
@@ -150,25 +149,6 @@ bool fit_nnls(const double *x, const double *y, const double *w, size_t n,
     return true;
 }
 
-/* w_i = 1 / yhat_i^2, with yhat^2 no smaller than 1e-3 of its median: no pair
- * weighs more than 1000 times the middle one. False if that median is 0. */
-static bool relative_weights(const struct fit_line *line, const double *x,
-    size_t n, double *w, double *scratch)
-{
-    const double largest = line->L0 + ldexp(line->L1, scale_exponent_of(x, n));
-    const double factor = scale_factor(scale_exponent(largest));
-    for (size_t i = 0; i < n; i++) {
-        double yhat = (line->L0 + line->L1 * x[i]) * factor;
-        w[i] = yhat * yhat;
-    }
-    memcpy(scratch, w, n * sizeof *w);
-    double least = 1e-3 * order_median(scratch, n);
-    for (size_t i = 0; i < n; i++) {
-        w[i] = 1 / fmax(w[i], least);
-    }
-    return least > 0;
-}
-
 bool fit_nnls_relative(const double *x, const double *y, size_t n,
     double *workspace, struct fit_line *ret)
 {
@@ -180,7 +160,10 @@ bool fit_nnls_relative(const double *x, const double *y, size_t n,
     /* Where most of the line is 0 there is no relative error to speak of: the
      * plain fit stands. */
     for (int round = 1; round < FIT_RELATIVE_ROUNDS; round++) {
-        if (!relative_weights(&line, x, n, w, workspace + n)) {
+        for (size_t i = 0; i < n; i++) {
+            w[i] = line.L0 + line.L1 * x[i];
+        }
+        if (!fit_weights_relative(w, n, workspace + n)) {
             break;
         }
         if (!fit_nnls(x, y, w, n, &line)) {

@@ -7,22 +7,23 @@
 #include "math/order.h"
 #include "sum.h"
 
-/* Ranks from 1 into ret_ranks; equal values share the mean of their ranks. */
+/* Ranks from 1 into ret_ranks; equal values share the mean of their ranks.
+ * sorted: room for 2n points. */
 static void rank(
-    const double *values, size_t n, struct ranked *sorted, double *ret_ranks)
+    const double *values, size_t n, struct xy *sorted, double *ret_ranks)
 {
     for (size_t i = 0; i < n; i++) {
-        sorted[i] = (struct ranked){ .value = values[i], .index = (double)i };
+        sorted[i] = (struct xy){ .x = values[i], .y = (double)i };
     }
-    order_sort(sorted, n);
+    order_sort_by_x(sorted, n, sorted + n);
     for (size_t first = 0, end = 0; first < n; first = end) {
         end = first + 1;
-        while (end < n && sorted[end].value <= sorted[first].value) {
+        while (end < n && sorted[end].x <= sorted[first].x) {
             end++;
         }
         double shared = ((double)first + 1 + (double)end) / 2;
         for (size_t i = first; i < end; i++) {
-            ret_ranks[(size_t)sorted[i].index] = shared;
+            ret_ranks[(size_t)sorted[i].y] = shared;
         }
     }
 }
@@ -69,7 +70,7 @@ bool fit_spearman(
     }
     double *x_ranks = workspace;
     double *y_ranks = workspace + n;
-    struct ranked *sorted = (struct ranked *)(workspace + 2 * n);
+    struct xy *sorted = (struct xy *)(workspace + 2 * n);
     rank(x, n, sorted, x_ranks);
     rank(y, n, sorted, y_ranks);
     struct pair_sums sums = pair_sums(x_ranks, y_ranks, n);
@@ -108,5 +109,7 @@ bool fit_loglog(const double *x, const double *y, size_t n, double *workspace,
         .pearson_r =
             fit_determined(log_y, kept) ? correlation(&sums) : (double)NAN,
     };
+    return fit_median_slope(
+        log_x, log_y, kept, workspace + 2 * n, &ret->theil_sen);
     return true;
 }

@@ -44,43 +44,48 @@ static void range(const double *v, size_t n, double *ret_min, double *ret_max)
     }
 }
 
-static const struct method {
+static const struct {
     const char *name;
-    double tau; /* 0: it has none */
+    struct fit_spec spec;
 } methods[FIT_METHODS] = {
-    { "nnls_relative", 0 },
-    { "ols", 0 },
-    { "nnls", 0 },
-    { "quantile", 0.5 },
-    { "quantile", 0.95 },
-    { "envelope", 0 },
+    { "nnls_relative", { .method = FIT_NNLS_RELATIVE } },
+    { "ols", { .method = FIT_OLS } },
+    { "nnls", { .method = FIT_NNLS } },
+    { "quantile", { .method = FIT_QUANTILE, .tau = 0.5 } },
+    { "quantile", { .method = FIT_QUANTILE, .tau = 0.9 } },
+    { "quantile", { .method = FIT_QUANTILE, .tau = 0.95 } },
+    { "quantile", { .method = FIT_QUANTILE, .tau = 0.99 } },
+    { "expectile", { .method = FIT_EXPECTILE, .lambda = FIT_LAMBDA_DEFAULT } },
+    { "envelope", { .method = FIT_ENVELOPE, .c = (double)NAN } },
+    { "envelope_robust", { .method = FIT_ENVELOPE_ROBUST } },
 };
 
-static bool fit_method(size_t method, const double *x, const double *y,
-    size_t n, double *workspace, struct fit_line *ret)
+enum fit_method fit_report_method(size_t i)
 {
-    switch (method) {
-    case 0:
-        return fit_nnls_relative(x, y, n, workspace, ret);
-    case 1:
-        return fit_ols(x, y, n, ret);
-    case 2:
-        return fit_nnls(x, y, NULL, n, ret);
-    case 5:
-        return fit_envelope(x, y, n, ret);
+    return methods[i].spec.method;
+}
+
+static double tau_of(const struct fit_spec *spec)
+{
+    switch (spec->method) {
+    case FIT_QUANTILE:
+        return spec->tau;
+    case FIT_EXPECTILE:
+        return (1 + spec->lambda) / (2 + spec->lambda);
     default:
-        return fit_quantile(x, y, n, methods[method].tau, workspace, ret);
+        return (double)NAN;
     }
 }
 
-/* x and y clean, workspace 4n. */
+/* x and y clean, workspace as fit_workspace has it. */
 static void estimate(const double *x, const double *y, size_t n,
     double *workspace, struct fit_report *report)
 {
     for (size_t i = 0; i < FIT_METHODS; i++) {
         report->fits[i].valid =
-            fit_method(i, x, y, n, workspace, &report->fits[i].line);
+            fit_by(&methods[i].spec, x, y, n, workspace, &report->fits[i].line);
     }
+    report->has_power = fit_power(x, y, n, workspace, &report->power);
     report->has_loglog = fit_loglog(x, y, n, workspace, &report->loglog);
     report->has_spearman = fit_spearman(x, y, n, workspace, &report->spearman);
 }
@@ -88,10 +93,10 @@ static void estimate(const double *x, const double *y, size_t n,
 bool fit_report(const double *x, const double *y, size_t n, size_t n_min,
     struct fit_report *ret)
 {
-    if (n > SIZE_MAX / (6 * sizeof(double))) {
+    if (n > SIZE_MAX / (32 * sizeof(double))) {
         return false;
     }
-    double *memory = malloc(6 * (n > 0 ? n : 1) * sizeof *memory);
+    double *memory = malloc((2 * n + fit_workspace(n)) * sizeof *memory);
     if (memory == NULL) {
         return false;
     }
@@ -102,7 +107,7 @@ bool fit_report(const double *x, const double *y, size_t n, size_t n_min,
     *ret = (struct fit_report){ .n = kept, .n_excluded = n - kept };
     for (size_t i = 0; i < FIT_METHODS; i++) {
         ret->fits[i].method = methods[i].name;
-        ret->fits[i].tau = methods[i].tau > 0 ? methods[i].tau : (double)NAN;
+        ret->fits[i].tau = tau_of(&methods[i].spec);
     }
     range(clean_x, kept, &ret->x_min, &ret->x_max);
     range(clean_y, kept, &ret->y_min, &ret->y_max);

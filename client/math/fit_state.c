@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "math/fit_hull.h"
 #include "math/scale.h"
 
 /* x = 0: below every other key, so it goes to the lowest bin there is. */
@@ -63,6 +64,69 @@ static bool reserve_bin(struct fit_state *state)
     state->bins = bins;
     state->room_bins = room;
     return true;
+}
+
+/* ---- the hull ------------------------------------------------------------ */
+
+/* Where the lines through a, b and through c, d meet, of points of a hull from
+ * left to right; b if rounding has them meet elsewhere. */
+static struct xy meeting(struct xy a, struct xy b, struct xy c, struct xy d)
+{
+    const double left = (b.y - a.y) / (b.x - a.x);
+    const double right = (d.y - c.y) / (d.x - c.x);
+    const double x = b.x + (c.y - b.y - right * (c.x - b.x)) / (left - right);
+    if (!(x >= b.x && x <= c.x)) {
+        return b;
+    }
+    return (
+        struct xy){ x, fmax(b.y + left * (x - b.x), c.y - right * (c.x - x)) };
+}
+
+/* Every second edge goes: [0 1] [2 3] [4 5] .. stay, and of those between them
+ * where their neighbours meet. */
+static void widen_once(struct fit_state *state)
+{
+    struct xy *hull = state->hull;
+    const uint32_t n = state->n_hull;
+    uint32_t kept = 1;
+    uint32_t i = 0;
+    for (; i + 3 < n; i += 2) {
+        hull[kept++] = meeting(hull[i], hull[i + 1], hull[i + 2], hull[i + 3]);
+    }
+    for (i++; i < n; i++) {
+        hull[kept++] = hull[i];
+    }
+    state->n_hull = (uint32_t)fit_hull_reduce(hull, kept);
+}
+
+static void widen_hull(struct fit_state *state)
+{
+    while (state->n_hull > FIT_HULL_KEPT) {
+        widen_once(state);
+    }
+}
+
+static bool reserve_point(struct fit_state *state)
+{
+    if (state->n_hull < state->room_hull) {
+        return true;
+    }
+    const uint32_t room = state->room_hull > 0 ? 2 * state->room_hull : 8;
+    struct xy *hull = realloc(state->hull, room * sizeof *hull);
+    if (hull == NULL) {
+        return false;
+    }
+    state->hull = hull;
+    state->room_hull = room;
+    return true;
+}
+
+/* There is room for it. */
+static void insert_point(struct fit_state *state, struct xy point)
+{
+    state->n_hull =
+        (uint32_t)fit_hull_insert(state->hull, state->n_hull, point);
+    widen_hull(state);
 }
 
 /* ---- adding ------------------------------------------------------------- */
@@ -211,8 +275,14 @@ bool fit_state_add(struct fit_state *state, uint64_t step, double x, double y)
             .key = key_of(x),
             .cell = y > 0 ? fit_sketch_index(log(y)) : 0,
         };
-        if (!add_to_bin(state, &sample)) {
+        const struct xy point = { x, y };
+        const bool covered = fit_hull_covers(state->hull, state->n_hull, point);
+        if ((!covered && !reserve_point(state)) ||
+            !add_to_bin(state, &sample)) {
             return false;
+        }
+        if (!covered) {
+            insert_point(state, point);
         }
     } else if (taken) {
         state->n_unbinned++;
@@ -223,9 +293,6 @@ bool fit_state_add(struct fit_state *state, uint64_t step, double x, double y)
 
 /* ---- merging ------------------------------------------------------------ */
 
-/* The points of both, ascending by x, of equal x the higher: the hull of the
- * union is among them.
- * This is where what lies under it is to be taken off. */
 static bool merge_hulls(
     const struct fit_state *a, const struct fit_state *b, struct fit_state *ret)
 {
@@ -233,26 +300,17 @@ static bool merge_hulls(
     if (n == 0) {
         return true;
     }
-    struct fit_point *points =
-        n <= FIT_HULL_MAX ? malloc(n * sizeof *points) : NULL;
+    struct xy *points = malloc((size_t)n * sizeof *points);
     if (points == NULL) {
         return false;
     }
-    uint32_t i = 0;
-    uint32_t j = 0;
-    uint32_t k = 0;
-    while (i < a->n_hull || j < b->n_hull) {
-        const bool from_a =
-            j == b->n_hull || (i < a->n_hull && a->hull[i].x <= b->hull[j].x);
-        const struct fit_point next = from_a ? a->hull[i++] : b->hull[j++];
-        if (k > 0 && !(points[k - 1].x < next.x)) {
-            points[k - 1].y = fmax(points[k - 1].y, next.y);
-        } else {
-            points[k++] = next;
-        }
+    for (uint32_t i = 0; i < n; i++) {
+        points[i] = i < a->n_hull ? a->hull[i] : b->hull[i - a->n_hull];
     }
     ret->hull = points;
-    ret->n_hull = k;
+    ret->room_hull = n;
+    ret->n_hull = (uint32_t)fit_hull_reduce(points, n);
+    widen_hull(ret);
     return true;
 }
 
@@ -398,4 +456,42 @@ bool fit_state_quantile(
     }
     *ret = line;
     return true;
+}
+
+bool fit_state_envelope(const struct fit_state *state, double c,
+    struct fit_line *ret, bool *ret_nomem)
+{
+    *ret_nomem = false;
+    if (state->n_hull == 0) {
+        return false;
+    }
+    struct xy *points = malloc((state->n_hull + (size_t)1) * sizeof *points);
+    if (points == NULL) {
+        *ret_nomem = true;
+        return false;
+    }
+    memcpy(points, state->hull, state->n_hull * sizeof *points);
+    points[state->n_hull] = (struct xy){ 0, 0 };
+    const size_t n = fit_hull_reduce(points, state->n_hull + (size_t)1);
+    const struct fit_sums binned = weighted_sums(state, NULL);
+    const double mean = twofold_value(binned.x) / binned.n;
+    *ret = fit_hull_support(points, n, isnan(c) ? mean : c);
+    free(points);
+    return true;
+}
+
+double fit_state_x_quantile(const struct fit_state *state, double q)
+{
+    double n = 0;
+    for (uint32_t i = 0; i < state->n_bins; i++) {
+        n += state->bins[i].sums.n;
+    }
+    double upto = 0;
+    for (uint32_t i = 0; i < state->n_bins; i++) {
+        upto += state->bins[i].sums.n;
+        if (upto >= q * n) {
+            return x_mean(&state->bins[i]);
+        }
+    }
+    return (double)NAN;
 }

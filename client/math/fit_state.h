@@ -13,7 +13,11 @@
  *   are kept from the highest down to FIT_BINS below it (32 octaves); smaller
  * x, and x = 0, are in the lowest one. That depends on the largest x alone, so
  *   it is the same in any order, too;
- * - the upper hull (fit_hull), for the envelope.
+ * - the upper hull of what is in bins (fit_hull.h), for the envelope: exact,
+ *   whatever the order, up to FIT_HULL_KEPT points. Of more (samples on a
+ *   concave curve without noise) every second edge goes and its neighbours are
+ *   drawn out to where they meet: still above all samples, by 1e-4 of y at
+ *   most for a smooth curve.
  *
  * Accuracy of the fits from bins, in what they predict for x within 1/32 of the
  * median and above: the relative fit has the exact sums and takes the weights
@@ -34,20 +38,18 @@
 
 #include "math/fit_sketch.h"
 #include "math/fit_sums.h"
+#include "math/order.h"
 
 #define FIT_BINS_OCTAVE 8
 #define FIT_BINS 256u
-#define FIT_BIN_MAX 3200 /* of the x that fit_sums_takes */
-#define FIT_HULL_MAX 4096u
+#define FIT_BIN_MAX 3200   /* of the x that fit_sums_takes */
+#define FIT_HULL_MAX 4096u /* of bytes; a state of our own has fewer: */
+#define FIT_HULL_KEPT 256u
 
 struct fit_bin {
     int32_t key; /* 2^(key/8) <= x < 2^((key+1)/8) */
     struct fit_sums sums;
     struct fit_sketch sketch; /* of y */
-};
-
-struct fit_point {
-    double x, y;
 };
 
 /* All zero: of no sample. */
@@ -56,8 +58,8 @@ struct fit_state {
     uint64_t n_unbinned;
     struct fit_bin *bins; /* owned; ascending by key */
     uint32_t n_bins, room_bins;
-    uint32_t n_hull;
-    struct fit_point *hull; /* owned; ascending by x */
+    uint32_t n_hull, room_hull;
+    struct xy *hull; /* owned; ascending by x */
 };
 
 /* Adds a sample. false: out of memory; the state is as it was. */
@@ -81,6 +83,16 @@ bool fit_state_relative(const struct fit_state *state, struct fit_line *ret);
 bool fit_state_quantile(
     const struct fit_state *state, double tau, struct fit_line *ret);
 
+/* The line above all samples that is lowest at abscissa c, or, if c is NaN, at
+ * their mean, as fit_envelope_at but to rounding. Absent if there are no bins.
+ * false with *ret_nomem: no memory. */
+bool fit_state_envelope(const struct fit_state *state, double c,
+    struct fit_line *ret, bool *ret_nomem);
+
+/* The q-quantile of x over the samples in bins: the mean x of the bin that has
+ * the ceil(q n)-th, so within 9 %. NaN if there are no bins. */
+double fit_state_x_quantile(const struct fit_state *state, double q);
+
 /* NULL is not allowed; all zero afterwards. */
 void fit_state_done(struct fit_state *state);
 
@@ -98,6 +110,10 @@ void fit_state_done(struct fit_state *state);
 /* Bytes of the form; writes it if it fits in room (out may be NULL for 0). */
 size_t fit_state_encode(
     const struct fit_state *state, uint8_t *out, size_t room);
+
+/* The block alone of any bytes: what fit_state_decode would give of it, had
+ * the rest been looked at. false: no such state. */
+bool fit_state_peek(const uint8_t *bytes, size_t n, struct fit_block *ret);
 
 enum fit_decode {
     FIT_DECODE_OK = 0,

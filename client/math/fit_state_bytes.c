@@ -272,12 +272,25 @@ static void get_hull(struct reader *r, uint32_t n, struct fit_state *state)
     state->hull = n > 0 ? calloc(n, sizeof *state->hull) : NULL;
     r->nomem = r->nomem || (n > 0 && state->hull == NULL);
     for (uint32_t i = 0; i < n && !r->bad && !r->nomem; i++) {
-        struct fit_point *point = &state->hull[i];
+        struct xy *point = &state->hull[i];
         point->x = get_double(r);
         point->y = get_double(r);
         demand(r, i == 0 || point->x > state->hull[i - 1].x);
-        state->n_hull = i + 1;
+        state->n_hull = state->room_hull = i + 1;
     }
+}
+
+bool fit_state_peek(const uint8_t *bytes, size_t n, struct fit_block *ret)
+{
+    struct reader r = { .p = bytes, .n = n };
+    struct fit_block block = { 0 };
+    demand(&r, get_bytes(&r, 4) == MAGIC);
+    (void)get_bytes(&r, 8); /* how many bins and points follow */
+    get_block(&r, &block);
+    if (!r.bad) {
+        *ret = block;
+    }
+    return !r.bad;
 }
 
 enum fit_decode fit_state_decode(

@@ -63,7 +63,29 @@ static void put_loglog(struct buf *out, const struct fit_report *report)
     buf_json_double(out, report->loglog.slope);
     put_optional(out, "intercept", true, report->loglog.intercept);
     put_optional(out, "pearson_r", true, report->loglog.pearson_r);
+    put_optional(out, "theil_sen", true, report->loglog.theil_sen);
     buf_char(out, '}');
+}
+
+static void put_power(struct buf *out, const struct fit_report *report)
+{
+    const struct fit_power *power = &report->power;
+    if (!report->has_power) {
+        buf_text(out, ",\"power\":null");
+        return;
+    }
+    buf_text(out, ",\"power\":{\"rho\":");
+    buf_json_double(out, power->rho);
+    put_optional(out, "L0", true, power->line.L0);
+    put_optional(out, "L1", true, power->line.L1);
+    buf_text(out, ",\"scores\":[");
+    for (size_t k = 0; k < FIT_POWERS; k++) {
+        if (k > 0) {
+            buf_char(out, ',');
+        }
+        buf_json_double(out, power->scores[k]);
+    }
+    buf_text(out, "]}");
 }
 
 static void put_warnings(struct buf *out, unsigned warnings)
@@ -116,6 +138,7 @@ void fit_json(struct buf *out, const struct run_fit *fit, const char *run_uid)
     put_range(out, "x_range", any, report->x_min, report->x_max);
     put_range(out, "y_range", any, report->y_min, report->y_max);
     put_fits(out, report);
+    put_power(out, report);
     put_loglog(out, report);
     put_optional(out, "spearman", report->has_spearman, report->spearman);
     put_optional(

@@ -285,11 +285,11 @@ static int column(
  * when it joins the results of an OR. */
 static int rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *ret_rowid)
 {
-    static_assert(PAIR_ESTIMATORS <= 8 && FIT_METHODS < 8, "three bits each");
+    static_assert(PAIR_ESTIMATORS <= 16 && FIT_METHODS < 16, "four bits each");
     const struct fits_cursor *cursor = cursor_of(base);
     unsigned estimator = cursor->fits[cursor->at].estimator;
-    *ret_rowid = cursor->runs.id.v << 6 |
-                 (sqlite3_int64)(estimator << 3 | cursor->method);
+    *ret_rowid = cursor->runs.id.v << 8 |
+                 (sqlite3_int64)(estimator << 4 | cursor->method);
     return SQLITE_OK;
 }
 

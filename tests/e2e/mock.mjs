@@ -472,7 +472,8 @@ export function fitsOf(made, regressor = "simpson", from = 0, to = Infinity) {
                   line("envelope", null, 1.95),
               ]
             : [],
-        loglog: enough ? { slope: 0.93, intercept: 0.9, pearson_r: 0.95 } : null,
+        power: null,
+        loglog: enough ? { slope: 0.93, intercept: 0.9, pearson_r: 0.95, theil_sen: 0.92 } : null,
         spearman: enough ? 0.94 : null,
         spearman_step_x: enough ? -0.71 : null,
         ceiling_ratio: enough ? 0.2 : null,

@@ -164,31 +164,12 @@ static void test_reading_that_fails_leaves_nothing_behind(void **state)
     fit_state_done(&back);
 }
 
-/* More points than a hull may have. */
-static void test_a_merge_of_too_many_points_changes_nothing(void **state)
-{
-    (void)state;
-    struct fit_state a = { .n_hull = FIT_HULL_MAX };
-    struct fit_state b = { .n_hull = 1 };
-    a.hull = calloc(FIT_HULL_MAX, sizeof *a.hull);
-    b.hull = calloc(1, sizeof *b.hull);
-    assert_non_null(a.hull);
-    assert_non_null(b.hull);
-    add(&a, 1, 3);
-    add(&b, 2, 3);
-    assert_false(fit_state_merge(&a, &b));
-    assert_true(a.total.plain.n == 1 && a.n_hull == FIT_HULL_MAX);
-    fit_state_done(&a);
-    fit_state_done(&b);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_an_addition_that_fails_changes_nothing),
         cmocka_unit_test(test_a_merge_that_fails_changes_nothing),
         cmocka_unit_test(test_reading_that_fails_leaves_nothing_behind),
-        cmocka_unit_test(test_a_merge_of_too_many_points_changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

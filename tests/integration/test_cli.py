@@ -102,6 +102,7 @@ def test_show_says_where_a_run_is_and_which_laws_fit(runs):
     assert "last step  119: loss 0.00819672, gradient norm 4.1231" in shown
     assert "(start, same_batch), n = 120, excluded 0" in shown
     assert "nnls_relative    L0 2            L1 3\n" in shown
+    assert "  power            rho 1 predicts best\n" in shown
     assert "last       120 steps, 120 probes\n  faults           1 not finite (first at step 5)\n" in shown
     assert f"dashboard  {url_of(runs)}/runs/alpha-1\n" in shown
 

@@ -144,6 +144,30 @@ def test_fits_equal_scipy(trajd, cloud):
     assert data["reason"] is None and data["warnings"] == []
 
 
+def test_the_other_estimators_are_there(trajd, cloud):
+    _, _, norms, y = cloud
+    data = fits(trajd)
+    x, y = np.array([simpson(g) for g in norms]), np.array(y)
+    assert [(f["method"], f["tau"]) for f in data["fits"]] == [
+        ("nnls_relative", None), ("ols", None), ("nnls", None), ("quantile", 0.5), ("quantile", 0.9),
+        ("quantile", 0.95), ("quantile", 0.99), ("expectile", 0.9), ("envelope", None), ("envelope_robust", None)]
+
+    def residuals(method, tau=None):
+        fit = line(data, method, tau)
+        return y - fit["L0"] - fit["L1"] * x
+    for tau in (0.9, 0.99):
+        r = residuals("quantile", tau)
+        assert (r > 1e-12).sum() <= 500 * (1 - tau) + 2 and (r < -1e-12).sum() <= 500 * tau + 2
+    r = residuals("expectile", 0.9)
+    assert 0.9 * r[r > 0].sum() == pytest.approx(-0.1 * r[r < 0].sum(), rel=1e-9)
+    assert (residuals("envelope") <= 1e-12).all()
+    assert 0 < (residuals("envelope_robust") > 0).sum() <= 5
+    assert data["loglog"]["theil_sen"] == pytest.approx(stats.theilslopes(np.log(y), np.log(x))[0], rel=1e-9)
+    assert data["power"]["rho"] == 1 and len(data["power"]["scores"]) == 9
+    assert data["power"]["scores"][4] == min(data["power"]["scores"])
+    assert data["power"]["L1"] == line(data, "nnls_relative")["L1"]
+
+
 def test_a_window_and_a_regressor_are_fitted_on_demand(trajd, cloud):
     _, _, norms, y = cloud
     data = fits(trajd, "?regressor=start&from=100&to=299")

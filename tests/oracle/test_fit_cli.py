@@ -4,6 +4,7 @@ import json
 import numpy as np
 import pytest
 
+import fit_lib as lib
 from fit_cli import TRAJ, fit, line, run
 
 XY = ("--x", "x", "--y", "y", "--json")
@@ -24,10 +25,12 @@ def complaint(text, *arguments):
 
 def test_shape_of_the_answer():
     got = fit(np.arange(1.0, 6.0), [2, 4, 5, 8, 9])
-    assert list(got) == ["n", "n_excluded", "x_range", "y_range", "fits", "loglog", "spearman"]
+    assert list(got) == ["n", "n_excluded", "x_range", "y_range", "fits", "power", "loglog", "spearman",
+                         "frontier"]
     assert [(f["method"], f["tau"]) for f in got["fits"]] == [
         ("nnls_relative", None), ("ols", None), ("nnls", None), ("quantile", 0.5),
-        ("quantile", 0.95), ("envelope", None)]
+        ("quantile", 0.9), ("quantile", 0.95), ("quantile", 0.99), ("expectile", 0.9), ("envelope", None),
+        ("envelope_robust", None)]
     assert set(got["fits"][0]) == {"method", "tau", "L0", "L1"}
     assert got["n"] == 5 and got["n_excluded"] == 0
     assert got["x_range"] == [1, 5] and got["y_range"] == [2, 9]
@@ -108,7 +111,7 @@ def test_no_pair_gives_a_note_and_no_table(tmp_path):
 def test_too_few_pairs_are_fitted_with_a_note():
     done = run("x,y\n1,2\n2,3\n", *XY)
     assert done.returncode == 0 and "2 pairs: fewer than 30" in done.stderr
-    assert len(json.loads(done.stdout)["fits"]) == 6
+    assert len(json.loads(done.stdout)["fits"]) == 10
 
 
 def test_one_pair_determines_no_line():
@@ -123,6 +126,84 @@ def test_the_table_names_every_method():
     for word in ("3 pairs", "1 left out", "nnls_relative", "ols", "nnls", "quantile", "0.95", "envelope",
                  "Spearman", "log-log slope"):
         assert word in done.stdout
+
+
+COLUMNS = ("--x", "x", "--y", "y")
+
+
+def many(n=200):
+    rng = np.random.default_rng(1)
+    x = 10 ** rng.uniform(-1, 1, n)
+    y = (1 + 2 * x) * np.exp(rng.normal(0, 0.3, n))
+    r, f = rng.uniform(0, 0.3, n), rng.uniform(1, 2, n)
+    rows = "".join(f"{float(a)!r},{float(b)!r},{float(c)!r},{float(d)!r}\n" for a, b, c, d in zip(x, y, r, f))
+    return x, y, r, f, "x,y,r,f\n" + rows
+
+
+def test_what_is_asked_for_equals_the_library():
+    x, y, r, f, text = many()
+    got = answer(text, *XY, "--lambda", "3", "--at", "0.4", "--rho", "0.7", "--r", "r", "--loss", "f",
+                 "--f-star", "0.9", "--tau", "0.2")
+    assert line(got, "expectile", 0.8) == lib.line(lib.EXPECTILE, x, y, lambda_=3)
+    assert line(got, "quantile", 0.2) == lib.line(lib.QUANTILE, x, y, tau=0.2)
+    assert line(got, "quantile", 0.5) is None
+    assert line(got, "envelope_robust") == lib.line(lib.ENVELOPE_ROBUST, x, y)
+    assert got["envelope_at"]["c"] == 0.4
+    assert (got["envelope_at"]["L0"], got["envelope_at"]["L1"]) == lib.line(lib.ENVELOPE, x, y, at=0.4)
+    assert got["frontier"] == lib.frontier(x, y).tolist()
+    for method, name in ((lib.RELATIVE, "nnls_relative"), (lib.ENVELOPE, "envelope")):
+        theirs = lib.fit(method, x, y, r)
+        assert got["corrected"][name] == {"n": 200, "L0": theirs.L0, "L1": theirs.L1, "rounds": theirs.rounds}
+    power = lib.power(x, y)
+    assert got["power"] == {"rho": power.rho, "L0": power.L0, "L1": power.L1, "scores": list(power.scores)}
+    assert got["power_at"]["rho"] == 0.7
+    assert (got["power_at"]["L0"], got["power_at"]["L1"]) == pytest.approx(
+        lib.line(lib.RELATIVE, x ** 0.7, y), rel=1e-12)
+    theirs = lib.rivals(x, y, f, 0.9)
+    assert got["rivals"]["f_star"] == 0.9 and got["rivals"]["f_star_is_least_seen"] is False
+    assert got["rivals"]["best"] == ("constant", "gradient", "gap", "both")[theirs.best]
+    for k, name in enumerate(("constant", "gradient", "gap", "both")):
+        law = theirs.of[k]
+        assert got["rivals"][name] == {"L0": law.L0, "L1": law.L1, "H1": law.H1, "score": law.score}
+    assert got["loglog"]["theil_sen"] == lib.slope(x, y).theil_sen
+
+
+def test_what_is_not_asked_for_is_not_there():
+    got = answer(many()[-1])
+    assert not {"envelope_at", "power_at", "corrected", "rivals"} & set(got)
+
+
+def test_the_least_loss_of_the_file_stands_for_f_star():
+    *_, f, text = many()
+    got = answer(text, *XY, "--loss", "f")
+    assert got["rivals"]["f_star"] == f.min() and got["rivals"]["f_star_is_least_seen"] is True
+
+
+def test_gaps_in_other_columns_leave_out_their_rows_there_only():
+    text = many()[-1] + "1,2,,1.5\n1,2,0.1,\n"
+    got = answer(text, *XY, "--r", "r", "--loss", "f")
+    assert got["n"] == 202 and got["corrected"]["envelope"]["n"] == 201
+    assert got["rivals"]["n"] == 201 and got["rivals"]["n_excluded"] == 1
+
+
+@pytest.mark.parametrize("option,value,said", [
+    ("--lambda", "0", "--lambda: '0' is not a number in [1e-300, 1e+09]"),
+    ("--rho", "-1", "--rho: '-1' is not a number in [0, 100]"),
+    ("--at", "x", "--at: 'x' is not a number in [1e-300, 1e+300]"),
+    ("--f-star", "inf", "--f-star: 'inf' is not a number in [-1e+300, 1e+300]"),
+    ("--tau", "0", "--tau: '0' is not in (0,1)"),
+])
+def test_an_option_out_of_its_range_is_refused(option, value, said):
+    done = run("x,y\n1,2\n", *COLUMNS, option, value)
+    assert done.returncode == 2 and done.stderr.startswith(f"traj fit: {said}\n")
+
+
+def test_the_table_tells_what_was_asked_for():
+    done = run(many()[-1], *COLUMNS, "--at", "0.4", "--rho", "0.7", "--r", "r", "--loss", "f")
+    assert done.returncode == 0
+    for words in ("envelope_robust", "c=0.4", "valid pairs", "power law", "x^0.25", "power asked for", "rivals, of 200",
+                  "the least loss seen", "gradient", "of y/psi(L1 r), 200 pairs", "median of slopes"):
+        assert words in done.stdout
 
 
 def test_a_large_file_is_read_in_one_go():

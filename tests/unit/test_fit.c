@@ -30,12 +30,13 @@ static void test_envelope_of_a_convex_law_is_its_chord(void **state)
     const double U = L0 / L1 * sinh(L1 * 4);
     double x[N];
     double y[N];
+    double workspace[2 * N + 2];
     for (size_t i = 0; i < N; i++) {
         x[i] = L0 / L1 * sinh(L1 * 4 * (double)i / (N - 1));
         y[i] = sqrt(L0 * L0 + L1 * L1 * x[i] * x[i]);
     }
     struct fit_line line;
-    assert_true(fit_envelope(x, y, N, &line));
+    assert_true(fit_envelope(x, y, N, workspace, &line));
     assert_close(line.L0, L0, 1e-14);
     assert_close(line.L1, (sqrt(L0 * L0 + L1 * L1 * U * U) - L0) / U, 1e-14);
 }
@@ -48,6 +49,7 @@ static void test_envelope_of_a_concave_law_is_the_tangent_at_the_mean(
     (void)state;
     double x[N];
     double y[N];
+    double workspace[2 * N + 2];
     double u = 0;
     for (size_t i = 0; i < N; i++) {
         x[i] = 1 + (double)i / (N - 1);
@@ -55,7 +57,7 @@ static void test_envelope_of_a_concave_law_is_the_tangent_at_the_mean(
         u += x[i] / N;
     }
     struct fit_line line;
-    assert_true(fit_envelope(x, y, N, &line));
+    assert_true(fit_envelope(x, y, N, workspace, &line));
     assert_close(line.L0, pow(u, 2.0 / 3), 1e-2);
     assert_close(line.L1, 2 * pow(u, -1.0 / 3), 1e-2);
     assert_close(line.L0 + line.L1 * u, 3 * pow(u, 2.0 / 3), 1e-5);
@@ -73,7 +75,7 @@ static void test_sign_of_the_slope_follows_the_range_visited(void **state)
             x[i] = (above ? 0.55 : 0.05) + 0.4 * (double)i / (N - 1);
             y[i] = x[i] - x[i] * x[i];
         }
-        double workspace[4 * N];
+        double workspace[6 * N];
         double rho = 0;
         struct fit_line line;
         assert_true(fit_spearman(x, y, N, workspace, &rho));
@@ -99,7 +101,8 @@ static void test_envelope_holds_in_double_arithmetic(void **state)
             y[i] = ldexp((double)(random >> 11), (int)(random % 17) - 60);
         }
         struct fit_line line;
-        assert_true(fit_envelope(x, y, 8, &line));
+        double workspace[18];
+        assert_true(fit_envelope(x, y, 8, workspace, &line));
         assert_true(line.L0 >= 0 && line.L1 >= 0);
         for (size_t i = 0; i < 8; i++) {
             assert_true(line.L0 + line.L1 * x[i] >= y[i]);
@@ -207,12 +210,37 @@ static void test_regressors_are_means_of_norms(void **state)
     assert_true(isnan(fit_regressor(FIT_REGRESSOR_TRAPEZOID, 9, 16, none)));
 }
 
+/* The median of y/x is 1.5, and of y - 3 at x = 0.1 .. 40 every third one is
+ * 2 x, the highest. */
+static void test_quantiles_of_samples_on_a_few_lines_are_one_of_them(
+    void **state)
+{
+    (void)state;
+    double x[N];
+    double y[N];
+    double workspace[4 * N];
+    struct fit_line line;
+    for (size_t i = 0; i < N; i++) {
+        x[i] = 0.1 * (double)(i + 1);
+        y[i] = x[i] * (1 + 0.1 * (double)(i * 7 % 11));
+    }
+    assert_true(fit_quantile(x, y, N, 0.5, workspace, &line));
+    assert_true(line.L0 >= 0 && line.L0 <= 0);
+    assert_close(line.L1, 1.5, 1e-15);
+    for (size_t i = 0; i < N; i++) {
+        y[i] = 3 + x[i] * (double)(i % 3);
+    }
+    assert_true(fit_quantile(x, y, N, 0.9, workspace, &line));
+    assert_close(line.L0, 3, 1e-15);
+    assert_close(line.L1, 2, 1e-15);
+}
+
 static void test_tau_outside_0_and_1_is_absent(void **state)
 {
     (void)state;
     const double x[] = { 1, 2, 3 };
     const double y[] = { 1, 2, 4 };
-    double workspace[6];
+    double workspace[12];
     struct fit_line line;
     assert_false(fit_quantile(x, y, 3, 0, workspace, &line));
     assert_false(fit_quantile(x, y, 3, 1, workspace, &line));
@@ -224,7 +252,7 @@ static void test_a_constant_y_has_a_slope_but_no_correlation(void **state)
     (void)state;
     const double x[] = { 1, 2, 3 };
     const double y[] = { 5, 5, 5 };
-    double workspace[12];
+    double workspace[60];
     struct fit_loglog loglog;
     double rho = 0;
     assert_true(fit_loglog(x, y, 3, workspace, &loglog));
@@ -246,19 +274,26 @@ static void test_selecting_and_sorting_agree_with_qsort(void **state)
     for (size_t n = 1; n < 200; n++) {
         double values[200];
         double copy[200];
-        struct ranked items[200];
+        struct xy items[200];
         for (size_t i = 0; i < n; i++) {
             random = random * 6364136223846793005u + 1442695040888963407u;
-            values[i] = (double)((random >> 40) % (n % 7 + 2)); /* ties */
-            items[i] = (struct ranked){ values[i], (double)i };
+            /* Ties, of either sign. */
+            values[i] = (double)((random >> 40) % (n % 7 + 2)) - 2;
+            items[i] = (struct xy){ values[i], (double)i };
         }
         memcpy(copy, values, n * sizeof *values);
         qsort(values, n, sizeof *values, ascending);
+        struct xy stable[200];
+        struct xy room[200];
+        memcpy(stable, items, n * sizeof *items);
         order_sort(items, n);
+        order_sort_by_x(stable, n, room);
         const size_t k = (size_t)(random >> 33) % n;
         assert_true(order_select(copy, n, k) == values[k]);
         for (size_t i = 0; i < n; i++) {
-            assert_true(items[i].value == values[i]);
+            assert_true(items[i].x == values[i]);
+            assert_true(stable[i].x == values[i]);
+            assert_true(stable[i].y == items[i].y); /* index: both stable */
         }
     }
 }
@@ -277,6 +312,8 @@ int main(void)
         cmocka_unit_test(test_below_n_min_nothing_is_estimated),
         cmocka_unit_test(test_clean_keeps_order_in_place),
         cmocka_unit_test(test_regressors_are_means_of_norms),
+        cmocka_unit_test(
+            test_quantiles_of_samples_on_a_few_lines_are_one_of_them),
         cmocka_unit_test(test_tau_outside_0_and_1_is_absent),
         cmocka_unit_test(test_a_constant_y_has_a_slope_but_no_correlation),
         cmocka_unit_test(test_selecting_and_sorting_agree_with_qsort),

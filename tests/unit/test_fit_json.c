@@ -58,6 +58,11 @@ static void test_a_fit_is_written_exactly(void **state)
     fit.report.fits[3].tau = 0.95;
     fit.report.fits[3].valid = true;
     fit.report.fits[3].line = (struct fit_line){ 1, 2 };
+    fit.report.has_power = true;
+    fit.report.power.rho = 0.25;
+    fit.report.power.line = (struct fit_line){ 3, 4 };
+    fit.report.power.scores[0] = (double)INFINITY;
+    fit.report.power.scores[8] = 0.5;
 
     cJSON *json = json_of(&fit, "a\"b");
     assert_string_equal(member(json, "run")->valuestring, "a\"b");
@@ -79,6 +84,14 @@ static void test_a_fit_is_written_exactly(void **state)
     assert_string_equal(
         cJSON_GetArrayItem(member(json, "step_range"), 1)->valuestring,
         "18446744073709551615");
+    const cJSON *power = member(json, "power");
+    assert_true(member(power, "rho")->valuedouble == 0.25);
+    assert_true(member(power, "L0")->valuedouble == 3);
+    assert_true(member(power, "L1")->valuedouble == 4);
+    const cJSON *scores = member(power, "scores");
+    assert_int_equal(cJSON_GetArraySize(scores), 9);
+    assert_string_equal(cJSON_GetArrayItem(scores, 0)->valuestring, "Infinity");
+    assert_true(cJSON_GetArrayItem(scores, 8)->valuedouble == 0.5);
     assert_true(cJSON_IsNull(member(json, "loglog")));
     assert_true(cJSON_IsNull(member(json, "spearman_step_x")));
     assert_true(cJSON_IsNull(member(json, "reason")));
@@ -96,6 +109,7 @@ static void test_an_absent_fit_is_null_and_says_why(void **state)
     cJSON *json = json_of(&fit, NULL);
     assert_null(cJSON_GetObjectItemCaseSensitive(json, "run"));
     assert_true(cJSON_IsNull(member(json, "x_range")));
+    assert_true(cJSON_IsNull(member(json, "power")));
     assert_true(cJSON_IsNull(member(json, "step_range")));
     assert_true(cJSON_IsNull(member(json, "spearman")));
     assert_int_equal(cJSON_GetArraySize(member(json, "fits")), 0);

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "../lib/close.h"
+#include "math/fit_hull.h"
 #include "math/fit_state.h"
 #include "math/order.h"
 #include "math/random.h"
@@ -364,6 +365,123 @@ static void test_bytes_come_back(void **state)
     fit_state_done(&back);
 }
 
+/* ---- the hull -------------------------------------------------------------
+ */
+
+static struct fit_state cut_at(const struct pairs *p, size_t at)
+{
+    struct fit_state merged = { 0 };
+    struct fit_state rest = { 0 };
+    add_range(&merged, p, at, N);
+    add_range(&rest, p, 0, at);
+    assert_true(fit_state_merge(&merged, &rest));
+    fit_state_done(&rest);
+    return merged;
+}
+
+static void test_the_hull_is_that_of_the_samples_however_they_come(void **state)
+{
+    (void)state;
+    static struct pairs p;
+    static struct xy hull[N + 1];
+    draw(&p, 11, 6, 0.3);
+    const size_t n = fit_hull_build(p.x, p.y, N, FIT_HULL_PLAIN, hull);
+    for (size_t at = 0; at <= N; at += N / 5) {
+        struct fit_state s = cut_at(&p, at);
+        assert_int_equal(s.n_hull, n);
+        assert_memory_equal(s.hull, hull, n * sizeof hull[0]);
+        fit_state_done(&s);
+    }
+}
+
+static void test_the_envelope_is_that_of_the_samples(void **state)
+{
+    (void)state;
+    static struct pairs p;
+    static double workspace[2 * N + 2];
+    static const double at[] = { (double)NAN, 1, 3, 40, 1e9 };
+    draw(&p, 12, 6, 0.3);
+    struct fit_state s = state_of(&p);
+    for (size_t i = 0; i < sizeof at / sizeof at[0]; i++) {
+        struct fit_line line = { 0 };
+        struct fit_line right = { 0 };
+        bool nomem = true;
+        assert_true(fit_state_envelope(&s, at[i], &line, &nomem));
+        assert_false(nomem);
+        assert_true(isnan(at[i]) ? fit_envelope(p.x, p.y, N, workspace, &right)
+                                 : fit_envelope_at(
+                                       p.x, p.y, N, at[i], workspace, &right));
+        assert_close(line.L0, right.L0, 1e-12 * (1 + right.L0));
+        assert_close(line.L1, right.L1, 1e-12 * (1 + right.L1));
+    }
+    fit_state_done(&s);
+}
+
+/* A curve on which each sample is a corner of the hull. */
+static void test_a_hull_of_many_points_is_drawn_out(void **state)
+{
+    (void)state;
+    struct fit_state s = { 0 };
+    for (size_t i = 0; i < 5000; i++) {
+        const double x = 1 + (double)(i * 2741 % 5000) / 5000;
+        assert_true(fit_state_add(&s, i, x, sqrt(x)));
+    }
+    assert_true(s.n_hull > FIT_HULL_KEPT / 4 && s.n_hull <= FIT_HULL_KEPT);
+    for (size_t i = 0; i < 5000; i++) {
+        const double x = 1 + (double)i / 5000;
+        const struct xy lower = { x, sqrt(x) * (1 - 1e-13) };
+        const struct xy higher = { x, sqrt(x) * (1 + 1e-4) };
+        assert_true(fit_hull_covers(s.hull, s.n_hull, lower));
+        assert_false(fit_hull_covers(s.hull, s.n_hull, higher));
+    }
+    fit_state_done(&s);
+}
+
+static void test_no_samples_have_no_envelope_and_no_quantile(void **state)
+{
+    (void)state;
+    struct fit_state s = { 0 };
+    struct fit_line line;
+    bool nomem = true;
+    assert_false(fit_state_envelope(&s, 1, &line, &nomem));
+    assert_false(nomem);
+    assert_true(isnan(fit_state_x_quantile(&s, 0.5)));
+}
+
+static void test_quantiles_of_x_are_within_a_bin(void **state)
+{
+    (void)state;
+    static struct pairs p;
+    static double sorted[N];
+    draw(&p, 13, 6, 0.3);
+    struct fit_state s = state_of(&p);
+    for (size_t i = 1; i < 20; i++) {
+        const double q = (double)i / 20;
+        memcpy(sorted, p.x, sizeof sorted);
+        const double right = order_select(sorted, N, (size_t)ceil(q * N) - 1);
+        assert_close(fit_state_x_quantile(&s, q), right, 0.09 * right);
+    }
+    fit_state_done(&s);
+}
+
+static void test_the_block_is_seen_without_the_rest(void **state)
+{
+    (void)state;
+    static struct pairs p;
+    static uint8_t bytes[1 << 17];
+    struct fit_block block = { 0 };
+    draw(&p, 14, 6, 0.3);
+    struct fit_state s = state_of(&p);
+    const size_t n = fit_state_encode(&s, bytes, sizeof bytes);
+    assert_true(n <= sizeof bytes);
+    assert_true(fit_state_peek(bytes, n, &block));
+    assert_memory_equal(&block, &s.total, sizeof block);
+    assert_false(fit_state_peek(bytes, 200, &block));
+    bytes[0]++;
+    assert_false(fit_state_peek(bytes, n, &block));
+    fit_state_done(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -378,6 +496,13 @@ int main(void)
             test_the_relative_fit_from_bins_is_near_that_of_samples),
         cmocka_unit_test(test_the_quantile_line_from_bins_is_near_the_law),
         cmocka_unit_test(test_bytes_come_back),
+        cmocka_unit_test(
+            test_the_hull_is_that_of_the_samples_however_they_come),
+        cmocka_unit_test(test_the_envelope_is_that_of_the_samples),
+        cmocka_unit_test(test_a_hull_of_many_points_is_drawn_out),
+        cmocka_unit_test(test_no_samples_have_no_envelope_and_no_quantile),
+        cmocka_unit_test(test_quantiles_of_x_are_within_a_bin),
+        cmocka_unit_test(test_the_block_is_seen_without_the_rest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

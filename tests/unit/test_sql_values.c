@@ -384,19 +384,27 @@ static void test_fits_are_those_of_run_fit_by_class(void **state)
         "full|ols|NULL|2.0|3.0|30|90|80|109|0|NULL;"
         "full|nnls|NULL|2.0|3.0|30|90|80|109|0|NULL;"
         "full|quantile|0.5|2.0|3.0|30|90|80|109|0|NULL;"
+        "full|quantile|0.9|2.0|3.0|30|90|80|109|0|NULL;"
         "full|quantile|0.95|2.0|3.0|30|90|80|109|0|NULL;"
+        "full|quantile|0.99|2.0|3.0|30|90|80|109|0|NULL;"
+        "full|expectile|0.9|2.0|3.0|30|90|80|109|0|NULL;"
         "full|envelope|NULL|2.0|3.0|30|90|80|109|0|NULL;"
+        "full|envelope_robust|NULL|2.0|3.0|30|90|80|109|0|NULL;"
         "subset|NULL|NULL|NULL|NULL|10|110|110|119|0|too_few_pairs;"
         "same_batch|nnls_relative|NULL|2.0|3.0|80|40|0|79|1|NULL;"
         "same_batch|ols|NULL|2.0|3.0|80|40|0|79|1|NULL;"
         "same_batch|nnls|NULL|2.0|3.0|80|40|0|79|1|NULL;"
         "same_batch|quantile|0.5|2.0|3.0|80|40|0|79|1|NULL;"
+        "same_batch|quantile|0.9|2.0|3.0|80|40|0|79|1|NULL;"
         "same_batch|quantile|0.95|2.0|3.0|80|40|0|79|1|NULL;"
-        "same_batch|envelope|NULL|2.0|3.0|80|40|0|79|1|NULL;");
+        "same_batch|quantile|0.99|2.0|3.0|80|40|0|79|1|NULL;"
+        "same_batch|expectile|0.9|2.0|3.0|80|40|0|79|1|NULL;"
+        "same_batch|envelope|NULL|2.0|3.0|80|40|0|79|1|NULL;"
+        "same_batch|envelope_robust|NULL|2.0|3.0|80|40|0|79|1|NULL;");
     assert_rows(bed,
         "SELECT run, count(*) FROM fits WHERE run = 'r' OR run = 't' "
         "GROUP BY run",
-        "r|13;t|7;");
+        "r|21;t|11;");
     assert_rows(bed,
         "SELECT uid, L1 > 2.9 FROM runs, fits(uid) WHERE method = 'ols' AND "
         "is_default",
@@ -404,12 +412,12 @@ static void test_fits_are_those_of_run_fit_by_class(void **state)
     assert_rows(bed,
         "SELECT run, count(*) FROM fits WHERE run = 'r' OR of_run = 't' "
         "GROUP BY run",
-        "r|13;t|7;");
+        "r|21;t|11;");
     assert_rows(bed,
         "SELECT count(*) FROM fits WHERE run = 'r' AND method = 'ols' "
         "OR of_run = 'r' AND method = 'nnls'",
         "4;");
-    assert_rows(bed, "SELECT count(*) FROM fits", "20;");
+    assert_rows(bed, "SELECT count(*) FROM fits", "32;");
     assert_rows(bed, "SELECT count(*) FROM fits(NULL)", "0;");
     assert_rows(bed, "SELECT DISTINCT warnings FROM fits('s')", "");
 }

@@ -244,6 +244,7 @@ const FITS = {
         { method: "quantile", tau: 0.95, L0: 1, L1: 4 },
         { method: "envelope", tau: null, L0: 1, L1: 5 },
     ],
+    power: null,
     loglog: null,
     spearman: null,
     spearman_step_x: -0.99,

@@ -825,10 +825,29 @@ export interface components {
         };
         Fit: {
             /** @enum {unknown} */
-            method: "nnls_relative" | "ols" | "nnls" | "quantile" | "envelope";
+            method: "nnls_relative" | "ols" | "nnls" | "quantile" | "expectile" | "envelope" | "envelope_robust";
+            /** @description Of quantile and expectile. */
             tau: number | null;
             L0: components["schemas"]["Double"];
             L1: components["schemas"]["Double"];
+        };
+        /** @description y = L0 + L1 x^rho by relative errors, rho of the least score. */
+        PowerFit: {
+            rho: number;
+            L0: components["schemas"]["Double"];
+            L1: components["schemas"]["Double"];
+            /** @description Of rho = 0, 1/4, .., 2: the root mean square of ln y - ln yhat, each of five blocks of the pairs, in the order of steps, predicted by a fit to the others. Of at most 4,096 pairs, evenly spaced. Infinity: a block is not predicted. */
+            scores: [
+                components["schemas"]["Double"],
+                components["schemas"]["Double"],
+                components["schemas"]["Double"],
+                components["schemas"]["Double"],
+                components["schemas"]["Double"],
+                components["schemas"]["Double"],
+                components["schemas"]["Double"],
+                components["schemas"]["Double"],
+                components["schemas"]["Double"]
+            ];
         };
         /** @description A fit without enough data is absent. */
         Fits: {
@@ -854,10 +873,13 @@ export interface components {
             x_range: components["schemas"]["Range"] | null;
             y_range: components["schemas"]["Range"] | null;
             fits: components["schemas"]["Fit"][];
+            power: components["schemas"]["PowerFit"] | null;
             loglog: {
                 slope: number;
                 intercept: number;
                 pearson_r: number;
+                /** @description The median of the slopes of all pairs of pairs; of more than 4,096, of 4,096 evenly spaced. */
+                theil_sen: number;
             } | null;
             spearman: number | null;
             spearman_step_x: number | null;
@@ -1075,7 +1097,7 @@ export interface components {
         /** @description How often f' was above f + <g,d> + (L0 + L1 G)(e^(L1 r) - L1 r - 1)/L1^2. */
         LawCheck: {
             /** @enum {unknown} */
-            method: "nnls_relative" | "ols" | "nnls" | "quantile" | "envelope";
+            method: "nnls_relative" | "ols" | "nnls" | "quantile" | "expectile" | "envelope" | "envelope_robust";
             tau: number | null;
             L0: components["schemas"]["Double"];
             L1: components["schemas"]["Double"];
