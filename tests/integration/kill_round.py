@@ -129,6 +129,9 @@ class Campaign:
                           pause_us=self.chance.choice((0, 20, 200)))
         self.pause(0.4)
         finished = self.strike(victim, trainer)
+        if not finished and not trainer.spools.exists():
+            assert trainer.records() == []  # killed before it came to anything
+            return
         if not finished:
             sync(trainer.spools, self.trajd.ingest)
         where = f"seed {self.seed}, round {self.rounds}, {victim}"
