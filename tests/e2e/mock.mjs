@@ -484,8 +484,8 @@ export function fitsOf(made, regressor = "simpson", from = 0, to = Infinity) {
 const SENTENCES = {
     no_data: () => "nothing was probed",
     too_few: (n) => `too few probes: ${n} pairs, 30 are needed`,
-    grows_unconfirmed: () => "smoothness along the update grows with gradient norm (L1 = 8, 95 % 7.8 to 8.2), only the operator norm could confirm it",
-    grows: () => "smoothness grows with gradient norm (L1 = 8, 95 % 7.8 to 8.2; operator norm agrees)",
+    grows_unconfirmed: () => "smoothness along the update grows with gradient norm (L1 = 8, 95 % 6.4 to 9.6), only the operator norm could confirm it",
+    grows: () => "smoothness grows with gradient norm (L1 = 8, 95 % 6.4 to 9.6; operator norm agrees)",
 };
 
 function kindOf(made, n) {
@@ -543,7 +543,7 @@ function phaseOf(made, regressor, from, to, cause) {
         ],
         interval_absent: absent,
         interval: enough
-            ? { level: 0.95, dof: 18, L0: about(L0, 0.05), L1: about(L1, 0.0125), x_mean: 1, centroid: about(L0 + L1, 0.01), corr: -0.4 }
+            ? { level: 0.95, dof: 18, L0: about(L0, 0.2), L1: about(L1, 0.1), x_mean: 1, centroid: about(L0 + L1, 0.01), corr: -0.4 }
             : null,
         tau_int: enough ? 2 : null,
         n_eff: enough ? n / 2 : null,

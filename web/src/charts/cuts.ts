@@ -24,7 +24,7 @@ export function drawCuts(
     ctx.textBaseline = "top";
     let free = -Infinity;
     for (const { step, number } of cuts) {
-        const x = toX(step);
+        const x = Math.round(toX(step)) + (ratio % 2) / 2; // on a pixel, not between two
         ctx.beginPath();
         ctx.moveTo(x, box.top);
         ctx.lineTo(x, box.top + box.height);
