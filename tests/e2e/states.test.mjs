@@ -319,6 +319,7 @@ test("a run that lost records says so, and one that is not there too", async () 
             );
             await page.goto(`${mock.url}/runs/gone`);
             await shows(page, "No such run");
+            assert.equal(await page.locator(".verdict > .sentence").textContent(), "…");
             assert.deepEqual(await axeViolations(page), []);
         },
     );
@@ -471,7 +472,8 @@ const phases = (page) => page.locator(".phases > tbody > tr:not(.phase-more)");
 test("the verdict is a sentence, a sign and a word, and a row for each phase", async () => {
     await visit("/runs/r", [cutRun()], async (page) => {
         await shows(page, "only the operator norm could confirm it");
-        assert.equal(await page.locator(".card-head .badge").innerText(), "↗ grows, unconfirmed");
+        const live = page.locator(".card-head [aria-live=polite]");
+        assert.equal(await live.innerText(), "↗ grows, unconfirmed");
         const rows = (await phases(page).allInnerTexts()).map((row) => row.split(/\s*[\t\n]+\s*/).join("|"));
         assert.match(rows[0], /^1\. ?\|?0 to 119\|? ?start\|120\|8\.00 \(6\.40 to 9\.60\)\|↗ grows, unconfirmed/);
         assert.match(rows[1], /120 to the end.*learning rate fell.*◆ spoken of above\|80\|/);
@@ -657,6 +659,10 @@ test("a verdict that is not to be had is said, and asked for till it is", async 
         mock.send("resync", {}, "r");
         await shows(page, "trajd cannot be reached. This is of before. Trying again");
         await shows(page, "↗ grows, unconfirmed");
+        await shows(page, "interval of the line");
+        await page.locator(".scatter select").selectOption("start");
+        await page.waitForFunction(() => !document.body.innerText.includes("interval of the line"));
+        assert.equal(await page.locator(".verdict").getAttribute("aria-busy"), "true");
     });
 });
 

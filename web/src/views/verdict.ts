@@ -37,10 +37,10 @@ export class VerdictCard {
     private readonly badge = h("span", { "aria-live": "polite" });
     private readonly sentence = h("p", { class: "sentence" }, "…");
     private readonly about = h("p", { class: "caption" });
-    private readonly phases = h("tbody", {});
+    private readonly body = h("tbody", {});
     private readonly table: HTMLElement;
-    private readonly open = new Set<number>();
-    private shown = "";
+    /** By first step: what is pressed, opened or read stays while figures change. */
+    private rows = new Map<number, PhaseRow>();
     readonly element: HTMLElement;
 
     constructor(private readonly options: VerdictOptions) {
@@ -52,7 +52,7 @@ export class VerdictCard {
                 "table",
                 { class: "phases" },
                 h("thead", {}, h("tr", {}, ...heads.map((text) => h("th", { scope: "col" }, text)))),
-                this.phases,
+                this.body,
             ),
         );
         this.element = h(
@@ -78,99 +78,111 @@ export class VerdictCard {
             setText(this.sentence, problem === null ? "…" : "no verdict to be had now");
             return;
         }
-        const now = JSON.stringify([verdict, this.options.range()]);
-        if (now === this.shown) {
-            return;
-        }
-        this.shown = now;
-        const badge = kindBadge(verdict.verdict);
-        if (badge.textContent !== this.badge.textContent) {
-            this.badge.replaceChildren(badge);
-        }
+        setBadge(this.badge, verdict.verdict);
         setText(this.sentence, verdict.sentence);
         this.table.hidden = false;
-        this.keepingFocus(() => this.phases.replaceChildren(...this.rows(verdict)));
+        this.showPhases(verdict);
     }
 
-    private rows(verdict: Verdict): HTMLElement[] {
-        return verdict.phases.flatMap((phase, i) => this.row(phase, i, verdict));
-    }
-
-    private row(phase: Phase, i: number, { phases, main_phase }: Verdict): HTMLElement[] {
-        const from = Number(phase.from_step);
-        const alone = phases.length === 1;
-        const more = h(
-            "tr",
-            { class: "phase-more", id: `phase-${from}`, hidden: !this.open.has(from) },
-            h("td", { colspan: 4 }, ...detailsOf(phase, alone)),
-        );
-        const why = h(
-            "button",
-            {
-                type: "button",
-                "data-key": `why-${from}`,
-                "aria-expanded": String(!more.hidden),
-                "aria-controls": more.id,
-                "aria-label": `Why, steps ${stepsText(phase)}`,
-                onclick: () => {
-                    more.hidden = !more.hidden;
-                    why.setAttribute("aria-expanded", String(!more.hidden));
-                    this.open[more.hidden ? "delete" : "add"](from);
-                },
-            },
-            "Why",
-        );
-        const main = !alone && i === main_phase;
-        const head = h(
-            "th",
-            { scope: "row" },
-            h("span", { class: "dim" }, alone ? "" : `${i + 1}. `),
-            this.steps(phase),
-            h("span", { class: "cause" }, CAUSES[phase.cause] ?? phase.cause),
-            main ? h("span", { class: "cause main-phase" }, "◆ spoken of above") : null,
-        );
-        const row = h(
-            "tr",
-            { "aria-current": main ? "true" : null },
-            head,
-            h("td", { class: "number" }, grouped(phase.fit.n)),
-            h("td", {}, slopeText(phase)),
-            h("td", { class: "phase-verdict" }, kindBadge(phase.verdict), " ", why),
-        );
-        return [row, more];
-    }
-
-    /** Its steps; to press, where that shows anything else. */
-    private steps(phase: Phase): HTMLElement {
-        const { onRange, range, last } = this.options;
-        const shown = range();
-        const whole = shown === null && phase.to_step === null && Number(phase.from_step) === 0;
-        if (whole) {
-            return h("span", {}, stepsText(phase));
+    private showPhases(verdict: Verdict): void {
+        const old = this.rows;
+        this.rows = new Map();
+        verdict.phases.forEach((phase, i) => {
+            const from = Number(phase.from_step);
+            const row = old.get(from) ?? new PhaseRow(this.options);
+            row.show(phase, i, verdict);
+            this.rows.set(from, row);
+        });
+        const elements = [...this.rows.values()].flatMap((row) => row.elements);
+        if (elements.some((element, i) => element !== this.body.children[i]) || elements.length !== this.body.children.length) {
+            this.replace(elements);
         }
-        const of = rangeOf(phase, last());
-        const pressed = shown !== null && shown[0] === of[0] && shown[1] === of[1];
-        return h(
-            "button",
-            {
-                type: "button",
-                "data-key": `steps-${phase.from_step}`,
-                "aria-pressed": String(pressed),
-                title: pressed ? "Show the whole run again" : "Show these steps only",
-                onclick: () => onRange(pressed ? null : of),
-            },
-            stepsText(phase),
-        );
     }
 
-    /** A table that is made again must not lose who stands in it. */
-    private keepingFocus(change: () => void): void {
-        const { activeElement: before } = document;
-        const key = before instanceof HTMLElement && this.phases.contains(before) ? before.dataset["key"] : undefined;
-        change();
-        if (key !== undefined) {
-            const all = [...this.phases.querySelectorAll<HTMLElement>("button")];
-            (all.find((button) => button.dataset["key"] === key) ?? all[0])?.focus();
+    /** Who stands in the table is not to be thrown out of it. */
+    private replace(elements: readonly HTMLElement[]): void {
+        const { activeElement } = document;
+        const inside = this.body.contains(activeElement);
+        this.body.replaceChildren(...elements);
+        if (inside && activeElement instanceof HTMLElement) {
+            (activeElement.isConnected ? activeElement : this.body.querySelector("button"))?.focus();
+        }
+    }
+}
+
+/** A phase: a row, and one below it with its reasons. */
+class PhaseRow {
+    private phase: Phase | null = null;
+    private alone = false;
+    private pressed = false;
+    private readonly number = h("span", { class: "dim" });
+    private readonly steps = h("button", { type: "button", onclick: () => this.select() });
+    /** In place of the button where it would show nothing else. */
+    private readonly whole = h("span", {});
+    private readonly cause = h("span", { class: "cause" });
+    private readonly main = h("span", { class: "cause main-phase" }, "◆ spoken of above");
+    private readonly pairs = h("td", { class: "number" });
+    private readonly slope = h("td", {});
+    private readonly badge = h("span", {});
+    private readonly why = h("button", { type: "button", onclick: () => this.toggle() }, "Why");
+    private readonly reasons = h("td", { colspan: 4 });
+    private readonly more = h("tr", { class: "phase-more", hidden: true }, this.reasons);
+    private readonly row = h(
+        "tr",
+        {},
+        h("th", { scope: "row" }, this.number, this.steps, this.whole, this.cause, this.main),
+        this.pairs,
+        this.slope,
+        h("td", { class: "phase-verdict" }, this.badge, " ", this.why),
+    );
+    readonly elements = [this.row, this.more];
+
+    constructor(private readonly options: VerdictOptions) {}
+
+    show(phase: Phase, i: number, { phases, main_phase }: Verdict): void {
+        this.phase = phase;
+        this.alone = phases.length === 1;
+        const main = !this.alone && i === main_phase;
+        setText(this.number, this.alone ? "" : `${i + 1}. `);
+        this.showSteps(phase);
+        setText(this.cause, CAUSES[phase.cause] ?? phase.cause);
+        this.main.hidden = !main;
+        this.row.setAttribute("aria-current", String(main));
+        setText(this.pairs, grouped(phase.fit.n));
+        setText(this.slope, slopeText(phase));
+        setBadge(this.badge, phase.verdict);
+        this.showReasons();
+    }
+
+    private showSteps(phase: Phase): void {
+        const shown = this.options.range();
+        const of = rangeOf(phase, this.options.last());
+        this.pressed = shown !== null && shown[0] === of[0] && shown[1] === of[1];
+        this.steps.hidden = this.alone && phase.to_step === null;
+        this.whole.hidden = !this.steps.hidden;
+        this.steps.setAttribute("aria-pressed", String(this.pressed));
+        this.steps.title = this.pressed ? "Show the whole run again" : "Show these steps only";
+        const text = stepsText(phase);
+        setText(this.steps, text);
+        setText(this.whole, text);
+        this.why.setAttribute("aria-label", `Why, steps ${text}`);
+    }
+
+    private select(): void {
+        if (this.phase !== null) {
+            this.options.onRange(this.pressed ? null : rangeOf(this.phase, this.options.last()));
+        }
+    }
+
+    private toggle(): void {
+        this.more.hidden = !this.more.hidden;
+        this.showReasons();
+    }
+
+    private showReasons(): void {
+        this.why.setAttribute("aria-expanded", String(!this.more.hidden));
+        if (this.phase !== null && !this.more.hidden) {
+            this.reasons.replaceChildren(...detailsOf(this.phase, this.alone));
         }
     }
 }
@@ -188,9 +200,13 @@ function aboutText(verdict: Verdict | null, problem: string | null): string {
     return `Of steps ${stepsText(phase)}; no property of the network.${more}`;
 }
 
-export function kindBadge(kind: VerdictKind): HTMLElement {
+function setBadge(place: HTMLElement, kind: VerdictKind): void {
     const { sign, word, tone } = kindText(kind);
-    return h("span", { class: `badge kind-${tone}` }, h("span", { "aria-hidden": "true" }, sign), ` ${word}`);
+    const seen = h("span", { "aria-hidden": "true" }, sign);
+    const badge = h("span", { class: `badge kind-${tone}` }, seen, ` ${word}`);
+    if (badge.textContent !== place.textContent) {
+        place.replaceChildren(badge);
+    }
 }
 
 function detailsOf(phase: Phase, alone: boolean): HTMLElement[] {
