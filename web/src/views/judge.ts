@@ -60,7 +60,7 @@ export class Judge {
 
     /** Somebody looks again. */
     readonly wake = (): void => {
-        if (this.missed && !this.miss()) {
+        if (this.missed && !this.paused()) {
             this.missed = false;
             this.loader.soon();
         }
@@ -81,11 +81,10 @@ export class Judge {
         }
     }
 
-    /** While nobody looks nothing is asked, but kept in mind. */
+    /** While nothing is drawn nothing is asked, but kept in mind. */
     private miss(): boolean {
-        const missed = document.visibilityState === "hidden" || this.paused();
-        this.missed ||= missed;
-        return missed;
+        this.missed ||= this.paused();
+        return this.paused();
     }
 
     private async load(signal: AbortSignal): Promise<void> {
