@@ -63,7 +63,8 @@ static void put_loglog(struct buf *out, const struct fit_report *report)
     buf_json_double(out, report->loglog.slope);
     put_optional(out, "intercept", true, report->loglog.intercept);
     put_optional(out, "pearson_r", true, report->loglog.pearson_r);
-    put_optional(out, "theil_sen", true, report->loglog.theil_sen);
+    const double theil_sen = report->loglog.theil_sen;
+    put_optional(out, "theil_sen", theil_sen == theil_sen, theil_sen);
     buf_char(out, '}');
 }
 
