@@ -131,8 +131,8 @@ $(B)/tests/%: $(O)/tests/fault/%.o $(O)/testlib.a $(O)/trajd_internal.a $(O)/tra
 $(B)/bench/%: $(O)/tests/bench/%.o $(O)/testlib.a $(O)/trajd_internal.a $(O)/traj_internal.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
-# Its allocations fail one by one.
-$(B)/tests/test_fit_state_faults: private ALL_LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
+# Their allocations fail one by one.
+$(B)/tests/test_fit_state_faults $(B)/tests/test_verdict_faults: private ALL_LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 # Trainers of the integration tests: traj.h and libtraj.a, as a user has them.
 $(B)/integration/%: $(O)/tests/integration/%.o $(B)/libtraj.a
 	@mkdir -p $(@D)

@@ -18,6 +18,7 @@ enum cli_exit {
 int cmd_ls(int argc, char **argv);
 int cmd_show(int argc, char **argv);
 int cmd_verdict(int argc, char **argv);
+int cmd_compare(int argc, char **argv);
 int cmd_export(int argc, char **argv);
 int cmd_query(int argc, char **argv);
 int cmd_fit(int argc, char **argv);

@@ -19,6 +19,8 @@ static const struct command commands[] = {
     { "show", cmd_show, "show one run and the laws that fit it" },
     { "verdict", cmd_verdict,
         "say whether a run's smoothness grows with its gradient norm" },
+    { "compare", cmd_compare,
+        "set the laws of several runs beside each other" },
     { "export", cmd_export, "write a run's records as CSV or NDJSON" },
     { "query", cmd_query, "ask the database in SQL" },
     { "fit", cmd_fit, "estimate L0 and L1 from two columns of a CSV file" },

@@ -115,13 +115,52 @@ static int by_attempt(const void *a, const void *b)
     return x->rank < y->rank ? -1 : x->rank > y->rank;
 }
 
-/* The names among the entries of dir, or false: out of memory. */
+/* ---- folders that go ---------------------------------------------------- */
+
+/* What is acknowledged is moved to such a name before it is deleted: a folder
+ * under a stream's name is whole, whenever a process dies. */
+#define GONE "gone-"
+#define GONE_BYTES (sizeof GONE + STREAM_NAME_BYTES)
+
+static bool is_gone(const char *name)
+{
+    struct stream_name ignored;
+    return strncmp(name, GONE, sizeof GONE - 1) == 0 &&
+           rundir_parse_stream_name(name + sizeof GONE - 1, &ignored);
+}
+
+/* Remove the files of a folder that no living process has. */
+static void remove_folder(int run_fd, const char *name)
+{
+    int fd = open_dir_at(run_fd, name);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    if (dir == NULL) {
+        if (fd >= 0) {
+            (void)close(fd);
+        }
+        return;
+    }
+    const struct dirent *entry = NULL;
+    while ((entry = readdir(dir)) != NULL) {
+        (void)unlinkat(fd, entry->d_name, 0); /* "." and ".." refuse */
+    }
+    (void)closedir(dir);
+    (void)unlinkat(run_fd, name, AT_REMOVEDIR);
+}
+
+/* ---- the streams of a run ------------------------------------------------ */
+
+/* The names among the entries of dir, or false: out of memory. Finishes what
+ * others died over. */
 static bool read_names(DIR *dir, struct stream_name **names, size_t *n)
 {
     size_t capacity = 0;
     const struct dirent *entry = NULL;
     while ((entry = readdir(dir)) != NULL) {
         struct stream_name name;
+        if (is_gone(entry->d_name)) {
+            remove_folder(dirfd(dir), entry->d_name);
+        }
         if (!rundir_parse_stream_name(entry->d_name, &name)) {
             continue;
         }
@@ -205,25 +244,6 @@ static enum traj_status draw_attempt(
     }
     *ret_attempt = attempt;
     return TRAJ_OK;
-}
-
-/* Remove the files of a folder that no living process has. */
-static void remove_folder(int run_fd, const char *name)
-{
-    int fd = open_dir_at(run_fd, name);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-    if (dir == NULL) {
-        if (fd >= 0) {
-            (void)close(fd);
-        }
-        return;
-    }
-    const struct dirent *entry = NULL;
-    while ((entry = readdir(dir)) != NULL) {
-        (void)unlinkat(fd, entry->d_name, 0); /* "." and ".." refuse */
-    }
-    (void)closedir(dir);
-    (void)unlinkat(run_fd, name, AT_REMOVEDIR);
 }
 
 /* A folder under a name that nobody looks for, empty. */
@@ -344,8 +364,14 @@ void stream_close(struct stream *stream)
 
 void stream_remove(struct stream *stream)
 {
+    char gone[GONE_BYTES];
+    const char *name = stream->name.text;
+    (void)snprintf(gone, sizeof gone, GONE "%s", name);
+    if (renameat(stream->run_fd, name, stream->run_fd, gone) == 0) {
+        name = gone;
+    }
     spool_close_and_remove(&stream->spool);
     text_done(&stream->hello);
-    (void)unlinkat(stream->run_fd, stream->name.text, AT_REMOVEDIR);
+    (void)unlinkat(stream->run_fd, name, AT_REMOVEDIR);
     (void)close(stream->run_fd);
 }

@@ -5,6 +5,8 @@
  *                    holds the last attempt number given out
  *   aNNNN-rRRRRR/    one stream, see spool.h
  *   new-rRRRRR/      a stream being made, renamed when it is whole
+ *   gone-aNNNN-rRRRRR/  an acknowledged one being deleted; whoever lists the
+ *                    streams finishes that
  */
 #ifndef TRAJ_TRANSPORT_RUNDIR_H
 #define TRAJ_TRANSPORT_RUNDIR_H

@@ -377,8 +377,7 @@ void spool_close(struct spool *spool)
 
 void spool_close_and_remove(struct spool *spool)
 {
-    /* Segments first, state last: whatever a kill leaves half done still is
-     * a stream with a state that says how far it was acknowledged. */
+    /* Segments first, state last: its lock is what keeps others away. */
     spool_release_before(spool, NULL);
     close_segments(spool);
     (void)unlinkat(spool->dir_fd, "hello.json", 0);

@@ -29,6 +29,7 @@ static const struct route routes[] = {
     { REQUEST_GET, "/api/v1/runs/{id}/diagnostics", api_diagnostics },
     { REQUEST_GET, "/api/v1/runs/{id}/ranks", api_ranks },
     { REQUEST_GET, "/api/v1/runs/{id}/events", sse_run },
+    { REQUEST_GET, "/api/v1/compare", api_compare },
     { REQUEST_GET, "/api/v1/events", sse_all },
     { REQUEST_GET, "/api/v1/self", api_self },
     { REQUEST_GET, "/api/v1/openapi.yaml", api_openapi_yaml },

@@ -56,6 +56,8 @@ enum err_code api_fits(struct request *req, struct err *e);
 /* api_verdict.c */
 enum err_code api_verdict(struct request *req, struct err *e);
 enum err_code api_advice(struct request *req, struct err *e);
+/* api_compare.c */
+enum err_code api_compare(struct request *req, struct err *e);
 /* api_diagnostics.c */
 enum err_code api_diagnostics(struct request *req, struct err *e);
 /* api_ranks.c */

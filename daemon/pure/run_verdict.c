@@ -5,36 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "math/fit_sums.h"
-#include "pure/residuals.h"
 #include "traj.h"
 
 #define SEED 1
-
-const char *run_verdict_absent_name(enum fit_absent absent)
-{
-    switch (absent) {
-    case FIT_PRESENT:
-        return NULL;
-    case FIT_ABSENT_ARGUMENT:
-        return "argument";
-    case FIT_ABSENT_FEW_SAMPLES:
-        return "few_samples";
-    case FIT_ABSENT_UNDETERMINED:
-        return "undetermined";
-    case FIT_ABSENT_CONSTANT:
-        return "constant";
-    case FIT_ABSENT_FEW_BLOCKS:
-        return "few_blocks";
-    case FIT_ABSENT_SHORT_BLOCKS:
-        return "short_blocks";
-    case FIT_ABSENT_LONG_MEMORY:
-        return "long_memory";
-    case FIT_ABSENT_NOT_SEPARABLE:
-        return "not_separable";
-    }
-    return "unknown";
-}
 
 /* ---- operator norms ------------------------------------------------------ */
 
@@ -133,58 +106,16 @@ static bool judge_operators(const struct operator_norms *norms,
 
 /* ---- one phase ----------------------------------------------------------- */
 
-/* Blocks as long as they should be, or the longest of which there are enough:
- * fit_ci says whether that is long enough. */
-static size_t block_length(size_t n, const struct fit_dependence *dependence)
-{
-    const size_t longest = n / FIT_BLOCKS_MIN;
-    const size_t length =
-        dependence->block < longest ? dependence->block : longest;
-    return length == 0 ? 1 : length;
-}
-
-static bool put_interval(const struct fit_sample *sample,
-    const struct residuals *residuals, struct phase_verdict *v)
-{
-    const size_t length = block_length(sample->n, &residuals->dependence);
-    struct fit_sums *rows = malloc((sample->n / length + 1) * sizeof *rows);
-    if (rows == NULL) {
-        return false;
-    }
-    const size_t m =
-        fit_rows(sample->x, sample->y, residuals->w, sample->n, length, rows);
-    const double tau = residuals->dependence.tau_int;
-    struct fit_test test;
-    v->interval_absent = fit_ci(
-        rows, m, (double)sample->n, tau, RUN_VERDICT_LEVEL, &v->interval);
-    if (v->interval_absent == FIT_PRESENT &&
-        fit_slope_test(rows, m, (double)sample->n, tau, &test) == FIT_PRESENT) {
-        v->facts.slope_p = (struct figure){ true, test.p };
-    }
-    free(rows);
-    return true;
-}
-
 static bool depend(const struct fit_sample *sample, struct phase_verdict *v)
 {
-    struct residuals residuals;
-    if (!residuals_of(sample, 0, sample->n, 1, &residuals)) {
+    if (!intervals_of(sample, RUN_VERDICT_LEVEL, &v->intervals)) {
         return false;
     }
-    if (residuals.absent == FIT_ABSENT_CONSTANT) { /* the law is exact */
-        const double n = (double)sample->n;
-        residuals.absent = FIT_PRESENT;
-        residuals.dependence = (struct fit_dependence){ 1, n, 0, FIT_BLOCK };
+    v->facts.slope_p = v->intervals.slope_p;
+    if (v->intervals.dependence_absent == FIT_PRESENT) {
+        v->facts.n_eff = (struct figure){ true, v->intervals.dependence.n_eff };
     }
-    v->dependence_absent = v->interval_absent = residuals.absent;
-    bool ok = true;
-    if (residuals.absent == FIT_PRESENT) {
-        v->dependence = residuals.dependence;
-        v->facts.n_eff = (struct figure){ true, residuals.dependence.n_eff };
-        ok = put_interval(sample, &residuals, v);
-    }
-    residuals_done(&residuals);
-    return ok;
+    return true;
 }
 
 static bool has_rates(const struct fit_sample *sample)
@@ -242,10 +173,10 @@ static void gather(const struct fit_sample *sample, struct phase_verdict *v)
     f->rank = (struct figure){ fit->report.has_spearman, fit->report.spearman };
     f->proportional = ratio_of_means(sample);
     f->level = RUN_VERDICT_LEVEL;
-    if (v->interval_absent == FIT_PRESENT) {
-        f->slope = (struct figure){ true, v->interval.L1.estimate };
-        f->slope_low = (struct figure){ true, v->interval.L1.low };
-        f->slope_high = (struct figure){ true, v->interval.L1.high };
+    if (v->intervals.absent == FIT_PRESENT) {
+        f->slope = (struct figure){ true, v->intervals.ci.L1.estimate };
+        f->slope_low = (struct figure){ true, v->intervals.ci.L1.low };
+        f->slope_high = (struct figure){ true, v->intervals.ci.L1.high };
     }
 }
 

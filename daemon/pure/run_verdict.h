@@ -14,10 +14,9 @@
 #include <stdint.h>
 
 #include "math/fit_absent.h"
-#include "math/fit_ci.h"
-#include "math/fit_dependence.h"
 #include "math/fit_tests.h"
 #include "pure/advice.h"
+#include "pure/intervals.h"
 #include "pure/phases.h"
 #include "pure/run_fit.h"
 #include "pure/verdict.h"
@@ -51,10 +50,7 @@ struct run_verdict_input {
 struct phase_verdict {
     struct phase phase;
     struct run_fit fit;
-    enum fit_absent interval_absent;
-    struct fit_ci interval;
-    enum fit_absent dependence_absent;
-    struct fit_dependence dependence;
+    struct intervals intervals;
     enum fit_absent partial_absent;
     struct fit_partial partial;
     enum fit_absent difference_absent;
@@ -79,8 +75,5 @@ struct run_verdict {
 bool run_verdict_compute(
     const struct run_verdict_input *input, struct run_verdict *ret);
 void run_verdict_done(struct run_verdict *verdict);
-
-/* "few_samples", "undetermined", ...; NULL for FIT_PRESENT. */
-const char *run_verdict_absent_name(enum fit_absent absent);
 
 #endif

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "pure/fit_json.h"
+#include "pure/interval_json.h"
 
 static void put_double(struct buf *out, const char *name, double value)
 {
@@ -51,46 +52,22 @@ static void put_reasons(struct buf *out, const struct verdict *verdict)
     buf_char(out, ']');
 }
 
-static void put_interval(
-    struct buf *out, const char *name, const struct fit_interval *interval)
-{
-    buf_printf(out, ",\"%s\":{\"estimate\":", name);
-    buf_json_double(out, interval->estimate);
-    put_double(out, "se", interval->se);
-    put_double(out, "low", interval->low);
-    put_double(out, "high", interval->high);
-    buf_char(out, '}');
-}
-
 static void put_intervals(struct buf *out, const struct phase_verdict *v)
 {
-    put_name(
-        out, "interval_absent", run_verdict_absent_name(v->interval_absent));
-    if (v->interval_absent != FIT_PRESENT) {
-        buf_text(out, ",\"interval\":null");
-        return;
-    }
-    buf_text(out, ",\"interval\":{\"level\":");
-    buf_json_double(out, v->interval.level);
-    put_double(out, "dof", v->interval.dof);
-    put_interval(out, "L0", &v->interval.L0);
-    put_interval(out, "L1", &v->interval.L1);
-    put_double(out, "x_mean", v->interval.x_mean);
-    put_interval(out, "centroid", &v->interval.centroid);
-    put_double(out, "corr", v->interval.corr);
-    buf_char(out, '}');
+    interval_json(out, v->intervals.absent, &v->intervals.ci);
 }
 
 static void put_memory(struct buf *out, const struct phase_verdict *v)
 {
-    const bool has = v->dependence_absent == FIT_PRESENT;
-    put_figure(out, "tau_int", (struct figure){ has, v->dependence.tau_int });
-    put_figure(out, "n_eff", (struct figure){ has, v->dependence.n_eff });
+    const struct fit_dependence *d = &v->intervals.dependence;
+    const bool has = v->intervals.dependence_absent == FIT_PRESENT;
+    put_figure(out, "tau_int", (struct figure){ has, d->tau_int });
+    put_figure(out, "n_eff", (struct figure){ has, d->n_eff });
 }
 
 static void put_ranks(struct buf *out, const struct phase_verdict *v)
 {
-    put_name(out, "partial_absent", run_verdict_absent_name(v->partial_absent));
+    put_name(out, "partial_absent", interval_absent_name(v->partial_absent));
     put_figure(out, "partial_spearman", v->facts.partial_rank);
     put_figure(out, "partial_p", v->facts.partial_p);
     const bool differs = v->difference_absent == FIT_PRESENT;

@@ -54,7 +54,7 @@ test("a run is watched from nothing to its end, through the death of the daemon"
     await page.keyboard.press("j");
     await page.keyboard.press("Enter");
     await shows(page, "20 points");
-    await shows(page, "Too few points: 20 of 30");
+    await shows(page, "oo few probes: 20 pairs, 30 are needed");
 
     // Points arrive without a reload.
     await page.evaluate(() => (window.sameDocument = true));
@@ -121,10 +121,14 @@ test("the page's numbers are the daemon's", async () => {
     await visit.page.waitForFunction(
         () => document.querySelectorAll(".fits tbody tr").length === 4,
     );
+    await visit.page.locator(".phases > tbody > tr").first().waitFor();
     const fits = (await (await fetch(`${daemon.url}/api/v1/runs/e2e.cosh/fits`)).json()).data;
     const median = fits.fits.find((fit) => fit.method === "quantile" && fit.tau === 0.5);
     const cells = await visit.page.locator(".fits tbody tr").nth(1).locator("td").allInnerTexts();
     assert.equal(Number(cells[2]), Number(median.L1.toPrecision(3)));
+    const { data } = await (await fetch(`${daemon.url}/api/v1/runs/e2e.cosh/verdict`)).json();
+    assert.equal(await visit.page.locator(".verdict > .sentence").textContent(), data.sentence);
+    assert.equal(await visit.page.locator(".phases > tbody > tr:not(.phase-more)").count(), data.phases.length);
     const link = await visit.page.locator(".exports a").first().getAttribute("href");
     const rows = (await (await fetch(daemon.url + link)).text()).trimEnd().split("\n");
     assert.equal(rows.length, 1 + 2710);

@@ -6,6 +6,7 @@ import { createServer } from "node:http";
 import { readFile } from "node:fs/promises";
 import { extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { verdictOf } from "./mock_verdict.mjs";
 
 const TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -69,7 +70,6 @@ export function madeUpRun(
             created_wall_ns: `${Date.now() - 60_000}000000`,
             updated_wall_ns: `${Date.now()}000000`,
             revision: 1,
-            fork: null,
             fork: null,
             ...run,
         },
@@ -671,6 +671,8 @@ export class Mock {
                 return scatterOf(made, x, made.most ?? Number(query.get("max") ?? 20000), from, to);
             case "fits":
                 return { data: fitsOf(made, x, from, to) };
+            case "verdict":
+                return { data: verdictOf(made, x, from, to) };
             case "sharpness":
                 return recordsOf(made.norms, query);
             case "diagnostics":
@@ -738,7 +740,7 @@ export class Mock {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
     const mock = new Mock(process.argv[2] ?? "build/web");
-    mock.add(madeUpRun("live-run", { steps: 300, normEvery: 12, layers: 5 }));
+    mock.add(madeUpRun("live-run", { steps: 300, normEvery: 12, layers: 5 })).cuts = [{ step: 120, cause: "lr_drop" }];
     mock.add(madeUpRun("huge", { steps: 1_000_000, seed: 2, state: "finished" }));
     mock.add(madeUpRun("few", { steps: 12, seed: 3 }));
     await mock.start(Number(process.argv[3] ?? 0));

@@ -10,6 +10,7 @@ const browser = await openBrowser();
 const { page } = await openPage(browser, { viewport: { width: 1280, height: 1260 } });
 await page.goto(`${daemon.url}/runs/lstm`);
 await page.waitForFunction(() => document.querySelectorAll(".fits tbody tr").length === 4);
+await page.waitForFunction(() => document.querySelectorAll(".phases tbody tr").length > 0);
 await page.waitForFunction(() => /finished/.test(document.querySelector(".run-head").textContent));
 await page.screenshot({ path: process.argv[2] });
 await browser.close();

@@ -1,50 +1,13 @@
 // states.test.mjs: the page in every state, before a stand-in for the daemon.
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
-import { fileURLToPath } from "node:url";
+import { test } from "node:test";
 import { gzipSync } from "node:zlib";
-import { axeViolations, openBrowser, openPage, violations } from "./browser.mjs";
-import { Mock, madeUpRun } from "./mock.mjs";
+import { axeViolations } from "./browser.mjs";
+import { madeUpRun } from "./mock.mjs";
+import { NARROW, SCATTER, asked, caption, folder, pixels, points, shows, visit } from "./stand.mjs";
 import { until } from "./wait.mjs";
-
-const root = fileURLToPath(new URL("../../", import.meta.url));
-const folder = join(root, "build/web");
-const NARROW = { viewport: { width: 390, height: 844 } };
-let browser;
-
-before(async () => {
-    if (!existsSync(join(folder, "index.html"))) {
-        execFileSync("node", ["build.mjs", folder], { cwd: join(root, "web") });
-    }
-    browser = await openBrowser();
-});
-after(() => browser?.close());
-
-/** A stand-in with these runs, and a page at this path; whatever happens, nothing may be wrong in the page. */
-async function visit(path, runs, act, options = {}) {
-    const mock = new Mock(folder);
-    await mock.start();
-    runs.forEach((made) => mock.add(made));
-    const { page, context, wrong } = await openPage(browser, options);
-    try {
-        await page.goto(mock.url + path);
-        await act(page, mock, context);
-        assert.deepEqual(await violations(page), []);
-        assert.deepEqual(wrong, []);
-    } finally {
-        await context.close();
-        await mock.stop();
-    }
-}
-
-const shows = (page, text) =>
-    page.waitForFunction((t) => document.body.innerText.includes(t), text, { timeout: 15_000 });
-const caption = (page) => page.locator(".scatter .caption").innerText();
-const points = async (page) =>
-    Number(/^([\d,]+) points/.exec(await caption(page))?.[1].replaceAll(",", "") ?? 0);
 
 test("a daemon without runs says how to record one, and where to", async () => {
     await visit("/", [], async (page, mock) => {
@@ -233,7 +196,10 @@ async function hoverUntilPicked(page) {
 test("a drag over a panel fetches finer buckets of that part, a double click the whole again", async () => {
     await visit("/runs/r", [madeUpRun("r", { steps: 20_000 })], async (page) => {
         await shows(page, "buckets of 20,000 rows, extremes kept");
-        const box = await page.locator(".panels .u-over").first().boundingBox();
+        const panel = page.locator(".panels .u-over").first();
+        await shows(page, "↗ grows");
+        await panel.scrollIntoViewIfNeeded();
+        const box = await panel.boundingBox();
         const at = (t) => box.x + t * box.width;
         await page.mouse.move(at(0.5), box.y + 50);
         await page.mouse.down();
@@ -280,7 +246,7 @@ test("few points say how many are missing, no probe says what it needs", async (
         "/runs/few",
         [madeUpRun("few", { steps: 12 }), madeUpRun("none", { steps: 50, every: 0 })],
         async (page, mock) => {
-            await shows(page, "Too few points: 12 of 30");
+            await shows(page, "oo few probes: 12 pairs, 30 are needed");
             await page.goto(`${mock.url}/runs/none`);
             await shows(page, "needs two gradients on the same batch");
             assert.deepEqual(await axeViolations(page), []);
@@ -291,7 +257,7 @@ test("few points say how many are missing, no probe says what it needs", async (
 test("a run whose probes are all left out is not told that it has none", async () => {
     await visit("/runs/tiny", [madeUpRun("tiny", { steps: 40, tiny: true })], async (page) => {
         await shows(page, "No probe of 40 has a point");
-        await shows(page, "No law: every pair was left out.");
+        await shows(page, "≈ limited by rounding");
         await shows(page, "40 the step was too small to measure");
         assert.doesNotMatch(await page.locator("main").innerText(), /No probe yet/);
         assert.deepEqual(await axeViolations(page), []);
@@ -316,6 +282,7 @@ test("a run that lost records says so, and one that is not there too", async () 
             );
             await page.goto(`${mock.url}/runs/gone`);
             await shows(page, "No such run");
+            assert.equal(await page.locator(".verdict > .sentence").textContent(), "…");
             assert.deepEqual(await axeViolations(page), []);
         },
     );
@@ -397,22 +364,7 @@ test("every chart has its numbers as a table, a page at a time", async () => {
     });
 });
 
-/** How many pixels of a canvas are of exactly this colour. */
-const pixels = (page, canvas, [r, g, b]) =>
-    page.locator(canvas).evaluate(
-        (element, [red, green, blue]) => {
-            const { width, height } = element;
-            const { data } = element.getContext("2d").getImageData(0, 0, width, height);
-            let n = 0;
-            for (let i = 0; i < data.length; i += 4) {
-                n += data[i] === red && data[i + 1] === green && data[i + 2] === blue ? 1 : 0;
-            }
-            return n;
-        },
-        [r, g, b],
-    );
 const INK = [0x1c, 0x25, 0x30]; // of no axis, and of no curve while there are too few points
-const SCATTER = ".scatter canvas[role=img]";
 const SMOOTHNESS = ".panels .chart:nth-child(3) canvas[role=img]";
 
 test("operator norms are drawn in the picture and over the steps, as they come, and compared", async () => {
@@ -454,8 +406,6 @@ test("an operator norm under the pointer is told, and not after it", async () =>
         assert.equal(await page.locator(".scatter .readout").innerText(), "");
     });
 });
-
-const asked = (mock, part) => mock.requests.filter((r) => r.includes(`/runs/r/${part}`)).length;
 
 test("diagnostics are fetched while they are open, and not at every event", async () => {
     const made = madeUpRun("r", { steps: 120, normEvery: 12, nan: [40] });
@@ -574,12 +524,17 @@ for (const [name, options] of [
         const made = madeUpRun("r", { steps: 200, config: {}, normEvery: 9, layers: 5, ranks: 4, nan: [7] });
         made.warnings = ["near_ceiling", "monotone_in_time", "narrow_range"];
         made.config = { text: "x".repeat(300) };
+        made.cuts = [{ step: 60, cause: "lr_drop" }, { step: 130, cause: "change_point" }];
         await visit(
             "/runs/r",
             [made, ...EVERY_STATE],
             async (page, mock) => {
                 await shows(page, "200 points");
                 await page.getByText("Configuration").click();
+                await shows(page, "◆ spoken of above");
+                for (const why of await page.getByRole("button", { name: /^Why/ }).all()) {
+                    await why.click();
+                }
                 for (const title of ["Diagnostics", "Ranks", "Layers"]) {
                     const drawer = page.locator(".drawer", { hasText: title });
                     await drawer.evaluate((element) => element.toggleAttribute("open", true));

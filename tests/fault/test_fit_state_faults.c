@@ -1,6 +1,5 @@
 /* The state of fits when memory runs out: each allocation fails once, and the
- * state is as it was. malloc, calloc and realloc of this program are wrapped
- * by the linker (Makefile). */
+ * state is as it was. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,37 +11,9 @@
 
 #include <cmocka.h>
 
+#include "../lib/alloc_faults.h"
 #include "math/fit_state.h"
 #include "math/random.h"
-
-static long until_failure = -1; /* allocations; below 0: none fails */
-
-static bool fails(void)
-{
-    return until_failure >= 0 && until_failure-- == 0;
-}
-
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t n);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t n);
-
-void *__wrap_malloc(size_t n)
-{
-    return fails() ? NULL : __real_malloc(n);
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-    return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *p, size_t n)
-{
-    return fails() ? NULL : __real_realloc(p, n);
-}
 
 #define ROOM 65536u
 
@@ -83,10 +54,9 @@ static long add_with_failures(
     static struct form before;
     form_of(state, &before);
     for (long depth = 0;; depth++) {
-        until_failure = depth;
+        alloc_faults_fail(depth);
         const bool added = fit_state_add(state, i, x, y);
-        const bool reached = until_failure < 0;
-        until_failure = -1;
+        const bool reached = alloc_faults_off();
         assert_true(added != reached);
         if (added) {
             return depth;
@@ -126,9 +96,9 @@ static void test_a_merge_that_fails_changes_nothing(void **state)
     bool merged = false;
     long depth = 0;
     for (; !merged; depth++) {
-        until_failure = depth;
+        alloc_faults_fail(depth);
         merged = fit_state_merge(&a, &b);
-        until_failure = -1;
+        (void)alloc_faults_off();
         assert_form(&b, &other);
         if (!merged) {
             assert_form(&a, &before);
@@ -153,9 +123,9 @@ static void test_reading_that_fails_leaves_nothing_behind(void **state)
     long depth = 0;
     for (; decoded == FIT_DECODE_NOMEM; depth++) {
         assert_int_equal(back.n_unbinned, 77);
-        until_failure = depth;
+        alloc_faults_fail(depth);
         decoded = fit_state_decode(form.bytes, form.n, &back);
-        until_failure = -1;
+        (void)alloc_faults_off();
     }
     assert_int_equal(decoded, FIT_DECODE_OK);
     assert_true(depth > 20);

@@ -304,6 +304,18 @@ test("verdict and advice, with a law and with nothing", async () => {
   }
 });
 
+test("runs are compared, some with nothing to compare", async () => {
+  const path = "/api/v1/compare";
+  const { data } = await json(path, `${path}?runs=contract.live,contract.empty`);
+  assert.deepEqual(data.runs.map((run) => run.fit.n), [100, 0]);
+  assert.equal(data.equal_L1, null);
+  assert.equal((await json(path, `${path}?runs=contract.live,contract.live`)).data.equal_L1.p, 1);
+  for (const bad of ["", "?runs=", "?runs=a,,b", `?runs=${Array(17).fill("a").join(",")}`]) {
+    assert.equal((await check(path, `${path}${bad}`)).status, 400, bad);
+  }
+  assert.equal((await check(path, `${path}?runs=contract.live,nobody`)).status, 404);
+});
+
 test("diagnostics of the window that is asked for, and eight thresholds at most", async () => {
   const { data } = await json(`${RUN}/diagnostics`, `${live}/diagnostics?steps=150&threshold=0.5,1e-3`);
   assert.equal(data.records, 150);
@@ -423,6 +435,8 @@ test("no parameter brings a reply that the document does not have", async () => 
   }
 });
 
+const example = (parameter) => `${parameter.name}=${parameter.name === "runs" ? "contract.live" : "loss"}&`;
+
 // A value at the bound, and one beyond it, for each bound of a schema.
 function bounds(schema) {
   const found = [];
@@ -439,7 +453,7 @@ test("each bound of each parameter holds, and one beyond it is a 400 that names 
     const parameters = (item.get?.parameters ?? []).map((p) => deref(p)[0]).filter((p) => p.in === "query");
     const target = path.replace("{id}", "contract.live");
     for (const { name, schema } of parameters) {
-      const needed = parameters.filter((p) => p.required && p.name !== name).map((p) => `${p.name}=loss&`).join("");
+      const needed = parameters.filter((p) => p.required && p.name !== name).map(example).join("");
       const named = new RegExp(`^${name}: `);
       for (const [at, beyond] of bounds(schema)) {
         const good = await check(path, `${target}?${needed}${name}=${at}`);

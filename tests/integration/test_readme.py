@@ -50,7 +50,7 @@ def test_commands_of_traj_and_options_of_trajd_exist():
     lstm = output(BUILD / "examples/lstm", "--help")
     lines = indented_blocks()
     used = [line.split("build/traj ")[1].split()[0] for line in lines if "build/traj " in line]
-    assert set(used) == {"ls", "show", "verdict", "export", "rate", "sync", "fit", "query"}
+    assert set(used) == {"ls", "show", "verdict", "compare", "export", "rate", "sync", "fit", "query"}
     assert all(re.search(rf"^  {name} ", commands, re.M) for name in used)
     for line in lines:
         where = {"build/trajd": options, "build/examples/lstm": lstm}

@@ -11,6 +11,10 @@ from peer import Peer
 from trajd import BUILD
 
 
+def compared(trajd, *names):
+    return trajd.json(f"/api/v1/compare?runs={','.join(names)}")["data"]
+
+
 class Wanderer:
     """Descent on (L0/L1^2) phi(L1 x), whose smoothness is exactly L0 + L1 g, by
     a trainer that comes far from the minimum and back."""
@@ -113,3 +117,40 @@ def test_traj_verdict_says_the_same(trajd):
     assert cli(trajd, "law", "--group", "7").stdout.startswith("nothing was probed\n")
     assert "group" in cli(trajd, "law", "--group", "x").stderr
     assert cli(trajd, "nobody").returncode == 1
+
+
+def test_runs_of_one_law_and_of_another_are_compared(trajd):
+    for seed, name in ((7, "one"), (8, "two")):
+        Wanderer(seed).send(trajd, name, 1000)
+    steeper = Wanderer(9)
+    steeper.L1 = 0.8
+    steeper.send(trajd, "steep", 1000)
+    same = compared(trajd, "one", "two")
+    assert same["equal_L1"]["dof"] == 1 and same["equal_L1"]["p"] > 0.01
+    assert same["pooled"]["n"] == 2000
+    low, high = (same["pooled"]["interval"]["L1"][end] for end in ("low", "high"))
+    assert low < 0.7 < high
+    mine = [run["interval"]["L1"]["high"] - run["interval"]["L1"]["low"] for run in same["runs"]]
+    assert high - low < min(mine)  # twice the pairs
+    other = compared(trajd, "one", "steep", "two")
+    assert other["equal_L1"]["dof"] == 2 and other["equal_L1"]["p"] < 1e-6
+    # By hand: inverse variances.
+    L1 = [run["interval"]["L1"] for run in other["runs"]]
+    weights = [1 / i["se"] ** 2 for i in L1]
+    mean = sum(w * i["estimate"] for w, i in zip(weights, L1)) / sum(weights)
+    assert other["equal_L1"]["q"] == pytest.approx(
+        sum(w * (i["estimate"] - mean) ** 2 for w, i in zip(weights, L1)), rel=1e-9)
+
+
+def test_traj_compare(trajd):
+    Wanderer(7).send(trajd, "one", 1000)
+    Wanderer(8).send(trajd, "two", 1000)
+    said = compared(trajd, "one", "two")
+    run = [BUILD / "traj", "compare", "--url", f"http://{trajd.http}"]
+    shown = subprocess.run([*run, "one", "two"], capture_output=True, text=True, timeout=60, check=True).stdout
+    assert f"equal L1: p = {said['equal_L1']['p']:.3g} (" in shown
+    assert [line.split()[:2] for line in shown.splitlines()[1:4]] == [["one", "1000"], ["two", "1000"], ["all", "2000"]]
+    again = subprocess.run([*run, "--json", "one", "two"], capture_output=True, text=True, timeout=60, check=True).stdout
+    assert json.loads(again) == said
+    assert subprocess.run([*run, "one"], capture_output=True, check=False).returncode == 2
+    assert subprocess.run([*run, "one", "nobody"], capture_output=True, check=False).returncode == 1

@@ -88,6 +88,9 @@ class Trajd:
     def run(self, run_id):
         return self.json(f"/api/v1/runs/{run_id}")
 
+    def has_run(self, run_id):
+        return self.get(f"/api/v1/runs/{run_id}")[0] == 200
+
     def metrics(self):
         """{name without labels: value}."""
         status, _, body = self.get("/metrics")

@@ -479,8 +479,8 @@ static void test_a_gradient_is_not_read_again_where_the_scale_is_told(
     (void)state;
     struct trainer t = new_trainer();
     const size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    double *grad = mmap(NULL, page, PROT_READ | PROT_WRITE,
-        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    double *grad = mmap(
+        NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     assert_true(grad != MAP_FAILED);
     struct traj_watch_options options = options_of(&t);
     options.grad = grad;

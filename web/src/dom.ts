@@ -23,6 +23,20 @@ export function h<K extends keyof HTMLElementTagNameMap>(
     return element;
 }
 
+/** Likewise, of a picture. */
+export function svg(
+    tag: string,
+    attributes: Record<string, string | number>,
+    ...children: SVGElement[]
+): SVGElement {
+    const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+    for (const [name, value] of Object.entries(attributes)) {
+        element.setAttribute(name, String(value));
+    }
+    element.append(...children);
+    return element;
+}
+
 /** Put these in place of what is there, if they differ; texts only. */
 export function setText(element: Element, text: string): void {
     if (element.textContent !== text) {

@@ -6,7 +6,7 @@ const { SseParser } = await load("live/sse.ts");
 const { planFor, readEvent, withRun } = await load("live/events.ts");
 const { Points } = await load("model/points.ts");
 const { LOG_DEFAULT, readView, writeView } = await load("model/view.ts");
-const { curves, excludedText, warnings } = await load("model/verdict.ts");
+const { curves, doubts, excludedText } = await load("model/fits.ts");
 
 test("events are the same in whatever pieces the text comes", () => {
     const text =
@@ -104,6 +104,16 @@ test("a fit of the shown regressor is taken, one of another asks for a fit", () 
     assert.equal(planFor(fit, { ...SHOWING, regressor: "simpson" }).fits, fit.fits);
     const other = planFor(fit, { ...SHOWING, regressor: "start" });
     assert.deepEqual([other.fits, other.refit], [null, true]);
+});
+
+test("a verdict is of the whole run, by the daemon's regressor", () => {
+    const data = '{"run":"r","verdict":"flat","sentence":"s"}';
+    const event = readEvent({ name: "verdict", data, id: null });
+    assert.deepEqual(planFor(event, SHOWING).verdict, { run: "r", verdict: "flat", sentence: "s" });
+    assert.equal(planFor(event, { ...SHOWING, run: "other" }).verdict, null);
+    assert.equal(planFor(event, { ...SHOWING, ranged: true }).verdict, null);
+    assert.equal(planFor(event, { ...SHOWING, regressor: "start" }).verdict, null);
+    assert.equal(readEvent({ name: "verdict", data: "{}", id: null }), null);
 });
 
 const run = (id, created, revision = 1) => ({ id, created_wall_ns: String(created), revision });
@@ -266,17 +276,18 @@ test("the curves drawn are the four of the picture, each with its quantile", () 
     assert.deepEqual(curves(null), []);
 });
 
-test("doubts are said in words, with their numbers", () => {
-    const said = warnings({
-        ...FITS,
-        warnings: ["near_ceiling", "monotone_in_time", "narrow_range", "new_doubt"],
-    });
-    assert.match(said[0], /hugs its ceiling .*0\.700/);
-    assert.match(said[1], /Not separable from time: the gradient norm falls .*−0\.990/);
-    assert.match(said[2], /within a factor of 2/);
-    assert.equal(said[3], "Doubtful: new doubt.");
-    assert.deepEqual(warnings({ ...FITS, n: 12, reason: "too_few_pairs" }), [
-        "Too few points: 12 of 30. No law is fitted until there are enough.",
+test("what the verdict says is not said again beside the fits", () => {
+    const warnings = ["near_ceiling", "monotone_in_time", "narrow_range"];
+    assert.deepEqual(doubts({ ...FITS, warnings }, null), []);
+    const rest = { ...FITS, every: 4, warnings: ["different_data", "thinned", "new_doubt"] };
+    const phase = { reasons: [{ name: "pairs" }] };
+    assert.deepEqual(doubts(rest, { phases: [phase] }), [
+        "The two gradients of a pair are of different data: noise alone raises the smoothness.",
+        "Only every 4th pair was fitted.",
+        "Doubtful: new doubt.",
     ]);
+    const said = { reasons: [{ name: "different_data" }] };
+    assert.deepEqual(doubts(rest, { phases: [said] }).length, 2);
+    assert.match(doubts(FITS, { phases: [phase, phase, phase] })[0], /^Of all 3 phases together/);
     assert.equal(excludedText(FITS), "3 NaN or infinite, 2 the step was too small to measure");
 });

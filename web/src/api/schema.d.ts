@@ -909,6 +909,40 @@ export interface components {
             low: components["schemas"]["Double"];
             high: components["schemas"]["Double"];
         };
+        /** @description Of the line with the relative fit's weights; its L1 may be negative. centroid: L0 + L1 x_mean, which is known best. corr: of the errors of L0 and L1. */
+        LawInterval: null | {
+            level: number;
+            dof: number;
+            L0: components["schemas"]["Interval"];
+            L1: components["schemas"]["Interval"];
+            x_mean: components["schemas"]["Double"];
+            centroid: components["schemas"]["Interval"];
+            corr: components["schemas"]["Double"];
+        };
+        CompareReply: {
+            data: {
+                runs: {
+                    run: string;
+                    interval_absent: components["schemas"]["AbsentReason"];
+                    interval: components["schemas"]["LawInterval"];
+                    fit: components["schemas"]["Fits"];
+                }[];
+                /** @description The relative-error fit of all pairs; its interval counts the blocks of all runs. */
+                pooled: {
+                    n: components["schemas"]["Whole"];
+                    L0: components["schemas"]["MaybeDouble"];
+                    L1: components["schemas"]["MaybeDouble"];
+                    interval_absent: components["schemas"]["AbsentReason"];
+                    interval: components["schemas"]["LawInterval"];
+                };
+                /** @description p: that L1 differ so much by chance; null for fewer than two intervals. */
+                equal_L1: null | {
+                    q: components["schemas"]["Double"];
+                    dof: components["schemas"]["Whole"];
+                    p: components["schemas"]["Double"];
+                };
+            };
+        };
         VerdictReason: {
             /** @enum {unknown} */
             name: "pairs" | "noise_limited_pairs" | "rounding_pairs" | "ceiling_ratio" | "different_data" | "grad_norm_spread" | "independent_pairs" | "spearman_step" | "proportional_L1" | "slope_p" | "partial_spearman_p" | "operator_norms" | "operator_spread" | "operator_p" | "operator_spearman" | "slope_high" | "slope_low";
@@ -967,16 +1001,7 @@ export interface components {
             sentence: string;
             reasons: components["schemas"]["VerdictReason"][];
             interval_absent: components["schemas"]["AbsentReason"];
-            /** @description Of the line with the relative fit's weights; its L1 may be negative. centroid: L0 + L1 x_mean, which is known best. corr: of the errors of L0 and L1. */
-            interval: null | {
-                level: number;
-                dof: number;
-                L0: components["schemas"]["Interval"];
-                L1: components["schemas"]["Interval"];
-                x_mean: components["schemas"]["Double"];
-                centroid: components["schemas"]["Interval"];
-                corr: components["schemas"]["Double"];
-            };
+            interval: components["schemas"]["LawInterval"];
             /** @description Integrated autocorrelation time of the residuals, in pairs. */
             tau_int: components["schemas"]["MaybeDouble"];
             /** @description Independent pairs among n. */

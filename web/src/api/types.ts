@@ -34,6 +34,13 @@ export const REGRESSORS: readonly Regressor[] = ["start", "trapezoid", "simpson"
 /** What makes a fit doubtful. */
 export type FitWarning = Fits["warnings"][number];
 
+export type Verdict = Schemas["Verdict"];
+export type VerdictKind = Schemas["VerdictKind"];
+export type VerdictReply = Schemas["VerdictReply"];
+export type VerdictEvent = Schemas["VerdictEvent"];
+export type Phase = Schemas["Phase"];
+export type Advice = Schemas["Advice"];
+
 /** The data of a live event `rows`: the columns of its steps and of its probes. */
 export type LiveRows = Schemas["LiveRows"];
 export type StepRows = LiveRows["step"];

@@ -3,7 +3,7 @@
 import { spread } from "../draw/labels";
 import type { Plane } from "../draw/plane";
 import type { Palette } from "../draw/theme";
-import type { Curve } from "../model/verdict";
+import type { Curve } from "../model/fits";
 
 export interface Laws {
     curves: readonly Curve[];

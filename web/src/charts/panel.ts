@@ -12,7 +12,9 @@ import type { Palette, Theme } from "../draw/theme";
 import { type Buckets, lastStep, newBuckets } from "../model/buckets";
 import { type Joined, join } from "../model/join";
 import { type Norm, legendText } from "../model/norms";
+import type { Cut } from "../model/verdict";
 import { axis, padLinear, padLog } from "./axes";
+import { cutText, drawCuts } from "./cuts";
 import { drawDiamonds, placed } from "./diamonds";
 import { Frame } from "./frame";
 import { movedTo } from "./keys";
@@ -58,6 +60,7 @@ export class Panel {
     private log: boolean;
     private hushed = false;
     private norms: readonly Norm[] = [];
+    private cuts: readonly Cut[] = [];
     private readonly normLegend = h("div", { class: "legend", hidden: true });
     private readonly logBox: HTMLInputElement;
     private readonly unfollow: () => void;
@@ -92,6 +95,10 @@ export class Panel {
         this.norms = norms;
         this.normLegend.hidden = norms.length === 0;
         setText(this.normLegend, legendText(norms));
+    }
+
+    setCuts(cuts: readonly Cut[]): void {
+        this.cuts = cuts;
     }
 
     setRange(range: [number, number]): void {
@@ -229,7 +236,8 @@ export class Panel {
             this.u.ctx.canvas,
             main.rows === 0
                 ? `${options.name}: no data yet`
-                : `${options.name} over steps; at step ${grouped(newest)}: ${values.join(", ")}`,
+                : `${options.name} over steps; at step ${grouped(newest)}: ${values.join(", ")}` +
+                      this.cuts.map(({ step, text }) => `; from step ${grouped(step)} on ${text}`).join(""),
         );
         if (this.u.cursor.idx === null || this.u.cursor.idx === undefined) {
             this.readAt(null);
@@ -243,12 +251,16 @@ export class Panel {
             this.frame.say("");
             return;
         }
-        const texts = this.options.lines
-            .map((line, k) => this.valueText(line, k, at))
-            .filter(Boolean);
-        this.frame.say(
-            `${index === null ? "last" : `step ${grouped(step)}`}: ${texts.join(" · ")}`,
-        );
+        const place = index === null ? "last" : `step ${grouped(step)}`;
+        this.frame.say(`${place}: ${this.texts(at, index !== null).join(" · ")}`);
+    }
+
+    /** Of the values of all lines, and of the phase that begins there. */
+    private texts(at: number, cut: boolean): string[] {
+        const { x } = this.joined;
+        const values = this.options.lines.map((line, k) => this.valueText(line, k, at));
+        const begins = cutText(this.cuts, x[at - 1] ?? -1, x[at]!, (step) => this.u.valToPos(step, "x"));
+        return [...values, cut ? begins : ""].filter(Boolean);
     }
 
     private valueText(line: Line, k: number, at: number): string {
@@ -297,9 +309,7 @@ export class Panel {
         }
         event.preventDefault();
         this.u.setCursor({ left: this.u.valToPos(this.joined.x[to]!, "x"), top: 10 });
-        const texts = this.options.lines
-            .map((line, k) => this.valueText(line, k, to))
-            .filter(Boolean);
+        const texts = this.texts(to, true);
         this.options.announcer.say(`step ${grouped(this.joined.x[to]!)}: ${texts.join(", ")}`);
     }
 
@@ -317,6 +327,7 @@ export class Panel {
             u.bbox.height + 10 * ratio,
         );
         ctx.clip();
+        drawCuts(ctx, this.cuts, (step) => u.valToPos(step, "x", true), u.bbox, palette);
         this.options.lines.forEach((line, k) => {
             const b = this.buckets(line);
             ctx.fillStyle = line.colour(palette);

@@ -11,13 +11,15 @@ import uPlot from "uplot";
 import { type DensityData, REGRESSORS, type Regressor } from "../api/types";
 import type { Announcer } from "../dom";
 import { h, setText } from "../dom";
-import { counted, grouped, sig3 } from "../draw/format";
+import { brief, counted, grouped, sig3 } from "../draw/format";
 import { type Extent, Plane, aired } from "../draw/plane";
 import { RAMP_SIZE, rampPixels, steadyLast } from "../draw/ramp";
 import type { Theme } from "../draw/theme";
 import { type Norm, comparisonText, isPlaced, legendText, normText } from "../model/norms";
 import { Points, widen } from "../model/points";
+import type { Band } from "../model/verdict";
 import { axis } from "./axes";
+import { drawBand } from "./band";
 import { type Laws, drawLaws } from "./curves";
 import { drawDensity } from "./density";
 import { type Place, diamondAt, drawDiamonds, placed } from "./diamonds";
@@ -53,6 +55,7 @@ export class Scatter {
     points = new Points();
     private density: DensityData | null = null;
     private laws: Laws = { curves: [], x: null };
+    private band: Band | null = null;
     private given: readonly Norm[] = [];
     /** Of them, those that have a place. */
     private norms: readonly Norm[] = [];
@@ -79,6 +82,7 @@ export class Scatter {
     private readonly last = h("span", {});
     private readonly boundsLegend = h("span", { class: "mark-legend" });
     private readonly normLegend = h("span", { class: "mark-legend" });
+    private readonly bandLegend = h("span", { class: "mark-legend" });
     private readonly comparison = h("p", { class: "comparison", hidden: true });
     private readonly unfollow: () => void;
 
@@ -115,6 +119,7 @@ export class Scatter {
                 this.last,
                 this.boundsLegend,
                 this.normLegend,
+                this.bandLegend,
             ),
         );
         this.frame.element.append(this.comparison);
@@ -145,8 +150,12 @@ export class Scatter {
         return this.density !== null;
     }
 
-    setLaws(laws: Laws): void {
+    /** band: of the first of the curves, if its interval is known. */
+    setLaws(laws: Laws, band: Band | null): void {
         this.laws = laws;
+        this.band = band;
+        const text = band === null ? "" : `▒ ${brief(100 * band.level)} % interval of the line`;
+        setText(this.bandLegend, text);
     }
 
     setNorms(norms: readonly Norm[]): void {
@@ -330,6 +339,10 @@ export class Scatter {
                 last: until,
             });
         });
+        const { band } = this;
+        if (band !== null) {
+            plane.clipped(ctx, () => drawBand(ctx, plane, band, palette));
+        }
         drawLaws(ctx, plane, this.laws, palette, this.narrow());
         this.diamonds = placed(this.norms, ({ x, value }) => [
             plane.toX(Math.log10(x)),

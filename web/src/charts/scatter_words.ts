@@ -3,7 +3,7 @@
 import { type DensityData, real } from "../api/types";
 import { grouped, sig3 } from "../draw/format";
 import type { Points } from "../model/points";
-import type { Curve } from "../model/verdict";
+import type { Curve } from "../model/fits";
 import { cellOf } from "./density";
 
 export function pointText(points: Points, i: number): string {

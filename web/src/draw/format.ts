@@ -22,6 +22,11 @@ export function sig3(value: number | null | undefined): string {
     return minus(digits.includes("e") ? grouped(Number(digits)) : digits);
 }
 
+/** A number that somebody has set, such as a limit: without the zeros that sig3 adds. */
+export function brief(value: number): string {
+    return sig3(value).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
+}
+
 /** 1234567 as 1,234,567. */
 export function grouped(value: number): string {
     return minus(Math.round(value).toLocaleString("en-US"));

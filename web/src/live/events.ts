@@ -3,7 +3,7 @@
  * says what to do, the page does it.
  */
 
-import type { Fits, LiveRows, ProbeRows, Regressor, Run, StepRows } from "../api/types";
+import type { Fits, LiveRows, ProbeRows, Regressor, Run, StepRows, VerdictEvent } from "../api/types";
 import type { RawEvent } from "./sse";
 
 export type LiveEvent =
@@ -11,6 +11,7 @@ export type LiveEvent =
     | { type: "more"; run: string }
     | { type: "run"; run: Run }
     | { type: "fit"; run: string; fits: Fits }
+    | { type: "verdict"; run: string; verdict: VerdictEvent }
     | { type: "resync" }
     | { type: "bye" };
 
@@ -42,6 +43,10 @@ export function readEvent(raw: RawEvent): LiveEvent | null {
             return { type: "run", run: body as Run };
         case "fit":
             return typeof run === "string" ? { type: "fit", run, fits: body as Fits } : null;
+        case "verdict":
+            return typeof run === "string"
+                ? { type: "verdict", run, verdict: body as VerdictEvent }
+                : null;
         default:
             return null;
     }
@@ -65,6 +70,8 @@ export interface Plan {
     refetch: boolean;
     /** The fits that are shown are old; those of the event are of another kind. */
     refit: boolean;
+    /** What is said now of what is shown. */
+    verdict: VerdictEvent | null;
 }
 
 const NOTHING: Plan = {
@@ -74,6 +81,7 @@ const NOTHING: Plan = {
     fits: null,
     refetch: false,
     refit: false,
+    verdict: null,
 };
 
 export function planFor(event: LiveEvent, showing: Showing): Plan {
@@ -86,6 +94,8 @@ export function planFor(event: LiveEvent, showing: Showing): Plan {
             return event.run.id === showing.run ? { ...NOTHING, run: event.run } : NOTHING;
         case "fit":
             return event.run === showing.run ? planFit(event.fits, showing) : NOTHING;
+        case "verdict":
+            return event.run === showing.run ? planVerdict(event.verdict, showing) : NOTHING;
         case "resync":
             return { ...NOTHING, refetch: true };
         case "bye":
@@ -109,6 +119,11 @@ function planFit(fits: Fits, showing: Showing): Plan {
         return { ...NOTHING, fits };
     }
     return { ...NOTHING, refit: true };
+}
+
+/** Of the whole run, with the regressor that the daemon chooses. */
+function planVerdict(verdict: VerdictEvent, showing: Showing): Plan {
+    return showing.ranged || showing.regressor !== null ? NOTHING : { ...NOTHING, verdict };
 }
 
 /** What a list shows: which runs, and whether there are more behind its end. */

@@ -1,139 +1,235 @@
-/** verdict: what a careful reader would say about the picture. Pure. */
+/** verdict: what the daemon says of a run and its phases, as words of a page. Pure. */
 
-import { type Fits, type FitWarning, real } from "../api/types";
-import { grouped, sig3 } from "../draw/format";
+import { type Phase, type Real, type Verdict, type VerdictKind, real } from "../api/types";
+import { brief, grouped, sig3 } from "../draw/format";
 
-/** Below this many pairs the daemon gives no L0 and L1 (FIT_N_MIN of fit.h). */
-export const PAIRS_MIN = 30;
+/** sign and word: a kind is never told by its colour alone. */
+export interface KindText {
+    sign: string;
+    word: string;
+    /** How it is coloured. */
+    tone: "law" | "doubt" | "none";
+}
 
-const REASONS: Record<string, string> = {
-    no_probes: "No probe yet: the smoothness needs two gradients on the same batch.",
-    all_excluded: "No law: every pair was left out.",
-    not_identifiable: "No law: the gradient norm does not vary, so L0 and L1 cannot be told apart.",
+const KINDS: Record<VerdictKind, KindText> = {
+    no_data: { sign: "○", word: "no data", tone: "none" },
+    too_few: { sign: "○", word: "too few pairs", tone: "none" },
+    noise_limited: { sign: "≈", word: "limited by noise", tone: "doubt" },
+    rounding_limited: { sign: "≈", word: "limited by rounding", tone: "doubt" },
+    near_ceiling: { sign: "▲", word: "near the ceiling", tone: "doubt" },
+    not_identifiable: { sign: "?", word: "not identifiable", tone: "doubt" },
+    not_separable_from_time: { sign: "?", word: "not separable from time", tone: "doubt" },
+    inconclusive: { sign: "?", word: "inconclusive", tone: "doubt" },
+    flat: { sign: "→", word: "flat", tone: "law" },
+    falls: { sign: "↘", word: "falls", tone: "law" },
+    direction_artefact: { sign: "▲", word: "direction artefact", tone: "doubt" },
+    grows_unconfirmed: { sign: "↗", word: "grows, unconfirmed", tone: "doubt" },
+    grows: { sign: "↗", word: "grows", tone: "law" },
 };
 
-export function reasonText(fits: Fits): string | null {
-    if (fits.reason === null) {
+/** A daemon that was renewed under an open page may say more. */
+export function kindText(kind: VerdictKind): KindText {
+    return KINDS[kind] ?? { sign: "?", word: kind, tone: "none" };
+}
+
+/** Why a phase begins. */
+export const CAUSES: Record<Phase["cause"], string> = {
+    start: "start",
+    attempt: "resumed",
+    lr_peak: "learning rate at its peak",
+    lr_drop: "learning rate fell",
+    lr_rise: "learning rate rose",
+    clip: "clip threshold changed",
+    change_point: "another law",
+};
+
+type Reason = Phase["reasons"][number];
+
+/** What a figure is, and on which side of its limit it decides. */
+const REASONS: Record<Reason["name"], readonly [text: string, side: string]> = {
+    pairs: ["pairs", "below"],
+    noise_limited_pairs: ["pairs at the noise floor", "from"],
+    rounding_pairs: ["pairs of rounding only", "from"],
+    ceiling_ratio: ["smoothness over its ceiling, median", "above"],
+    different_data: ["gradients of different data, noise unknown", ""],
+    grad_norm_spread: ["spread of ‖g‖, q95/q05", "below"],
+    independent_pairs: ["independent pairs among them", "below"],
+    spearman_step: ["Spearman of ‖g‖ and step, size", "above"],
+    proportional_L1: ["L1 of growth in proportion", "up to"],
+    slope_p: ["p of L1 > 0", "below"],
+    partial_spearman_p: ["p of the ranks, time taken out", "below"],
+    operator_norms: ["operator norms", "below"],
+    operator_spread: ["spread of the operator norm", "below"],
+    operator_p: ["p of the operator norm’s ranks", "below"],
+    operator_spearman: ["Spearman of operator norm and ‖g‖", "above"],
+    slope_high: ["upper end of L1", "below"],
+    slope_low: ["lower end of L1", "up to"],
+};
+
+export interface ReasonRow {
+    name: string;
+    value: string;
+    /** "below 30"; "" where there is no limit. */
+    limit: string;
+    decides: boolean;
+}
+
+export function reasonRows({ reasons }: Phase): ReasonRow[] {
+    return reasons.map(({ name, value, limit, decides }) => {
+        const [text, side] = REASONS[name] ?? [name, "limit"];
+        return {
+            name: text,
+            value: side === "" ? "yes" : plain(value),
+            limit: limit === null ? "" : `${side} ${brief(real(limit))}`,
+            decides,
+        };
+    });
+}
+
+/** Counts stay counts. */
+function plain(value: Real): string {
+    const v = real(value);
+    return Number.isInteger(v) ? grouped(v) : sig3(v);
+}
+
+export function stepsText({ from_step, to_step }: Pick<Phase, "from_step" | "to_step">): string {
+    const to = to_step === null ? "the end" : grouped(Number(to_step));
+    return `${grouped(Number(from_step))} to ${to}`;
+}
+
+/** The steps to look at for a phase; last: of the run, for a phase without an end. */
+export function rangeOf({ from_step, to_step }: Phase, last: number): [number, number] {
+    const from = Number(from_step);
+    return [from, Math.max(from + 1, Number(to_step ?? last))];
+}
+
+/** "0.697 (0.692 to 0.703)"; "–" where there is none. */
+export function slopeText({ interval }: Phase): string {
+    return interval === null ? "–" : spanText(interval.L1);
+}
+
+interface Span {
+    estimate: Real;
+    low: Real;
+    high: Real;
+}
+
+function spanText({ estimate, low, high }: Span): string {
+    const [e, l, h] = [estimate, low, high].map((v) => sig3(real(v)));
+    return `${e} (${l} to ${h})`;
+}
+
+const ABSENT: Record<NonNullable<Phase["interval_absent"]>, string> = {
+    argument: "the pairs allow none",
+    few_samples: "too few pairs",
+    undetermined: "no line is determined",
+    constant: "one of the two does not vary",
+    few_blocks: "too few blocks of pairs",
+    short_blocks: "blocks shorter than the memory of the pairs",
+    long_memory: "the memory of the pairs is too long",
+    not_separable: "not separable from time",
+};
+
+/** The figures behind a verdict, as names and values. */
+export function phaseFigures(phase: Phase): [string, string][] {
+    return [...lawFigures(phase), ...rankFigures(phase), ...normFigures(phase)];
+}
+
+function lawFigures({ interval, interval_absent, tau_int, n_eff, slope_p, fit }: Phase): [string, string][] {
+    const memory: [string, string][] =
+        tau_int === null || n_eff === null
+            ? []
+            : [
+                  ["τ_int, n_eff", `${sig3(real(tau_int))} pairs; ${grouped(fit.n)} are worth ${sig3(real(n_eff))} independent ones`],
+              ];
+    if (interval === null) {
+        const why = interval_absent === null ? "" : `: ${ABSENT[interval_absent]}`;
+        return [["interval", `none${why}`], ...memory];
+    }
+    const level = `${brief(100 * interval.level)} %`;
+    return [
+        [`L0, ${level}`, spanText(interval.L0)],
+        [`L1, ${level}`, `${spanText(interval.L1)}${slope_p === null ? "" : `, p ${sig3(real(slope_p))}`}`],
+        [`L0 + L1 · ${sig3(real(interval.x_mean))}`, `${spanText(interval.centroid)}, known best`],
+        ...memory,
+    ];
+}
+
+function rankFigures(phase: Phase): [string, string][] {
+    const { partial_spearman, partial_p, partial_absent, difference_spearman } = phase;
+    const partial =
+        partial_spearman !== null
+            ? `${sig3(real(partial_spearman))}, p ${sig3(real(partial_p))}`
+            : `none${partial_absent === null ? "" : `: ${ABSENT[partial_absent]}`}`;
+    return [
+        ["Spearman given step, lr", partial],
+        ["… of differences", difference_spearman === null ? "none" : sig3(real(difference_spearman))],
+    ];
+}
+
+function normFigures({ operator_norm: { n, spread, spearman, p }, leverage, fit }: Phase): [string, string][] {
+    const parts: [string, Real | null][] = [
+        ["spread", spread],
+        ["Spearman with ‖g‖", spearman],
+        ["p", p],
+    ];
+    const known = parts.filter(([, v]) => v !== null).map(([name, v]) => `, ${name} ${sig3(real(v))}`);
+    const rows: [string, string][] = [["operator norms", `${grouped(n)}${known.join("")}`]];
+    const all = fit.fits.find(({ method }) => method === "nnls");
+    if (leverage !== null && all !== undefined) {
+        const [rest, whole] = [leverage.L1, all.L1].map((v) => sig3(real(v)));
+        rows.push([
+            "leverage",
+            `L1 ${rest} without the ${grouped(leverage.dropped)} of the largest ‖g‖, ${whole} with them (NNLS)`,
+        ]);
+    }
+    return rows;
+}
+
+/** Where a phase begins, for the charts over steps. */
+export interface Cut {
+    step: number;
+    /** As in the table of phases, from 1. */
+    number: number;
+    text: string;
+}
+
+export function cutsOf(verdict: Verdict | null): Cut[] {
+    return (verdict?.phases ?? []).slice(1).map(({ from_step, cause }, i) => ({
+        step: Number(from_step),
+        number: i + 2,
+        text: `phase ${i + 2}: ${CAUSES[cause]}`,
+    }));
+}
+
+/** The interval of a line at each gradient norm. */
+export interface Band {
+    x: readonly [number, number];
+    level: number;
+    at(x: number): [number, number];
+}
+
+/**
+ * Of the law that is drawn: so only where the run is one phase, and where the
+ * line is that law, which has no L0 or L1 below 0. From the errors of L0 and L1
+ * and their correlation, with the quantile of their intervals.
+ */
+export function bandOf(verdict: Verdict | null): Band | null {
+    const phase = verdict?.phases.length === 1 ? verdict.phases[0] : undefined;
+    const interval = phase?.interval ?? null;
+    const range = phase?.fit.x_range ?? null;
+    if (interval === null || range === null) {
         return null;
     }
-    if (fits.reason === "too_few_pairs") {
-        return `Too few points: ${fits.n} of ${PAIRS_MIN}. No law is fitted until there are enough.`;
+    const { L0, L1, corr, level } = interval;
+    const [a, b, da, db, r] = [L0.estimate, L1.estimate, L0.se, L1.se, corr].map(real) as [number, number, number, number, number];
+    const t = (real(L0.high) - a) / da;
+    if (!(a >= 0 && b >= 0 && Number.isFinite(t * db * r))) {
+        return null;
     }
-    return REASONS[fits.reason] ?? `No law: ${words(fits.reason)}.`;
-}
-
-/** One sentence each, the most damning first. */
-export function warnings(fits: Fits): string[] {
-    const said = fits.warnings.map((warning) => warningText(warning, fits));
-    const reason = reasonText(fits);
-    return reason === null ? said : [reason, ...said];
-}
-
-function warningText(warning: FitWarning, fits: Fits): string {
-    switch (warning) {
-        case "near_ceiling":
-            return (
-                `The smoothness hugs its ceiling (median ratio ${sig3(real(fits.ceiling_ratio))}): ` +
-                "noise or a fixed step length alone would give this picture."
-            );
-        case "monotone_in_time":
-            return (
-                `Not separable from time: the gradient norm ${(fits.spearman_step_x ?? 0) > 0 ? "rises" : "falls"} ` +
-                `with the step almost without exception (Spearman ${sig3(fits.spearman_step_x)}), so anything that ` +
-                "drifts would correlate with it."
-            );
-        case "narrow_range":
-            return (
-                "Nine in ten gradient norms lie within a factor of 2 of each other: " +
-                "L0 and L1 cannot be told apart over so narrow a range."
-            );
-        case "different_data":
-            return "The two gradients of a pair are of different data: noise alone raises the smoothness.";
-        case "not_idempotent":
-            return "The gradient function gave two answers at one place (dropout, batch norm, hidden state?).";
-        case "thinned":
-            return `Only every ${grouped(fits.every)}th pair was fitted.`;
-        default:
-            return `Doubtful: ${words(warning)}.`;
-    }
-}
-
-const USES: Record<string, string> = {
-    tiny_step: "the step was too small to measure",
-    rounding: "rounding only",
-    nonfinite: "NaN or infinite",
-    not_measured: "not measured",
-    burst: "taken because of a spike",
-    noise_limited: "sampling noise as large as the smoothness",
-    not_positive: "zero",
-    other_estimator: "another kind of probe",
-};
-
-/** "3 NaN or infinite, 2 zero", or "none". */
-export function excludedText(fits: Fits): string {
-    const parts = Object.entries(fits.excluded)
-        .filter(([, n]) => Number(n) > 0)
-        .map(([use, n]) => `${grouped(Number(n))} ${USES[use] ?? words(use)}`);
-    return parts.length > 0 ? parts.join(", ") : "none";
-}
-
-function words(name: string): string {
-    return name.replace(/_/g, " ");
-}
-
-/** The four fits that are drawn, in the order of the table. */
-export interface Curve {
-    key: "relative" | "median" | "q95" | "envelope";
-    label: string;
-    long: string;
-    L0: number;
-    L1: number;
-}
-
-const DRAWN: readonly {
-    key: Curve["key"];
-    method: string;
-    tau: number | null;
-    label: string;
-    long: string;
-}[] = [
-    {
-        key: "relative",
-        method: "nnls_relative",
-        tau: null,
-        label: "least squares",
-        long: "Least squares, relative error",
-    },
-    {
-        key: "median",
-        method: "quantile",
-        tau: 0.5,
-        label: "median",
-        long: "Quantile .5: half of the points below",
-    },
-    {
-        key: "q95",
-        method: "quantile",
-        tau: 0.95,
-        label: "95 %",
-        long: "Quantile .95: 95 % of the points below",
-    },
-    {
-        key: "envelope",
-        method: "envelope",
-        tau: null,
-        label: "envelope",
-        long: "Upper envelope: a certificate for these points, no estimate",
-    },
-];
-
-export function curves(fits: Fits | null): Curve[] {
-    const found: Curve[] = [];
-    for (const { method, tau, ...rest } of DRAWN) {
-        const fit = fits?.fits.find((f) => f.method === method && (tau === null || f.tau === tau));
-        if (fit !== undefined) {
-            found.push({ ...rest, L0: real(fit.L0), L1: real(fit.L1) });
-        }
-    }
-    return found;
+    const at = (x: number): [number, number] => {
+        const half = t * Math.sqrt(Math.max(0, da * da + 2 * r * da * db * x + db * db * x * x));
+        return [a + b * x - half, a + b * x + half];
+    };
+    return { x: [range[0]!, range[1]!], level, at };
 }

@@ -33,6 +33,11 @@ export function figureTable(
     );
 }
 
+/** What a <dl> holds. */
+export function factRows(facts: readonly (readonly [string, string])[]): HTMLElement[] {
+    return facts.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]);
+}
+
 export class Drawer {
     readonly element: HTMLDetailsElement;
     private run: RunDetail | null = null;

@@ -1,10 +1,11 @@
-/** fits: the numbers under the picture, and what a careful reader would object. */
+/** fits: the numbers under the picture, and what makes them doubtful beside the verdict. */
 
-import type { Fits } from "../api/types";
+import type { Fits, Verdict } from "../api/types";
 import { dashOf } from "../charts/curves";
-import { h } from "../dom";
+import { h, svg } from "../dom";
 import { grouped, sig3 } from "../draw/format";
-import { type Curve, PAIRS_MIN, curves, excludedText, warnings } from "../model/verdict";
+import { type Curve, PAIRS_MIN, curves, doubts, excludedText } from "../model/fits";
+import { factRows } from "./drawer";
 
 export class FitTable {
     private readonly body = h("tbody", {});
@@ -57,13 +58,14 @@ export class FitTable {
         ),
     );
 
-    private shown: Fits | null | undefined;
+    private shown: unknown[] = [];
 
-    show(fits: Fits | null): void {
-        if (fits === this.shown) {
+    /** verdict: what is said elsewhere on the page. */
+    show(fits: Fits | null, verdict: Verdict | null): void {
+        if (fits === this.shown[0] && verdict === this.shown[1]) {
             return;
         }
-        this.shown = fits;
+        this.shown = [fits, verdict];
         const drawn = curves(fits);
         this.body.replaceChildren(
             ...(drawn.length > 0
@@ -81,7 +83,7 @@ export class FitTable {
                   ]),
         );
         this.facts.replaceChildren(...(fits === null ? [] : factsOf(fits)));
-        const texts = fits === null ? [] : warnings(fits);
+        const texts = fits === null ? [] : doubts(fits, verdict);
         const old = [...this.said.children].map((item) => item.textContent);
         if (old.length !== texts.length || texts.some((text, i) => text !== old[i])) {
             this.said.replaceChildren(...texts.map((text) => h("li", {}, text)));
@@ -91,21 +93,11 @@ export class FitTable {
 }
 
 function row(curve: Curve): HTMLElement {
-    const swatch = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-    swatch.setAttribute("viewBox", "0 0 34 6");
-    swatch.setAttribute("class", `swatch c-${curve.key}`);
-    swatch.setAttribute("aria-hidden", "true");
-    const line = document.createElementNS("http://www.w3.org/2000/svg", "line");
-    for (const [name, value] of [
-        ["x1", "0"],
-        ["x2", "34"],
-        ["y1", "3"],
-        ["y2", "3"],
-    ] as const) {
-        line.setAttribute(name, value);
-    }
-    line.setAttribute("stroke-dasharray", dashOf(curve.key).join(" "));
-    swatch.append(line);
+    const swatch = svg(
+        "svg",
+        { viewBox: "0 0 34 6", class: `swatch c-${curve.key}`, "aria-hidden": "true" },
+        svg("line", { x1: 0, x2: 34, y1: 3, y2: 3, "stroke-dasharray": dashOf(curve.key).join(" ") }),
+    );
     return h(
         "tr",
         {},
@@ -135,5 +127,5 @@ function factsOf(fits: Fits): HTMLElement[] {
             `${sig3(fits.spearman)}; of gradient norm and step ${sig3(fits.spearman_step_x)}`,
         ],
     ];
-    return facts.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]);
+    return factRows(facts);
 }

@@ -14,7 +14,7 @@ import { ago, counted, duration, grouped, moment, sig3, wallMs } from "../draw/f
 import { Live } from "../live/live";
 import { readEvent, withRun } from "../live/events";
 import { probesOf } from "../model/counts";
-import { curves } from "../model/verdict";
+import { curves } from "../model/fits";
 import { LOG_DEFAULT, writeView, type ListView } from "../model/view";
 import type { App, Page } from "./app";
 import { lossText, stateBadge } from "./badge";

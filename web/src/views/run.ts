@@ -24,18 +24,22 @@ import { type Plan, planFor, readEvent } from "../live/events";
 import { Live } from "../live/live";
 import { Points } from "../model/points";
 import { BUCKETS_ASKED, METRICS, type Metric, Series } from "../model/series";
-import { curves } from "../model/verdict";
+import { curves } from "../model/fits";
+import { bandOf, cutsOf } from "../model/verdict";
 import { PANEL_KEYS, type PanelKey, type RunView } from "../model/view";
+import { AdviceCard } from "./advice";
 import type { App, Page } from "./app";
 import { completeBadge, stateBadge } from "./badge";
 import { diagnosticsDrawer } from "./diagnostics";
 import type { Drawer } from "./drawer";
 import { Facts } from "./facts";
 import { FitTable } from "./fits";
+import { Judge } from "./judge";
 import { layersDrawer } from "./layers";
 import { Loader } from "./loader";
 import { NormFeed } from "./norms";
 import { isOfSeveral, ranksDrawer } from "./ranks";
+import { VerdictCard } from "./verdict";
 
 /** As many as the picture takes ten times a second; of more, the daemon makes a density. */
 const POINTS_MOST = 50_000;
@@ -65,6 +69,9 @@ export class RunPage implements Page {
     private readonly scatter: Scatter;
     private readonly panels: Record<PanelKey, Panel>;
     private readonly fitTable = new FitTable();
+    private readonly judge: Judge;
+    private readonly verdict: VerdictCard;
+    private readonly advice = new AdviceCard();
     private readonly facts: Facts;
     private readonly norms: NormFeed;
     private readonly ranks: Drawer;
@@ -93,6 +100,21 @@ export class RunPage implements Page {
                 }
             },
         );
+        this.judge = new Judge(
+            view.id,
+            () => ({
+                regressor: this.view.regressor,
+                from: this.view.range?.[0],
+                to: this.view.range?.[1],
+            }),
+            () => app.paused(),
+            () => app.painter.ask(app.paused() ? this.paintVerdict : this.paintAll),
+        );
+        this.verdict = new VerdictCard({
+            onRange: (range) => this.change({ range }, true),
+            range: () => this.view.range,
+            last: () => Number(this.run?.last_step ?? 0),
+        });
         this.ranks = ranksDrawer(NARROW.matches);
         this.layers = layersDrawer();
         this.drawers = [diagnosticsDrawer(NARROW.matches), this.ranks, this.layers];
@@ -127,7 +149,12 @@ export class RunPage implements Page {
         this.rangeBar = h("div", { class: "range", hidden: true }, this.rangeNote, reset);
         this.content.append(
             h("h2", { class: "unseen" }, "Smoothness and its law"),
-            h("div", { class: "picture" }, this.scatter.frame.element, this.fitTable.element),
+            h(
+                "div",
+                { class: "picture" },
+                h("div", {}, this.verdict.element, this.scatter.frame.element),
+                h("div", {}, this.advice.element, this.fitTable.element),
+            ),
             h("h2", { class: "unseen" }, "Over the steps"),
             h(
                 "div",
@@ -180,6 +207,7 @@ export class RunPage implements Page {
         this.live.close();
         this.loader.close();
         this.refitter.close();
+        this.judge.close();
         this.norms.close();
         this.drawers.forEach((drawer) => drawer.close());
         this.scatter.close();
@@ -195,6 +223,7 @@ export class RunPage implements Page {
     }
 
     resume(): void {
+        this.judge.wake();
         this.app.painter.ask(this.paintAll);
     }
 
@@ -224,6 +253,7 @@ export class RunPage implements Page {
         this.app.painter.ask(this.paintAll);
         if (refetch) {
             this.loader.now();
+            this.judge.again();
             this.norms.again();
         }
     }
@@ -249,6 +279,7 @@ export class RunPage implements Page {
         const window = { from: range?.[0], to: range?.[1] };
         const path = runPath(this.view.id);
         this.missed = [];
+        this.judge.note();
         try {
             const [run, series, scatter, fits] = await Promise.all([
                 get<RunDetail>(path, {}, signal),
@@ -339,6 +370,12 @@ export class RunPage implements Page {
         if (plan.run !== null) {
             this.setRun({ ...(this.run ?? { config: {}, hello: {}, streams: [], probe_every: 0 }), ...plan.run });
         }
+        if (plan.verdict !== null) {
+            this.judge.hear(plan.verdict);
+        }
+        if (plan.fits !== null || plan.refit) {
+            this.judge.note();
+        }
         if (plan.fits !== null) {
             this.fits = plan.fits;
             this.app.painter.ask(this.paintPicture);
@@ -398,6 +435,7 @@ export class RunPage implements Page {
     // ---- drawing
 
     private readonly paintAll = (): void => {
+        this.paintVerdict();
         this.paintPicture();
         this.paintPanels();
         const { range } = this.view;
@@ -408,16 +446,29 @@ export class RunPage implements Page {
         );
     };
 
+    private readonly paintVerdict = (): void => {
+        const { verdict, problem, stale } = this.judge;
+        this.verdict.show(verdict, problem);
+        this.verdict.element.setAttribute("aria-busy", String(stale));
+        const main = verdict?.phases[verdict.main_phase];
+        if (main !== undefined) {
+            this.advice.show(main);
+        }
+    };
+
     private readonly paintPicture = (): void => {
         this.scatter.setRegressor(this.regressor());
-        this.scatter.setLaws({ curves: curves(this.fits), x: this.fits?.x_range ?? null });
+        const laws = { curves: curves(this.fits), x: this.fits?.x_range ?? null };
+        const { verdict, stale } = this.judge;
+        this.scatter.setLaws(laws, stale ? null : bandOf(verdict));
         this.scatter.setNorms(this.norms.norms);
-        this.fitTable.show(this.fits);
+        this.fitTable.show(this.fits, verdict);
         this.scatter.paint();
     };
 
     private readonly paintPanels = (): void => {
         const range = this.view.range ?? this.series.extent() ?? [0, 1];
+        const cuts = cutsOf(this.judge.verdict);
         for (const key of PANEL_KEYS) {
             const panel = this.panels[key];
             PANEL_METRICS[key].forEach((metric) => panel.set(metric, this.series.get(metric)));
@@ -426,6 +477,7 @@ export class RunPage implements Page {
                 panel.set("operator_norm", this.norms.buckets(steps));
                 panel.setNorms(this.norms.norms);
             }
+            panel.setCuts(cuts);
             panel.setRange(range);
             panel.paint();
         }

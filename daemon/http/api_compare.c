@@ -1,0 +1,188 @@
+/*
+ * api_compare.c: the laws of several runs beside each other. Runs are read one
+ * after the other, each at most RUN_FIT_PAIRS_MAX pairs; of all of them only
+ * the two columns that are fitted stay.
+ */
+#include "http/routes.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "http/pair_query.h"
+#include "http/reply.h"
+#include "pure/fit_json.h"
+#include "pure/interval_json.h"
+#include "pure/run_compare.h"
+#include "store/pair_scan.h"
+
+#define RUNS_TEXT_MAX (RUN_COMPARE_MAX * (RUN_UID_MAX + 1))
+
+struct asked {
+    struct pair_choice choice;
+    struct run_fit_query query;
+    char uids[RUN_COMPARE_MAX][RUN_UID_MAX + 1];
+    size_t n;
+};
+
+static void add_run(struct request *req, struct asked *asked, struct str uid)
+{
+    if (uid.n == 0 || uid.n > RUN_UID_MAX) {
+        request_bad(req, "runs: ids of runs, with commas");
+    } else if (asked->n == RUN_COMPARE_MAX) {
+        request_bad(req, "runs: more than %u", RUN_COMPARE_MAX);
+    } else {
+        memcpy(asked->uids[asked->n++], uid.p, uid.n);
+    }
+}
+
+static void parse_runs(struct request *req, struct asked *asked)
+{
+    const char *p = request_text(req, "runs", RUNS_TEXT_MAX, NULL);
+    if (p == NULL) {
+        request_bad(req, "runs: ids of runs, with commas");
+    }
+    while (p != NULL && req->bad.code == ERR_NONE) {
+        const size_t n = strcspn(p, ",");
+        add_run(req, asked, (struct str){ p, n });
+        p = p[n] == '\0' ? NULL : p + n + 1;
+    }
+}
+
+static enum err_code parse(
+    struct request *req, struct asked *ret, struct err *e)
+{
+    *ret = (struct asked){ 0 };
+    parse_runs(req, ret);
+    pair_choice_parse(req, &ret->choice);
+    ret->query = (struct run_fit_query){
+        .regressor = pair_query_regressor(req, "regressor"),
+        .estimator = pair_query_estimator(req),
+        .from_step = ret->choice.query.scan.from_step,
+        .to_step = ret->choice.query.scan.to_step,
+    };
+    return request_params(req, e);
+}
+
+/* ---- reading ------------------------------------------------------------- */
+
+static enum err_code add_pairs(struct reader *reader, struct asked *asked,
+    const struct run_row *run, struct run_compare *compare, struct err *e)
+{
+    struct pair_choice choice = asked->choice;
+    struct pairs pairs;
+    pairs_init(&pairs, RUN_FIT_PAIRS_MAX);
+    enum err_code code = pair_choice_of_run(&choice, reader, run, e);
+    if (code == ERR_NONE) {
+        code = pair_scan_all(reader, &choice.query, choice.window, &pairs, e);
+    }
+    if (code == ERR_NONE && !run_compare_add(compare, &pairs)) {
+        code = err_nomem(e);
+    }
+    pair_choice_done(&choice);
+    pairs_done(&pairs);
+    return code;
+}
+
+static enum err_code read_runs(struct reader *reader, struct asked *asked,
+    struct run_compare *compare, struct err *e)
+{
+    enum err_code code = reader_begin(reader, e);
+    if (code != ERR_NONE) {
+        return code;
+    }
+    for (size_t i = 0; code == ERR_NONE && i < asked->n; i++) {
+        struct run_row row;
+        code = runs_get(reader, asked->uids[i], &row, e);
+        if (code == ERR_NONE) {
+            code = add_pairs(reader, asked, &row, compare, e);
+            run_row_done(&row);
+        }
+    }
+    reader_end(reader);
+    if (code == ERR_NONE && !run_compare_finish(compare)) {
+        code = err_nomem(e);
+    }
+    return code;
+}
+
+/* ---- writing ------------------------------------------------------------- */
+
+static void put_runs(struct buf *out, const struct asked *asked,
+    const struct run_compare *compare)
+{
+    buf_text(out, "\"runs\":[");
+    for (size_t i = 0; i < compare->n; i++) {
+        const struct compared *run = &compare->runs[i];
+        buf_comma(out, i);
+        buf_text(out, "{\"run\":");
+        buf_json_text(out, str_of(asked->uids[i]));
+        interval_json(out, run->intervals.absent, &run->intervals.ci);
+        buf_text(out, ",\"fit\":");
+        fit_json(out, &run->fit, NULL);
+        buf_char(out, '}');
+    }
+    buf_char(out, ']');
+}
+
+static void put_pooled(struct buf *out, const struct run_compare *compare)
+{
+    buf_text(out, ",\"pooled\":{\"n\":");
+    buf_json_u64(out, compare->n_pairs);
+    buf_text(out, ",\"L0\":");
+    buf_json_optional(out, compare->has_pooled, compare->pooled.L0);
+    buf_text(out, ",\"L1\":");
+    buf_json_optional(out, compare->has_pooled, compare->pooled.L1);
+    interval_json(out, compare->pooled_absent, &compare->pooled_ci);
+    buf_char(out, '}');
+}
+
+static void put_equality(struct buf *out, const struct run_compare *compare)
+{
+    if (!compare->q.has) {
+        buf_text(out, ",\"equal_L1\":null");
+        return;
+    }
+    buf_text(out, ",\"equal_L1\":{\"q\":");
+    buf_json_double(out, compare->q.v);
+    buf_printf(out, ",\"dof\":%u,\"p\":", compare->dof);
+    buf_json_double(out, compare->p.v);
+    buf_char(out, '}');
+}
+
+static enum err_code answer(struct request *req, struct asked *asked,
+    struct run_compare *compare, struct err *e)
+{
+    struct reader *reader = NULL;
+    enum err_code code = request_reader(req, &reader, e);
+    if (code == ERR_NONE) {
+        code = read_runs(reader, asked, compare, e);
+    }
+    if (code != ERR_NONE) {
+        return code;
+    }
+    struct buf out = { 0 };
+    buf_text(&out, "{\"data\":{");
+    put_runs(&out, asked, compare);
+    put_pooled(&out, compare);
+    put_equality(&out, compare);
+    buf_text(&out, "}}");
+    return reply_buf(req, MEDIA_JSON, &out, e);
+}
+
+enum err_code api_compare(struct request *req, struct err *e)
+{
+    struct asked asked;
+    enum err_code code = parse(req, &asked, e);
+    if (code != ERR_NONE) {
+        return code;
+    }
+    struct run_compare *compare = malloc(sizeof *compare);
+    if (compare == NULL) {
+        return err_nomem(e);
+    }
+    run_compare_start(compare, &asked.query);
+    code = answer(req, &asked, compare, e);
+    run_compare_done(compare);
+    free(compare);
+    return code;
+}
