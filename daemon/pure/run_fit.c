@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "pure/fit_part.h"
 #include "traj.h"
 
 const char *run_fit_warning_name(size_t bit)
@@ -58,7 +59,7 @@ static void warn(struct run_fit *fit)
     if (fit->has_spearman_step && fabs(fit->spearman_step) > 0.98) {
         fit->warnings |= RUN_FIT_MONOTONE_IN_TIME;
     }
-    if (fit->has_ceiling_ratio && fit->ceiling_ratio > 0.6) {
+    if (fit->has_ceiling_ratio && fit->ceiling_ratio > FIT_NEAR_CEILING) {
         fit->warnings |= RUN_FIT_NEAR_CEILING;
     }
     if (fit->estimator == TRAJ_ESTIMATOR_DIFFERENT) {

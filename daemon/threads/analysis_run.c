@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "pure/run_fit_states.h"
 #include "pure/trainer.h"
+#include "store/fit_read_run.h"
 #include "store/verdict_read.h"
 #include "threads/analysis.h"
 
@@ -102,6 +104,29 @@ enum err_code analysis_run_read(struct analysis_run *run, struct reader *reader,
     code = pair_follow_read(&run->follow, reader, row->records[WIRE_PROBE], e);
     if (code != ERR_NONE) {
         run->has_pairs = false; /* else some would be in twice next time */
+    }
+    return code;
+}
+
+enum err_code analysis_run_fit(const struct analysis_run *run,
+    struct reader *reader, const struct run_row *row, struct run_fit *ret,
+    struct err *e)
+{
+    const struct pair_query query = { .scan = { .run = row->id } };
+    const struct pairs *pairs = &run->follow.pairs;
+    struct run_fit of_sample;
+    bool more = false;
+    if (!run_fit_compute(pairs, &run_fit_everything, &of_sample)) {
+        return err_set(e, ERR_NOMEM, "no memory for a fit");
+    }
+    *ret = of_sample;
+    if (pairs->every == 1 || run->follow.query.global) {
+        return ERR_NONE;
+    }
+    const enum err_code code = fit_read_run(
+        reader, &query, &run_fit_everything, pairs->max, &more, ret, e);
+    if (code == ERR_NONE && more) {
+        run_fit_add_sample(ret, &of_sample);
     }
     return code;
 }
