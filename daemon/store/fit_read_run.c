@@ -39,3 +39,11 @@ enum err_code fit_read_run(struct reader *reader,
     fit_read_done(&read);
     return code;
 }
+
+bool fit_read_phase(void *phase, const struct run_fit_query *query,
+    bool *ret_more, struct run_fit *ret)
+{
+    struct fit_read_phase *p = phase;
+    p->code = fit_read_run(p->reader, p->pairs, query, 0, ret_more, ret, p->e);
+    return p->code == ERR_NONE;
+}

@@ -23,4 +23,15 @@ CHECK_RESULT enum err_code fit_read_run(struct reader *reader,
     const struct pair_query *pairs, const struct run_fit_query *fit,
     uint64_t most, bool *ret_more, struct run_fit *ret_fit, struct err *e);
 
+/* For run_verdict_input.fit_all: of the pairs of a reader, which is within a
+ * snapshot. `code` is of the call that failed. */
+struct fit_read_phase {
+    struct reader *reader;
+    const struct pair_query *pairs; /* not global */
+    enum err_code code;
+    struct err *e;
+};
+bool fit_read_phase(void *phase, const struct run_fit_query *query,
+    bool *ret_more, struct run_fit *ret);
+
 #endif

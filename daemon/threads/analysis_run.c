@@ -140,8 +140,12 @@ enum err_code analysis_run_judge(const struct analysis_run *run,
     if (code != ERR_NONE) {
         return code;
     }
+    const struct pair_query query = { .scan = { .run = row->id } };
+    struct fit_read_phase phase = { reader, &query, ERR_NONE, e };
     const struct run_verdict_input input = {
         .pairs = &run->follow.pairs,
+        .fit_all = run->follow.query.global ? NULL : fit_read_phase,
+        .fit_context = &phase,
         .query = run_fit_everything,
         .operators = &read.operators,
         .known = read.known,
@@ -152,7 +156,10 @@ enum err_code analysis_run_judge(const struct analysis_run *run,
     };
     const bool ok = run_verdict_compute(&input, ret);
     verdict_read_done(&read);
-    return ok ? ERR_NONE : err_nomem(e);
+    if (ok) {
+        return ERR_NONE;
+    }
+    return phase.code != ERR_NONE ? phase.code : err_nomem(e);
 }
 
 bool analysis_run_law(const struct run_verdict *verdict, struct run_law *ret)

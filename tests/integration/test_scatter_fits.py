@@ -298,3 +298,15 @@ def test_fits_of_few_pairs_of_a_long_run_are_of_the_pairs(trajd, long_run):
     assert data["from_states"] is False and "interval" not in data
     assert data["n"] == 39901 and data["every"] == 1
     assert data["spearman"] == pytest.approx(stats.spearmanr(g[100:40001], y[100:40001]).statistic, abs=1e-9)
+
+
+def test_a_verdict_on_many_pairs_has_the_fit_of_all_of_them(trajd, long_run):
+    g, y = long_run
+    phases = trajd.json(f"{RUN}/verdict?regressor=start")["data"]["phases"]
+    assert [phase["fit"]["from_states"] for phase in phases] == [True] * len(phases)
+    assert sum(phase["fit"]["n"] for phase in phases) == LONG
+    first = phases[0]["fit"]
+    slope, _ = np.polyfit(g[:first["n"]], y[:first["n"]], 1)
+    assert line(first, "ols")["L1"] == pytest.approx(slope, rel=1e-9)
+    assert first["every"] == 2 and first["spearman"] is not None and first["ceiling_ratio"] == pytest.approx(1 / 9)
+    assert "thinned" not in first["warnings"]
