@@ -1,7 +1,8 @@
 /*
  * api_fits.c: the fits of a run, of all of it or of a window. Those of all of
  * it are usually remembered by the analysis thread; any other is computed
- * here, over at most RUN_FIT_PAIRS_MAX pairs.
+ * here: over its pairs, or, where these are more than RUN_FIT_PAIRS_MAX, from
+ * the states of them (store/fit_read.h).
  */
 #include "http/api_fits.h"
 
@@ -9,6 +10,7 @@
 #include "http/reply.h"
 #include "http/routes.h"
 #include "pure/fit_json.h"
+#include "store/fit_read_run.h"
 #include "threads/analysis.h"
 
 struct fits {
@@ -38,21 +40,36 @@ static bool is_of_everything(const struct fits *fits)
            query->scan.attempts == SCAN_NEWEST;
 }
 
-static enum err_code compute_from(struct reader *reader, struct fits *fits,
-    const struct run_row *run, struct run_fit *ret_fit, struct err *e)
+static enum err_code compute_from_pairs(struct reader *reader,
+    struct fits *fits, struct run_fit *ret_fit, struct err *e)
 {
     struct pairs pairs;
     pairs_init(&pairs, RUN_FIT_PAIRS_MAX);
-    enum err_code code = pair_choice_of_run(&fits->choice, reader, run, e);
-    if (code == ERR_NONE) {
-        code = pair_scan_all(
-            reader, &fits->choice.query, fits->choice.window, &pairs, e);
-    }
+    enum err_code code = pair_scan_all(
+        reader, &fits->choice.query, fits->choice.window, &pairs, e);
     if (code == ERR_NONE && !run_fit_compute(&pairs, &fits->fit, ret_fit)) {
         code = err_set(e, ERR_NOMEM, "no memory for the fits");
     }
-    pair_choice_done(&fits->choice);
     pairs_done(&pairs);
+    return code;
+}
+
+static enum err_code compute_from(struct reader *reader, struct fits *fits,
+    const struct run_row *run, struct run_fit *ret_fit, struct err *e)
+{
+    const struct pair_choice *choice = &fits->choice;
+    bool found = false;
+    enum err_code code = pair_choice_of_run(&fits->choice, reader, run, e);
+    if (code == ERR_NONE && !choice->query.global &&
+        choice->window == PAIR_WINDOW_DEFAULT &&
+        run->records[WIRE_PROBE] > RUN_FIT_PAIRS_MAX) {
+        code = fit_read_run(reader, &choice->query, &fits->fit,
+            RUN_FIT_PAIRS_MAX, &found, ret_fit, e);
+    }
+    if (code == ERR_NONE && !found) {
+        code = compute_from_pairs(reader, fits, ret_fit, e);
+    }
+    pair_choice_done(&fits->choice);
     return code;
 }
 

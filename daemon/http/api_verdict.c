@@ -1,6 +1,7 @@
 /*
  * api_verdict.c: the verdict of a run and the advice that follows from it: of
- * all of it or of a window, computed here over at most RUN_FIT_PAIRS_MAX pairs.
+ * all of it or of a window, computed here over at most RUN_FIT_PAIRS_MAX pairs;
+ * of more, the fits are from the states of all (store/fit_read.h).
  */
 #include "http/routes.h"
 
@@ -9,6 +10,7 @@
 #include "http/pair_query.h"
 #include "http/reply.h"
 #include "pure/verdict_json.h"
+#include "store/fit_read_run.h"
 #include "store/pair_scan.h"
 #include "store/verdict_read.h"
 
@@ -47,11 +49,16 @@ static enum err_code parse(
     return request_params(req, e);
 }
 
-/* Operator norms are of all parameters: beside a layer they say nothing. */
-static enum err_code judge(struct asked *asked, const struct pairs *pairs,
-    struct verdict_read *read, struct run_verdict *ret, struct err *e)
+/* Operator norms are of all parameters: beside a layer they say nothing. Of one
+ * rank's pairs there are states, with windows of the default size. */
+static enum err_code judge(struct reader *reader, struct asked *asked,
+    const struct pairs *pairs, struct verdict_read *read,
+    struct run_verdict *ret, struct err *e)
 {
     static const struct operator_norms none = { 0 };
+    struct fit_read_phase phase = { reader, &asked->choice.query, ERR_NONE, e };
+    const bool has_states = !asked->choice.query.global &&
+                            asked->choice.window == PAIR_WINDOW_DEFAULT;
     struct run_verdict_input *in = &asked->input;
     in->pairs = pairs;
     in->operators = asked->choice.query.group == 0 ? &read->operators : &none;
@@ -60,7 +67,12 @@ static enum err_code judge(struct asked *asked, const struct pairs *pairs,
     in->optimizer = read->optimizer;
     in->lr = read->lr;
     in->momentum = read->momentum;
-    return run_verdict_compute(in, ret) ? ERR_NONE : err_nomem(e);
+    in->fit_all = has_states ? fit_read_phase : NULL;
+    in->fit_context = &phase;
+    if (run_verdict_compute(in, ret)) {
+        return ERR_NONE;
+    }
+    return phase.code != ERR_NONE ? phase.code : err_nomem(e);
 }
 
 static enum err_code compute(struct reader *reader, struct asked *asked,
@@ -78,7 +90,7 @@ static enum err_code compute(struct reader *reader, struct asked *asked,
         code = verdict_read(reader, run, &read, e);
     }
     if (code == ERR_NONE) {
-        code = judge(asked, &pairs, &read, ret, e);
+        code = judge(reader, asked, &pairs, &read, ret, e);
         verdict_read_done(&read);
     }
     pair_choice_done(&asked->choice);

@@ -1,6 +1,8 @@
 /* fit_json.c: pure; any thread. */
 #include "pure/fit_json.h"
 
+#include "pure/interval_json.h"
+
 static void put_optional(
     struct buf *out, const char *name, bool has, double value)
 {
@@ -63,7 +65,8 @@ static void put_loglog(struct buf *out, const struct fit_report *report)
     buf_json_double(out, report->loglog.slope);
     put_optional(out, "intercept", true, report->loglog.intercept);
     put_optional(out, "pearson_r", true, report->loglog.pearson_r);
-    put_optional(out, "theil_sen", true, report->loglog.theil_sen);
+    const double theil_sen = report->loglog.theil_sen;
+    put_optional(out, "theil_sen", theil_sen == theil_sen, theil_sen);
     buf_char(out, '}');
 }
 
@@ -133,7 +136,11 @@ void fit_json(struct buf *out, const struct run_fit *fit, const char *run_uid)
     put_excluded(out, fit);
     buf_text(out, ",\"every\":");
     buf_json_u64(out, fit->every);
-    buf_printf(out, ",\"window\":%u", (unsigned)fit->window);
+    buf_printf(out, ",\"window\":%u,\"from_states\":%s", (unsigned)fit->window,
+        fit->from_states ? "true" : "false");
+    if (fit->from_states) {
+        interval_json(out, fit->interval_absent, &fit->interval);
+    }
     put_steps(out, fit);
     put_range(out, "x_range", any, report->x_min, report->x_max);
     put_range(out, "y_range", any, report->y_min, report->y_max);

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "pure/fit_part.h"
 #include "traj.h"
 
 const char *run_fit_warning_name(size_t bit)
@@ -58,13 +59,13 @@ static void warn(struct run_fit *fit)
     if (fit->has_spearman_step && fabs(fit->spearman_step) > 0.98) {
         fit->warnings |= RUN_FIT_MONOTONE_IN_TIME;
     }
-    if (fit->has_ceiling_ratio && fit->ceiling_ratio > 0.6) {
+    if (fit->has_ceiling_ratio && fit->ceiling_ratio > FIT_NEAR_CEILING) {
         fit->warnings |= RUN_FIT_NEAR_CEILING;
     }
     if (fit->estimator == TRAJ_ESTIMATOR_DIFFERENT) {
         fit->warnings |= RUN_FIT_DIFFERENT_DATA;
     }
-    if (fit->every > 1) {
+    if (fit->every > 1 && !fit->from_states) {
         fit->warnings |= RUN_FIT_THINNED;
     }
 }
@@ -84,6 +85,12 @@ static const char *reason_for(const struct run_fit *fit)
         }
     }
     return "not_identifiable";
+}
+
+void run_fit_conclude(struct run_fit *fit)
+{
+    warn(fit);
+    fit->reason = reason_for(fit);
 }
 
 struct fit_line run_fit_law(const struct run_fit *fit)
@@ -119,8 +126,7 @@ bool run_fit_of_sample(const struct pairs *pairs,
     fit.has_spearman_step = fit_spearman(sample->x, sample->step, sample->n,
         sample->workspace, &fit.spearman_step);
     doubt(sample, &fit);
-    warn(&fit);
-    fit.reason = reason_for(&fit);
+    run_fit_conclude(&fit);
     *ret_fit = fit;
     return true;
 }

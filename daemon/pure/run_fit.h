@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "math/fit.h"
+#include "math/fit_ci.h"
 #include "pure/fit_sample.h"
 #include "pure/pairs.h"
 
@@ -50,13 +51,22 @@ struct run_fit {
     bool has_ceiling_ratio;
     double ceiling_ratio; /* median of y / ceiling */
     bool has_spread;
-    double spread;      /* q95(x) / q05(x) */
-    unsigned warnings;  /* enum run_fit_warning */
+    double spread; /* q95(x) / q05(x) */
+    /* Of all pairs, from states (run_fit_states.h): `every` is then that of the
+     * rank correlations, of ceiling_ratio and power, if they are there. */
+    bool from_states;
+    enum fit_absent interval_absent; /* from states only */
+    struct fit_ci interval;          /* of OLS */
+    unsigned warnings;               /* enum run_fit_warning */
     const char *reason; /* why there are no fits, or NULL; static */
 };
 
 /* Its relative-error fit; (0, 0) if there is none. */
 struct fit_line run_fit_law(const struct run_fit *fit);
+
+/* The warnings and the reason that follow from the rest; for whoever makes a
+ * fit. */
+void run_fit_conclude(struct run_fit *fit);
 
 /* Of a sample that the query took of the pairs; reorders sample->ratio. false:
  * out of memory. */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pure/run_fit_states.h"
 #include "traj.h"
 
 #define SEED 1
@@ -200,6 +201,28 @@ static bool advise(const struct run_verdict_input *in,
     return advice_compute(&input, &v->advice);
 }
 
+static bool fit_phase(const struct run_verdict_input *in,
+    const struct run_fit_query *query, struct fit_sample *sample,
+    struct run_fit *ret)
+{
+    struct run_fit all;
+    bool more = false;
+    if (!run_fit_of_sample(in->pairs, query, sample, ret)) {
+        return false;
+    }
+    if (in->pairs->every == 1 || in->fit_all == NULL) {
+        return true;
+    }
+    if (!in->fit_all(in->fit_context, query, &more, &all)) {
+        return false;
+    }
+    if (more) {
+        run_fit_add_sample(&all, ret);
+        *ret = all;
+    }
+    return true;
+}
+
 static bool judge_sample(const struct run_verdict_input *in,
     const struct run_fit_query *query, struct fit_sample *sample,
     struct phase_verdict *v)
@@ -208,7 +231,7 @@ static bool judge_sample(const struct run_verdict_input *in,
         return false;
     }
     rank(sample, sample->workspace, v);
-    if (!run_fit_of_sample(in->pairs, query, sample, &v->fit) ||
+    if (!fit_phase(in, query, sample, &v->fit) ||
         !judge_operators(in->operators, &v->phase, &v->facts)) {
         return false;
     }

@@ -34,8 +34,17 @@ bool operator_norms_add(struct operator_norms *norms, uint64_t step,
     double grad_norm, double value);
 void operator_norms_done(struct operator_norms *norms);
 
+/* The fit of all pairs of the query, of whom the input's are a part. false: it
+ * failed. *ret_more false: there is none. */
+typedef bool (*run_verdict_fit_fn)(void *context,
+    const struct run_fit_query *query, bool *ret_more, struct run_fit *ret);
+
 struct run_verdict_input {
     const struct pairs *pairs;
+    /* Asked for the fit of each phase where pairs are every so many-th; the
+     * tests and intervals stay those of the pairs. NULL: nobody knows more. */
+    run_verdict_fit_fn fit_all;
+    void *fit_context;
     struct run_fit_query query;
     const struct operator_norms *operators;
     const struct phase_cut *known; /* attempts, clip changes */
@@ -71,7 +80,8 @@ struct run_verdict {
     size_t main;
 };
 
-/* false: out of memory. Else *ret is for run_verdict_done. */
+/* false: out of memory, or fit_all failed. Else *ret is for run_verdict_done.
+ */
 bool run_verdict_compute(
     const struct run_verdict_input *input, struct run_verdict *ret);
 void run_verdict_done(struct run_verdict *verdict);

@@ -55,6 +55,7 @@ void pyramid_close(struct pyramid *pyramid)
     }
     stream_read_done(&pyramid->read);
     pyramid_nodes_done(&pyramid->nodes);
+    pyramid_fits_done(&pyramid->fits);
     buf_done(&pyramid->bodies);
     db_free(pyramid);
 }
@@ -77,7 +78,7 @@ static enum err_code read_trainer(struct pyramid *pyramid, int64_t stream,
     return code;
 }
 
-enum err_code pyramid_body_of(struct pyramid *pyramid, int64_t stream,
+static enum err_code series_of(struct pyramid *pyramid, int64_t stream,
     const struct records *records, struct str *ret_body, struct err *e)
 {
     struct trainer trainer = { .world = 1 };
@@ -88,6 +89,30 @@ enum err_code pyramid_body_of(struct pyramid *pyramid, int64_t stream,
     return code == ERR_NONE ? pyramid_nodes_of_records(&pyramid->nodes, records,
                                   &trainer, ret_body, e)
                             : code;
+}
+
+/* The body, which has the series of these records, with their fits too. */
+static enum err_code add_fits(struct pyramid *pyramid,
+    const struct records *records, enum pyramid_fits_wanted wanted,
+    struct str *body, struct err *e)
+{
+    return records->kind == WIRE_PROBE ? pyramid_fits_of_records(&pyramid->fits,
+                                             records, wanted, *body, body, e)
+                                       : ERR_NONE;
+}
+
+enum err_code pyramid_body_of(struct pyramid *pyramid, int64_t stream,
+    const struct records *records, struct str *ret_body, struct err *e)
+{
+    struct str body = { 0 };
+    enum err_code code = series_of(pyramid, stream, records, &body, e);
+    if (code == ERR_NONE) {
+        code = add_fits(pyramid, records, PYRAMID_FITS_ALL, &body, e);
+    }
+    if (code == ERR_NONE) {
+        *ret_body = body;
+    }
+    return code;
 }
 
 static bool has_nodes(enum wire_kind kind)
@@ -104,8 +129,12 @@ enum err_code pyramid_summary(struct pyramid *pyramid, struct stream_id stream,
         return ERR_NONE;
     }
     struct str body = { 0 };
-    enum err_code code = pyramid_body_of(pyramid, stream.v, records, &body, e);
-    if (code == ERR_NONE && pyramid_nodes_pay(&pyramid->nodes)) {
+    enum err_code code = series_of(pyramid, stream.v, records, &body, e);
+    if (code != ERR_NONE || !pyramid_nodes_pay(&pyramid->nodes)) {
+        return code;
+    }
+    code = add_fits(pyramid, records, PYRAMID_FITS_OF_CHUNK, &body, e);
+    if (code == ERR_NONE) {
         *ret_summary = body;
     }
     return code;
@@ -141,18 +170,17 @@ static enum err_code number_of(struct pyramid *pyramid,
     return code;
 }
 
-/* A chunk without a summary that is of use: its records give one. Emptied by
- * retention, it gives none. */
+/* A chunk without a summary that says all: its records give one. Emptied by
+ * retention, it gives none, and *body stays. */
 static enum err_code body_of_chunk(struct pyramid *pyramid, int64_t stream,
-    enum wire_kind kind, int64_t chunk, struct str *ret_body, struct err *e)
+    enum wire_kind kind, int64_t chunk, struct str *body, struct err *e)
 {
     struct records records;
     records_init(&records, kind, UINT64_MAX);
-    *ret_body = (struct str){ 0 };
     enum err_code code = stream_read_chunk(
         &pyramid->read, chunk, CHUNK_BODY_MAY_BE_EMPTY, &records, e);
     if (code == ERR_NONE && records.n > 0) {
-        code = pyramid_body_of(pyramid, stream, &records, ret_body, e);
+        code = pyramid_body_of(pyramid, stream, &records, body, e);
     }
     if (code == ERR_STORE) {
         code = ERR_NONE; /* damaged: who reads it is told so */
@@ -162,6 +190,13 @@ static enum err_code body_of_chunk(struct pyramid *pyramid, int64_t stream,
     return code;
 }
 
+bool pyramid_says_all(const struct pyramid_view *view)
+{
+    struct pyramid_fits_view fits;
+    return view->kind != WIRE_PROBE ||
+           (pyramid_fits_open(view->fits, &fits) && fits.is_complete);
+}
+
 static enum err_code take_child(struct pyramid *pyramid,
     const struct pyramid_rows *below, sqlite3_stmt *stmt,
     struct pyramid_made *made, struct err *e)
@@ -169,12 +204,11 @@ static enum err_code take_child(struct pyramid *pyramid,
     struct str body = db_blob(stmt, 6);
     struct pyramid_view view;
     enum err_code code = ERR_NONE;
-    if (!pyramid_view_open(body, below->kind, &view)) {
-        body = (struct str){ 0 };
-        if (below->level == 0) {
-            code = body_of_chunk(pyramid, below->stream, below->kind,
-                sqlite3_column_int64(stmt, 0), &body, e);
-        }
+    const bool reads = pyramid_view_open(body, below->kind, &view);
+    body = reads ? body : (struct str){ 0 };
+    if (below->level == 0 && (!reads || !pyramid_says_all(&view))) {
+        code = body_of_chunk(pyramid, below->stream, below->kind,
+            sqlite3_column_int64(stmt, 0), &body, e);
     }
     if (sqlite3_column_type(stmt, 3) != SQLITE_NULL) {
         uint64_t least = db_u64(stmt, 3);
@@ -207,8 +241,13 @@ static enum err_code merge_children(struct pyramid *pyramid,
         bodies[i] =
             (struct str){ pyramid->bodies.p + from, made->ends[i] - from };
     }
-    return pyramid_nodes_of_bodies(
+    enum err_code code = pyramid_nodes_of_bodies(
         &pyramid->nodes, kind, bodies, made->n, &made->body, e);
+    if (code == ERR_NONE && kind == WIRE_PROBE && made->body.n > 0) {
+        code = pyramid_fits_of_bodies(
+            &pyramid->fits, bodies, made->n, made->body, &made->body, e);
+    }
+    return code;
 }
 
 enum err_code pyramid_make_row(struct pyramid *pyramid,

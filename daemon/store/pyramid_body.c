@@ -365,6 +365,16 @@ static void write_series(struct buf *out, enum wire_kind kind, bool partial,
     write_blocks(out, plan, entries, n_members);
 }
 
+/* The body from `at` on is complete. */
+static void put_checksum(struct buf *out, size_t at, struct pyramid_head head)
+{
+    if (!out->failed) {
+        head.crc32c = crc32c(
+            out->p + at + PYRAMID_CRC_FROM, out->n - at - PYRAMID_CRC_FROM);
+        fill_in(out, at, &head, sizeof head);
+    }
+}
+
 void pyramid_body_write(struct buf *out, enum wire_kind kind, bool partial,
     const struct pyramid_member *members, size_t n_members,
     const struct pyramid_series *series, size_t n_series)
@@ -389,9 +399,35 @@ void pyramid_body_write(struct buf *out, enum wire_kind kind, bool partial,
     section.length = (uint32_t)(out->n - from);
     fill_in(out, section_at, &section, sizeof section);
     fill_in(out, at, &head, sizeof head);
-    if (!out->failed) {
-        head.crc32c = crc32c(
-            out->p + at + PYRAMID_CRC_FROM, out->n - at - PYRAMID_CRC_FROM);
-        fill_in(out, at, &head, sizeof head);
+    put_checksum(out, at, head);
+}
+
+void pyramid_body_begin_section(struct buf *out, struct str body)
+{
+    static const struct pyramid_section section = { .type = 0 };
+    struct pyramid_head head;
+    assert(body.n >= sizeof head);
+    memcpy(&head, body.p, sizeof head);
+    const size_t directory = head.sections * sizeof section;
+    const char *at = body.p + sizeof head;
+    head.sections++;
+    buf_append(out, &head, sizeof head);
+    buf_append(out, at, directory);
+    buf_append(out, &section, sizeof section);
+    buf_append(out, at + directory, body.n - sizeof head - directory);
+}
+
+void pyramid_body_end_section(
+    struct buf *out, enum pyramid_section_type type, struct str body)
+{
+    struct pyramid_section section = { .type = (uint16_t)type };
+    struct pyramid_head head;
+    if (out->failed) {
+        return;
     }
+    memcpy(&head, out->p, sizeof head);
+    section.length = (uint32_t)(out->n - body.n - sizeof section);
+    fill_in(out, sizeof head + (head.sections - 1u) * sizeof section, &section,
+        sizeof section);
+    put_checksum(out, 0, head);
 }

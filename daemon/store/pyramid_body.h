@@ -8,9 +8,10 @@
  *   struct pyramid_head, struct pyramid_section x sections, their bytes
  *
  * A section of a type that is not known is passed over, so that a later one
- * (sums and hulls of the pairs of PROBE records, for fits of long runs) needs
- * no new version. An empty body is one of which nothing was kept; a body of
- * another version, or with a wrong checksum, is read as an empty one.
+ * needs no new version: bodies of PROBE records may have PYRAMID_FITS
+ * (pyramid_fits.h), which older versions did not write and do not see. An empty
+ * body is one of which nothing was kept; a body of another version, or with a
+ * wrong checksum, is read as an empty one.
  *
  * The section PYRAMID_SERIES has a series per metric and member: of METRIC
  * records a member is a name, of GROUP records a layer's number, of the other
@@ -62,7 +63,7 @@ struct pyramid_head {
 static_assert(sizeof(struct pyramid_head) == 12, "pyramid_head is 12 bytes");
 #define PYRAMID_CRC_FROM 8u
 
-enum pyramid_section_type { PYRAMID_SERIES = 1 };
+enum pyramid_section_type { PYRAMID_SERIES = 1, PYRAMID_FITS = 2 };
 
 struct pyramid_section {
     uint16_t type;
@@ -131,6 +132,8 @@ struct pyramid_view {
     struct str names;        /* of metrics */
     struct str member_bytes; /* numbers, or lengths and names */
     struct str blocks;       /* shapes, then metrics */
+    struct str series;       /* the whole section */
+    struct str fits;         /* that section as it is; empty: none */
 };
 
 /* Any bytes are safe; false: of another version or kind, damaged, or empty,
@@ -205,5 +208,10 @@ struct pyramid_series {
 void pyramid_body_write(struct buf *out, enum wire_kind kind, bool partial,
     const struct pyramid_member *members, size_t n_members,
     const struct pyramid_series *series, size_t n_series);
+
+/* A body with one more section, empty out: begin, append its bytes, end. */
+void pyramid_body_begin_section(struct buf *out, struct str body);
+void pyramid_body_end_section(
+    struct buf *out, enum pyramid_section_type type, struct str body);
 
 #endif

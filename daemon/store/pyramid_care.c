@@ -9,16 +9,31 @@
 
 /* ---- check --------------------------------------------------------------- */
 
+static bool is_same(struct str a, struct str b)
+{
+    return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+}
+
+/* Without fits, as older versions wrote them, it says nothing of them. */
+static bool lacks_fits_only(const struct pyramid_view *stored, struct str right)
+{
+    struct pyramid_view view;
+    return stored->fits.n == 0 &&
+           pyramid_view_open(right, stored->kind, &view) &&
+           is_same(stored->series, view.series);
+}
+
 static enum pyramid_state compare(
     enum wire_kind kind, struct str stored, struct str right)
 {
     struct pyramid_view view;
-    if (stored.n == right.n &&
-        (right.n == 0 || memcmp(stored.p, right.p, right.n) == 0)) {
+    if (is_same(stored, right)) {
         return PYRAMID_RIGHT;
     }
-    return pyramid_view_open(stored, kind, &view) ? PYRAMID_WRONG
-                                                  : PYRAMID_EMPTY;
+    if (!pyramid_view_open(stored, kind, &view)) {
+        return PYRAMID_EMPTY;
+    }
+    return lacks_fits_only(&view, right) ? PYRAMID_EMPTY : PYRAMID_WRONG;
 }
 
 enum err_code pyramid_check_summary(struct pyramid *pyramid,
@@ -225,7 +240,8 @@ enum err_code pyramid_keep(
     }
     struct stream_id stream = { sqlite3_column_int64(stmt, 0) };
     enum wire_kind kind = (enum wire_kind)sqlite3_column_int(stmt, 1);
-    bool has = pyramid_view_open(db_blob(stmt, 2), kind, &view);
+    bool has = pyramid_view_open(db_blob(stmt, 2), kind, &view) &&
+               pyramid_says_all(&view);
     (void)sqlite3_reset(stmt); /* it gave its row */
     return has ? ERR_NONE
                : renew_summary(pyramid, stream, chunk, kind, SUMMARY_ANYHOW, e);

@@ -6,6 +6,7 @@
 #include <sqlite3.h>
 
 #include "store/pyramid.h"
+#include "store/pyramid_fits.h"
 #include "store/pyramid_nodes.h"
 #include "store/stream_read.h"
 
@@ -46,6 +47,7 @@ struct pyramid {
     sqlite3_stmt *stmts[STMT_COUNT];
     struct stream_read read;
     struct pyramid_nodes nodes;
+    struct pyramid_fits fits;
     struct buf bodies; /* of the rows below one that is being made */
 };
 
@@ -65,7 +67,7 @@ struct pyramid_made {
     uint64_t least_step, most_step;
     uint64_t records;
     size_t ends[PYRAMID_FAN]; /* of each body in pyramid->bodies */
-    struct str body;          /* borrowed from pyramid->nodes */
+    struct str body;          /* borrowed from pyramid->nodes, or ->fits */
 };
 
 /* The row above the first PYRAMID_FAN of `below` after a seq, or as many as
@@ -73,6 +75,9 @@ struct pyramid_made {
 CHECK_RESULT enum err_code pyramid_make_row(struct pyramid *pyramid,
     const struct pyramid_rows *below, uint64_t after_seq,
     struct pyramid_made *ret_made, struct err *e);
+
+/* Whether what is not in the body is not in the records. */
+bool pyramid_says_all(const struct pyramid_view *view);
 
 /* The body of records, whether it pays or not. */
 CHECK_RESULT enum err_code pyramid_body_of(struct pyramid *pyramid,

@@ -121,8 +121,10 @@ static double value_at(
 /* ---- the body -------------------------------------------------------------
  */
 
-/* The section of the series, from the directory and what follows it. */
-static bool find_series(struct str rest, unsigned sections, struct str *ret)
+/* The sections that are known, from the directory and what follows it; there
+ * must be series. */
+static bool find_sections(
+    struct str rest, unsigned sections, struct pyramid_view *view)
 {
     struct str directory;
     if (!take(&rest, sections * sizeof(struct pyramid_section), &directory)) {
@@ -137,8 +139,10 @@ static bool find_series(struct str rest, unsigned sections, struct str *ret)
             return false;
         }
         if (section.type == PYRAMID_SERIES) {
-            *ret = bytes;
+            view->series = bytes;
             found = true;
+        } else if (section.type == PYRAMID_FITS) {
+            view->fits = bytes;
         }
     }
     return found && rest.n == 0;
@@ -186,15 +190,14 @@ bool pyramid_view_open(
 {
     struct pyramid_head head;
     struct str rest = body;
-    struct str series = { 0 };
     struct pyramid_view view = { .kind = kind };
     *ret_view = (struct pyramid_view){ 0 };
     if (!take_copy(&rest, sizeof head, &head) || head.magic != PYRAMID_MAGIC ||
         head.version != PYRAMID_VERSION || head.kind != kind ||
         crc32c(body.p + PYRAMID_CRC_FROM, body.n - PYRAMID_CRC_FROM) !=
             head.crc32c ||
-        !find_series(rest, head.sections, &series) ||
-        !open_series(series, &view)) {
+        !find_sections(rest, head.sections, &view) ||
+        !open_series(view.series, &view)) {
         return false;
     }
     *ret_view = view;

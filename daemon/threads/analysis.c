@@ -240,7 +240,7 @@ static void tell_verdict(struct analysis *analysis,
 /* The run's row, its pairs and what else there is to judge by are of one state
  * of the database. *ret_verdict is for run_verdict_done. */
 static enum err_code read_run(struct analysis *analysis,
-    struct analysis_run *run, uint64_t *ret_records,
+    struct analysis_run *run, uint64_t *ret_records, struct run_fit *ret_fit,
     struct run_verdict *ret_verdict, struct err *e)
 {
     struct run_row row;
@@ -251,6 +251,9 @@ static enum err_code read_run(struct analysis *analysis,
     code = runs_get(analysis->reader, run->uid, &row, e);
     if (code == ERR_NONE) {
         code = analysis_run_read(run, analysis->reader, &row, e);
+        if (code == ERR_NONE) {
+            code = analysis_run_fit(run, analysis->reader, &row, ret_fit, e);
+        }
         if (code == ERR_NONE) {
             code =
                 analysis_run_judge(run, analysis->reader, &row, ret_verdict, e);
@@ -280,20 +283,16 @@ static enum err_code fit_run(
     struct run_verdict verdict;
     struct run_fit fit;
     uint64_t records = 0;
-    enum err_code code = read_run(analysis, run, &records, &verdict, e);
+    enum err_code code = read_run(analysis, run, &records, &fit, &verdict, e);
     if (code != ERR_NONE) {
         return code;
     }
-    if (run_fit_compute(&run->follow.pairs, &run_fit_everything, &fit)) {
-        counter_add(COUNTER_FITS, 1);
-        keep_fit(analysis, run, &fit, &verdict, records);
-        tell_fit(analysis, run, &fit);
-        tell_verdict(analysis, run, &verdict);
-    } else {
-        code = err_set(e, ERR_NOMEM, "no memory for a fit");
-    }
+    counter_add(COUNTER_FITS, 1);
+    keep_fit(analysis, run, &fit, &verdict, records);
+    tell_fit(analysis, run, &fit);
+    tell_verdict(analysis, run, &verdict);
     run_verdict_done(&verdict);
-    return code;
+    return ERR_NONE;
 }
 
 /* Of those that want a fit, the one that has waited longest. */

@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "pure/run_fit_states.h"
 #include "pure/trainer.h"
+#include "store/fit_read_run.h"
 #include "store/verdict_read.h"
 #include "threads/analysis.h"
 
@@ -106,6 +108,29 @@ enum err_code analysis_run_read(struct analysis_run *run, struct reader *reader,
     return code;
 }
 
+enum err_code analysis_run_fit(const struct analysis_run *run,
+    struct reader *reader, const struct run_row *row, struct run_fit *ret,
+    struct err *e)
+{
+    const struct pair_query query = { .scan = { .run = row->id } };
+    const struct pairs *pairs = &run->follow.pairs;
+    struct run_fit of_sample;
+    bool more = false;
+    if (!run_fit_compute(pairs, &run_fit_everything, &of_sample)) {
+        return err_set(e, ERR_NOMEM, "no memory for a fit");
+    }
+    *ret = of_sample;
+    if (pairs->every == 1 || run->follow.query.global) {
+        return ERR_NONE;
+    }
+    const enum err_code code = fit_read_run(
+        reader, &query, &run_fit_everything, pairs->max, &more, ret, e);
+    if (code == ERR_NONE && more) {
+        run_fit_add_sample(ret, &of_sample);
+    }
+    return code;
+}
+
 enum err_code analysis_run_judge(const struct analysis_run *run,
     struct reader *reader, const struct run_row *row, struct run_verdict *ret,
     struct err *e)
@@ -115,8 +140,12 @@ enum err_code analysis_run_judge(const struct analysis_run *run,
     if (code != ERR_NONE) {
         return code;
     }
+    const struct pair_query query = { .scan = { .run = row->id } };
+    struct fit_read_phase phase = { reader, &query, ERR_NONE, e };
     const struct run_verdict_input input = {
         .pairs = &run->follow.pairs,
+        .fit_all = run->follow.query.global ? NULL : fit_read_phase,
+        .fit_context = &phase,
         .query = run_fit_everything,
         .operators = &read.operators,
         .known = read.known,
@@ -127,7 +156,10 @@ enum err_code analysis_run_judge(const struct analysis_run *run,
     };
     const bool ok = run_verdict_compute(&input, ret);
     verdict_read_done(&read);
-    return ok ? ERR_NONE : err_nomem(e);
+    if (ok) {
+        return ERR_NONE;
+    }
+    return phase.code != ERR_NONE ? phase.code : err_nomem(e);
 }
 
 bool analysis_run_law(const struct run_verdict *verdict, struct run_law *ret)

@@ -61,6 +61,14 @@ void analysis_run_free(struct analysis_run *run);
 CHECK_RESULT enum err_code analysis_run_read(struct analysis_run *run,
     struct reader *reader, const struct run_row *row, struct err *e);
 
+/* The fit of the pairs as read; where these are every so many-th of more, of
+ * all of them, from the states that the store keeps (store/fit_read.h), which
+ * takes as long however many they are. Of several ranks together there are no
+ * states: then of the pairs. Within the same snapshot. */
+CHECK_RESULT enum err_code analysis_run_fit(const struct analysis_run *run,
+    struct reader *reader, const struct run_row *row, struct run_fit *ret,
+    struct err *e);
+
 /* The verdict on the pairs as read, within the same snapshot. On success the
  * caller ends *ret with run_verdict_done. */
 CHECK_RESULT enum err_code analysis_run_judge(const struct analysis_run *run,

@@ -461,6 +461,7 @@ export function fitsOf(made, regressor = "simpson", from = 0, to = Infinity) {
             other_estimator: 0,
         },
         every: 1,
+        from_states: false,
         step_range: rows.length > 0 ? [rows[0].step, rows[rows.length - 1].step] : null,
         x_range: rows.length > 0 ? ends(regressor) : null,
         y_range: rows.length > 0 ? ends("smoothness") : null,

@@ -13,6 +13,8 @@
 #include <cmocka.h>
 
 #include "../lib/store_rig.h"
+#include "pure/row.h"
+#include "store/fit_read.h"
 #include "store/pyramid_read.h"
 
 static int install(void **state)
@@ -131,12 +133,106 @@ static void test_a_series_survives_failed_allocations(void **state)
     rig_close(&rig);
 }
 
+/* Probes enough for states in chunks, two rows, and a log. */
+static void add_probes(struct rig *rig, struct stream_state *s, size_t n)
+{
+    static const unsigned fields[] = { PROBE_smoothness, PROBE_grad_sq,
+        PROBE_ceiling, PROBE_loss };
+    for (size_t i = 0; i < n; i++) {
+        struct rig_records records = { 0 };
+        struct rig_record r = { .seq = s->committed_seq + 1,
+            .kind = WIRE_PROBE,
+            .present = ROW_BIT(PROBE_step) };
+        const double value = 1 + (double)(i % 100) / 100;
+        r.values[PROBE_step] = r.seq;
+        for (size_t f = 0; f < sizeof fields / sizeof fields[0]; f++) {
+            memcpy(&r.values[fields[f]], &value, sizeof value);
+            r.present |= ROW_BIT(fields[f]);
+        }
+        rig_records_add(&records, &r);
+        rig_append(rig, s, 1, &records, 0, 1);
+        rig_records_done(&records);
+    }
+}
+
+static void test_states_come_with_their_chunk_or_not_at_all(void **state)
+{
+    (void)state;
+    static const char chunks[] = "SELECT count(*) FROM chunk";
+    static const char bodies[] =
+        "SELECT coalesce(sum(length(body)), 0) FROM pyramid";
+    int64_t right = 0;
+    bool failed = true;
+    for (long n = -1; failed || n == 0; n++) { /* the first: none fails */
+        struct rig rig;
+        struct err e = { 0 };
+        bool sealed = false;
+        rig_open(&rig, 64);
+        struct stream_state s =
+            rig_hello(&rig, 1, "{\"run_id\":\"r\",\"attempt\":1}");
+        add_probes(&rig, &s, 960);
+        assert_int_equal(rig_seal(&rig, &s, false), 15);
+        add_probes(&rig, &s, 64);
+        if (n >= 0) {
+            faults_fail_allocation(n);
+        }
+        enum err_code code = seal_last(&rig, &s, &sealed, &e);
+        failed = faults_off();
+        if (code != ERR_NONE) {
+            assert_int_equal(code, ERR_NOMEM);
+            assert_int_equal(rig_number(&rig, bodies), 0);
+            assert_int_equal(rig_number(&rig, chunks), 15);
+            assert_int_equal(seal_last(&rig, &s, &sealed, &e), ERR_NONE);
+        }
+        right = n < 0 ? rig_number(&rig, bodies) : right;
+        assert_true(right > 0);
+        assert_int_equal(rig_number(&rig, bodies), right);
+        rig_close(&rig);
+    }
+}
+
+static void test_a_fit_survives_failed_allocations(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct err e = { 0 };
+    struct reader *reader = NULL;
+    struct fit_read read;
+    struct fit_read_query query = { .estimator = PAIR_ESTIMATOR_AUTO,
+        .regressor = PAIR_REGRESSOR_AUTO };
+    rig_open(&rig, 64);
+    struct stream_state s =
+        rig_hello(&rig, 1, "{\"run_id\":\"r\",\"attempt\":1}");
+    add_probes(&rig, &s, 64 * 18 + 5);
+    assert_int_equal(rig_seal(&rig, &s, false), 18);
+    assert_int_equal(reader_open(rig.path, &reader, &e), ERR_NONE);
+    query.scan = rig_query(s.run, WIRE_PROBE);
+    query.scan.from_step = 30;
+    bool failed = true;
+    long n = 0;
+    for (; failed; n = sparse(n)) {
+        faults_fail_allocation(n);
+        enum err_code code = fit_read(reader, &query, &read, &e);
+        failed = faults_off();
+        assert_true(code == ERR_NOMEM || code == ERR_NONE);
+        if (code == ERR_NONE) {
+            assert_int_equal(read.part.facts.uses[PAIR_USED], 64 * 18 + 5 - 29);
+            fit_read_done(&read);
+        }
+    }
+    assert_true(n > 20);
+    reader_close(reader);
+    rig_close(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(
             test_a_row_of_the_pyramid_comes_with_its_chunk_or_not_at_all),
         cmocka_unit_test(test_a_series_survives_failed_allocations),
+        cmocka_unit_test(test_states_come_with_their_chunk_or_not_at_all),
+        cmocka_unit_test(test_a_fit_survives_failed_allocations),
     };
     return cmocka_run_group_tests(tests, install, NULL);
 }

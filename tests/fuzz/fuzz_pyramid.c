@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "pure/derived.h"
+#include "store/pyramid_fits.h"
 #include "wire/crc32c.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
@@ -47,6 +48,49 @@ static void read_all(const struct pyramid_view *view)
     }
 }
 
+static void check_fits(struct str section)
+{
+    struct pyramid_fits_view view;
+    struct pyramid_fits_position pos = { 0 };
+    struct pyramid_fit_entry entry;
+    struct str bytes;
+    size_t length = 0;
+    if (!pyramid_fits_open(section, &view)) {
+        return;
+    }
+    while (pyramid_fits_next(&view, &pos, &entry, &bytes)) {
+        struct fit_block block;
+        length += bytes.n;
+        if (entry.estimator >= PAIR_ESTIMATORS ||
+            entry.regressor >= PAIR_REGRESSORS ||
+            !pyramid_fits_know(&view, entry.group)) {
+            abort();
+        }
+        (void)fit_state_peek((const uint8_t *)bytes.p, bytes.n, &block);
+    }
+    if (length != view.states.n) {
+        abort();
+    }
+}
+
+static void merge_fits(struct pyramid_fits *fits, struct str body)
+{
+    struct err e = { 0 };
+    struct str merged = { 0 };
+    struct pyramid_view view;
+    struct buf bare = { 0 };
+    const struct str bodies[] = { body, body };
+    pyramid_body_write(&bare, WIRE_PROBE, false, NULL, 0, NULL, 0);
+    if (pyramid_fits_of_bodies(fits, bodies, 2, (struct str){ bare.p, bare.n },
+            &merged, &e) == ERR_NONE) {
+        if (!pyramid_view_open(merged, WIRE_PROBE, &view)) {
+            abort();
+        }
+        check_fits(view.fits);
+    }
+    buf_done(&bare);
+}
+
 static void merge(
     struct pyramid_nodes *nodes, enum wire_kind kind, struct str body)
 {
@@ -67,6 +111,7 @@ static void merge(
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     static struct pyramid_nodes nodes;
+    static struct pyramid_fits fits;
     char *bytes = malloc(n + 1);
     if (bytes == NULL) {
         return 0;
@@ -84,6 +129,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         if (pyramid_view_open(body, (enum wire_kind)kind, &view)) {
             read_all(&view);
             merge(&nodes, (enum wire_kind)kind, body);
+            check_fits(view.fits);
+            if (kind == WIRE_PROBE) {
+                merge_fits(&fits, body);
+            }
         }
     }
     free(bytes);

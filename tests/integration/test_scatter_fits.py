@@ -245,3 +245,68 @@ def test_what_is_asked_wrongly_is_refused(trajd, cloud, path):
     status, _, body = trajd.get(f"{RUN}/{path}")
     assert status == 400, body
     assert trajd.get(f"/api/v1/runs/none/{path.split('?')[0]}")[0] == 404
+
+
+LONG = 70000
+
+
+@pytest.fixture
+def long_run(trajd):
+    """More pairs around 1 + 2 g than a fit of pairs takes, in the order of steps, as arrays of g and y."""
+    rng = np.random.default_rng(8)
+    peer = Peer(trajd.ingest, "r")
+    g = 2 ** rng.uniform(-1, 1, LONG)
+    y = (1 + 2 * g) * np.exp(rng.normal(0, 0.1, LONG))
+    for step in range(LONG):
+        peer.record(wire.PROBE, step=step, estimator=SAME_BATCH, flags=0, smoothness=wire.f64(y[step]),
+                    smoothness_gamma=wire.f64(1.0), ceiling=wire.f64(9 * y[step]), grad_sq=wire.f64(g[step] ** 2))
+        if step % 2000 == 1999:
+            peer.deliver(frame=250)
+    peer.deliver(frame=250)
+    return np.sqrt(g ** 2), y
+
+
+def test_fits_of_many_pairs_are_of_all_of_them(trajd, long_run):
+    g, y = long_run
+    for low, high in ((0, LONG - 1), (1777, LONG - 1234)):
+        data = fits(trajd, f"?from={low}&to={high}&regressor=start")
+        x, z = g[low:high + 1], y[low:high + 1]
+        assert data["from_states"] is True and "thinned" not in data["warnings"]
+        assert (data["n"], data["every"], data["step_range"]) == (len(x), 1, [low, high])
+        slope, intercept = np.polyfit(x, z, 1)
+        assert line(data, "ols")["L1"] == pytest.approx(slope, rel=1e-9)
+        assert line(data, "ols")["L0"] == pytest.approx(intercept, rel=1e-9)
+        relative = line(data, "nnls_relative")
+        assert (relative["L0"], relative["L1"]) == pytest.approx((1.005, 2.01), rel=0.02)
+        upper = line(data, "envelope")
+        assert np.all(upper["L0"] + upper["L1"] * x >= z * (1 - 1e-12))
+        assert np.min(upper["L0"] + upper["L1"] * x - z) < 1e-9
+        logs = stats.linregress(np.log(x), np.log(z))
+        assert data["loglog"]["slope"] == pytest.approx(logs.slope, rel=1e-9)
+        assert data["loglog"]["theil_sen"] is None and data["spearman"] is None
+        mid = line(data, "quantile", 0.5)
+        assert mid["L0"] + mid["L1"] == pytest.approx(3, rel=0.03)
+        assert data["interval_absent"] is None
+        assert data["interval"]["L1"]["low"] < slope < data["interval"]["L1"]["high"]
+        # Independent samples: the classic errors of least squares, up to their scatter in some thirty blocks.
+        assert data["interval"]["L1"]["se"] == pytest.approx(stats.linregress(x, z).stderr, rel=0.6)
+
+
+def test_fits_of_few_pairs_of_a_long_run_are_of_the_pairs(trajd, long_run):
+    g, y = long_run
+    data = fits(trajd, "?from=100&to=40000&regressor=start")
+    assert data["from_states"] is False and "interval" not in data
+    assert data["n"] == 39901 and data["every"] == 1
+    assert data["spearman"] == pytest.approx(stats.spearmanr(g[100:40001], y[100:40001]).statistic, abs=1e-9)
+
+
+def test_a_verdict_on_many_pairs_has_the_fit_of_all_of_them(trajd, long_run):
+    g, y = long_run
+    phases = trajd.json(f"{RUN}/verdict?regressor=start")["data"]["phases"]
+    assert [phase["fit"]["from_states"] for phase in phases] == [True] * len(phases)
+    assert sum(phase["fit"]["n"] for phase in phases) == LONG
+    first = phases[0]["fit"]
+    slope, _ = np.polyfit(g[:first["n"]], y[:first["n"]], 1)
+    assert line(first, "ols")["L1"] == pytest.approx(slope, rel=1e-9)
+    assert first["every"] == 2 and first["spearman"] is not None and first["ceiling_ratio"] == pytest.approx(1 / 9)
+    assert "thinned" not in first["warnings"]

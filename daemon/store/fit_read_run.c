@@ -1,0 +1,49 @@
+/* fit_read_run.c: owns nothing; the thread of its reader. */
+#include "store/fit_read_run.h"
+
+#include <assert.h>
+
+#include "pure/run_fit_states.h"
+#include "store/fit_read.h"
+
+enum err_code fit_read_run(struct reader *reader,
+    const struct pair_query *pairs, const struct run_fit_query *fit,
+    uint64_t most, bool *ret_more, struct run_fit *ret_fit, struct err *e)
+{
+    struct fit_read_query query = {
+        .scan = pairs->scan,
+        .group = pairs->group,
+        .estimator = fit->estimator,
+        .regressor = fit->regressor,
+    };
+    struct fit_read read;
+    assert(!pairs->global);
+    query.scan.from_step = fit->from_step;
+    query.scan.to_step = fit->to_step;
+    enum err_code code = fit_read(reader, &query, &read, e);
+    if (code != ERR_NONE) {
+        return code;
+    }
+    const struct run_fit_states states = {
+        .regressor = read.regressor,
+        .estimator = read.estimator,
+        .in_sight = read.in_sight,
+        .part = &read.part,
+        .rows = read.rows,
+        .n_rows = read.n_rows,
+    };
+    *ret_more = read.in_sight > most;
+    if (*ret_more && !run_fit_of_states(&states, fit, ret_fit)) {
+        code = err_nomem(e);
+    }
+    fit_read_done(&read);
+    return code;
+}
+
+bool fit_read_phase(void *phase, const struct run_fit_query *query,
+    bool *ret_more, struct run_fit *ret)
+{
+    struct fit_read_phase *p = phase;
+    p->code = fit_read_run(p->reader, p->pairs, query, 0, ret_more, ret, p->e);
+    return p->code == ERR_NONE;
+}
