@@ -107,9 +107,12 @@ static bool judge_operators(const struct operator_norms *norms,
 
 /* ---- one phase ----------------------------------------------------------- */
 
+/* Of the pairs; where there is a fit of more, it brings its own. */
 static bool depend(const struct fit_sample *sample, struct phase_verdict *v)
 {
-    if (!intervals_of(sample, RUN_VERDICT_LEVEL, &v->intervals)) {
+    if (v->fit.from_states) {
+        v->intervals = v->fit.intervals;
+    } else if (!intervals_of(sample, RUN_VERDICT_LEVEL, &v->intervals)) {
         return false;
     }
     v->facts.slope_p = v->intervals.slope_p;
@@ -227,11 +230,8 @@ static bool judge_sample(const struct run_verdict_input *in,
     const struct run_fit_query *query, struct fit_sample *sample,
     struct phase_verdict *v)
 {
-    if (!depend(sample, v)) {
-        return false;
-    }
     rank(sample, sample->workspace, v);
-    if (!fit_phase(in, query, sample, &v->fit) ||
+    if (!fit_phase(in, query, sample, &v->fit) || !depend(sample, v) ||
         !judge_operators(in->operators, &v->phase, &v->facts)) {
         return false;
     }

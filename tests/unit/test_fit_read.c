@@ -403,6 +403,47 @@ static void test_there_are_twenty_rows_where_there_can_be(void **state)
     fit_read_done(&read);
 }
 
+static struct fit_read read_weighted(const struct rig *rig, struct run_id run)
+{
+    struct err e = { 0 };
+    struct reader *reader = NULL;
+    struct fit_read read;
+    const struct fit_read_query query = {
+        .scan = { .run = run, .from_step = 100, .to_step = UINT64_MAX },
+        .estimator = TRAJ_ESTIMATOR_SAME_BATCH,
+        .regressor = FIT_REGRESSOR_START,
+        .rows = FIT_READ_WEIGHTED,
+    };
+    assert_int_equal(reader_open(rig->path, &reader, &e), ERR_NONE);
+    assert_int_equal(fit_read(reader, &query, &read, &e), ERR_NONE);
+    reader_close(reader);
+    return read;
+}
+
+static void test_weighted_rows_are_near_those_of_the_records(void **state)
+{
+    struct rig *rig = *state;
+    uint64_t seed = 9;
+    struct stream_state s = hello(rig, 1);
+    add(rig, &s, 1, 0, 64 * 400, probe, &seed);
+    struct fit_read a = read_weighted(rig, s.run);
+    rig_sql(rig, "DELETE FROM pyramid; UPDATE chunk SET summary = x''");
+    struct fit_read b = read_weighted(rig, s.run);
+    struct fit_ci x;
+    struct fit_ci y;
+    assert_true(a.states > 0 && b.states == 0);
+    assert_true(a.n_rows >= FIT_READ_ROWS && b.n_rows > 200);
+    const double n = a.part.state.total.plain.n;
+    assert_int_equal(fit_ci(a.rows, a.n_rows, n, 1, 0.95, &x), FIT_PRESENT);
+    assert_int_equal(fit_ci(b.rows, b.n_rows, n, 1, 0.95, &y), FIT_PRESENT);
+    assert_close(x.L1.estimate, y.L1.estimate, 2e-3);
+    assert_close(x.L0.estimate + 1.5 * x.L1.estimate,
+        y.L0.estimate + 1.5 * y.L1.estimate, 2e-4);
+    assert_close(x.L1.se, y.L1.se, 0.5); /* of 24 blocks: 15 %, thrice */
+    fit_read_done(&a);
+    fit_read_done(&b);
+}
+
 /* ---- microbatches ----------------------------------------------------------
  */
 
@@ -446,6 +487,7 @@ int main(void)
         TEST(test_fits_are_those_of_the_pairs_whatever_is_missing),
         cmocka_unit_test(test_where_it_is_sealed_and_restarted_does_not_matter),
         TEST(test_there_are_twenty_rows_where_there_can_be),
+        TEST(test_weighted_rows_are_near_those_of_the_records),
         TEST(test_windows_of_microbatches_begin_with_the_chunk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

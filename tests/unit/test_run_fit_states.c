@@ -215,8 +215,8 @@ static void test_the_interval_is_that_of_the_rows(void **state)
     struct fit_ci ci;
     assert_int_equal(
         fit_ci(bed->rows, ROWS, N - 80, 1, 0.95, &ci), FIT_PRESENT);
-    assert_int_equal(fit.interval_absent, FIT_PRESENT);
-    assert_memory_equal(&fit.interval, &ci, sizeof ci);
+    assert_int_equal(fit.intervals.absent, FIT_PRESENT);
+    assert_memory_equal(&fit.intervals.ci, &ci, sizeof ci);
     free_bed(bed);
 }
 
@@ -234,14 +234,14 @@ static void test_the_memory_of_residuals_is_seen_in_the_rows(void **state)
         fit_sums_add(&rows[i / LENGTH], x, 2 + 3 * x + e);
     }
     /* The standard error of a variance of 400 means is 7 %. */
-    assert_close(run_fit_batch_tau(rows, MANY, line), 9, 0.22);
+    assert_close(run_fit_batch_tau(rows, MANY, MANY * LENGTH, line), 9, 0.22);
     for (size_t i = 0; i < MANY; i++) {
         rows[i] = (struct fit_sums){ 0 };
         for (size_t k = 0; k < LENGTH; k++) {
             fit_sums_add(&rows[i], 1 + (double)k, 2 + 3 * (1 + (double)k));
         }
     }
-    assert_true(run_fit_batch_tau(rows, MANY, line) <= 1);
+    assert_true(run_fit_batch_tau(rows, MANY, MANY * LENGTH, line) <= 1);
 }
 
 static void test_of_few_pairs_nothing_is_estimated(void **state)
