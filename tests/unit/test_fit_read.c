@@ -141,6 +141,7 @@ static struct run_id make_run(struct rig *rig, uint64_t seed)
     struct stream_state s = { 0 };
     for (uint32_t attempt = 1; attempt <= 3; attempt++) {
         s = hello(rig, attempt);
+        rig_steps(rig, &s, attempt, from[attempt - 1], 1);
         add(rig, &s, attempt, from[attempt - 1], 9000, any_probe, &seed);
     }
     return s.run;
@@ -387,8 +388,12 @@ static void test_there_are_twenty_rows_where_there_can_be(void **state)
     struct rig *rig = *state;
     uint64_t seed = 9;
     struct stream_state s = hello(rig, 1);
-    add(rig, &s, 1, 0, 64 * 330, probe, &seed);
+    add(rig, &s, 1, 0, 64 * 322, probe, &seed);
     struct fit_read read = read_all(rig, s.run, FIT_REGRESSOR_START);
+    assert_int_equal(read.n_rows, 20); /* two chunks more are no row */
+    fit_read_done(&read);
+    add(rig, &s, 1, 100000, 64 * 8, probe, &seed);
+    read = read_all(rig, s.run, FIT_REGRESSOR_START);
     /* 330 chunks are 20 rows of level 1, and ten chunks more. */
     assert_int_equal(read.n_rows, 21);
     for (size_t i = 0; i < 20; i++) {

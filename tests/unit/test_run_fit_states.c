@@ -278,6 +278,22 @@ static void test_what_needs_pairs_is_taken_from_a_sample(void **state)
     free_bed(bed);
 }
 
+static void test_the_census_is_that_of_the_pairs(void **state)
+{
+    (void)state;
+    struct bed *bed = new_bed(RANDOM);
+    struct pair_census a = { 0 };
+    struct pair_census b = { 0 };
+    for (size_t i = 0; i < bed->pairs.n; i++) {
+        pair_census_add(&a, &bed->pairs.v[i]);
+    }
+    bed->part.facts.uses[PAIR_WINDOW_OPEN] = 5; /* those are no pairs yet */
+    fit_facts_census(
+        &bed->part.facts, TRAJ_ESTIMATOR_FULL, FIT_REGRESSOR_START, &b);
+    assert_memory_equal(&a, &b, sizeof a);
+    free_bed(bed);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -290,6 +306,7 @@ int main(void)
         cmocka_unit_test(test_the_memory_of_residuals_is_seen_in_the_rows),
         cmocka_unit_test(test_of_few_pairs_nothing_is_estimated),
         cmocka_unit_test(test_what_needs_pairs_is_taken_from_a_sample),
+        cmocka_unit_test(test_the_census_is_that_of_the_pairs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
