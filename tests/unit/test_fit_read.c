@@ -380,6 +380,74 @@ static void test_where_it_is_sealed_and_restarted_does_not_matter(void **state)
     fit_read_done(&first);
 }
 
+/* Probe k of MANY, the same whoever sends it, at a step of its own. */
+#define MANY 4000u
+static struct rig_record probe_number(uint64_t seq, uint64_t k)
+{
+    uint64_t seed = 1000 + k;
+    return any_probe(seq, 10 + k, &seed);
+}
+
+/* Of sender i of n: every n-th probe, in an order of its own. */
+static void send_share(struct rig *rig, uint32_t i, uint32_t n, uint64_t stride)
+{
+    struct stream_state s = hello(rig, i + 1);
+    const uint64_t share = MANY / n;
+    for (uint64_t from = 0; from < share; from += 25) {
+        struct rig_records records = { 0 };
+        for (uint64_t j = from; j < from + 25; j++) {
+            const uint64_t k = j * stride % share * n + i;
+            struct rig_record r =
+                probe_number(s.committed_seq + 1 + j - from, k);
+            rig_records_add(&records, &r);
+        }
+        rig_append(rig, &s, i + 1, &records, 0, records.n);
+        (void)rig_seal(rig, &s, false);
+        rig_records_done(&records);
+    }
+}
+
+static struct fit_read read_senders(uint32_t n, uint64_t stride)
+{
+    struct err e = { 0 };
+    struct rig rig;
+    struct reader *reader = NULL;
+    struct fit_read read;
+    rig_open(&rig, CHUNK);
+    for (uint32_t i = 0; i < n; i++) {
+        send_share(&rig, i, n, stride);
+    }
+    const struct fit_read_query query = {
+        .scan = { .run = rig_run(&rig, "r").id,
+            .to_step = UINT64_MAX,
+            .attempts = SCAN_ALL },
+        .estimator = PAIR_ESTIMATOR_AUTO,
+        .regressor = PAIR_REGRESSOR_AUTO,
+    };
+    assert_int_equal(reader_open(rig.path, &reader, &e), ERR_NONE);
+    assert_int_equal(fit_read(reader, &query, &read, &e), ERR_NONE);
+    reader_close(reader);
+    rig_close(&rig);
+    return read;
+}
+
+static void test_who_sends_and_in_which_order_does_not_matter(void **state)
+{
+    (void)state;
+    static const uint32_t senders[] = { 1, 2, 8 };
+    static const uint64_t strides[] = { 1, 77, 333 }; /* prime to the shares */
+    struct fit_read first = read_senders(1, 1);
+    assert_true(first.states > 0);
+    for (size_t i = 0; i < 9; i++) {
+        struct fit_read read = read_senders(senders[i % 3], strides[i / 3]);
+        assert_memory_equal(
+            &read.part.facts, &first.part.facts, sizeof read.part.facts);
+        assert_same_fits(&read.part.state, &first.part.state);
+        fit_read_done(&read);
+    }
+    fit_read_done(&first);
+}
+
 /* ---- rows ------------------------------------------------------------------
  */
 
@@ -491,6 +559,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_fits_are_those_of_the_pairs_whatever_is_missing),
         cmocka_unit_test(test_where_it_is_sealed_and_restarted_does_not_matter),
+        cmocka_unit_test(test_who_sends_and_in_which_order_does_not_matter),
         TEST(test_there_are_twenty_rows_where_there_can_be),
         TEST(test_weighted_rows_are_near_those_of_the_records),
         TEST(test_windows_of_microbatches_begin_with_the_chunk),
