@@ -309,8 +309,7 @@ test("runs are compared, some with nothing to compare", async () => {
   const { data } = await json(path, `${path}?runs=contract.live,contract.empty`);
   assert.deepEqual(data.runs.map((run) => run.fit.n), [100, 0]);
   assert.equal(data.equal_L1, null);
-  assert.equal((await json(path, `${path}?runs=contract.live,contract.live`)).data.equal_L1.p, 1);
-  for (const bad of ["", "?runs=", "?runs=a,,b", `?runs=${Array(17).fill("a").join(",")}`]) {
+  for (const bad of ["", "?runs=", "?runs=a,,b", "?runs=a,a", `?runs=${Array(17).fill("a").join(",")}`]) {
     assert.equal((await check(path, `${path}${bad}`)).status, 400, bad);
   }
   assert.equal((await check(path, `${path}?runs=contract.live,nobody`)).status, 404);
