@@ -101,6 +101,7 @@ export interface components {
          *       "thinned_records": 0,
          *       "repeated_records": 0,
          *       "late_records": 0,
+         *       "alerts": 0,
          *       "complete": false,
          *       "gaps": [
          *         "stream_open"
@@ -130,6 +131,8 @@ export interface components {
             thinned_records: components["schemas"]["Count"];
             repeated_records: components["schemas"]["Repeated"];
             late_records: components["schemas"]["Late"];
+            /** @description Raised of it, see /alerts. */
+            alerts: components["schemas"]["Whole"];
             /** @description Every record of every attempt is here, and none is to come. */
             complete: boolean;
             gaps: components["schemas"]["Gaps"];
@@ -162,6 +165,8 @@ export interface components {
             thinned_records: components["schemas"]["Count"];
             repeated_records: components["schemas"]["Repeated"];
             late_records: components["schemas"]["Late"];
+            /** @description Raised of it, see /alerts. */
+            alerts: components["schemas"]["Whole"];
             /** @description Every record of every attempt is here, and none is to come. */
             complete: boolean;
             gaps: components["schemas"]["Gaps"];
@@ -1071,6 +1076,36 @@ export interface components {
                 sentence: string;
                 advice: components["schemas"]["Advice"];
             };
+        };
+        /**
+         * @description non_finite: a loss, gradient or parameter is NaN or infinite. spike: loss or gradient norm far out of
+         *     its recent range. stall: the run makes no step, or its trainer is not heard. clip_fraction: nearly
+         *     every step is clipped. skipped: updates are skipped. lr_over_limit: the learning rate is beyond what
+         *     the fitted law is stable with. l1_jump: L1 of two consecutive phases differs.
+         *
+         * @enum {unknown}
+         */
+        AlertRule: "non_finite" | "spike" | "stall" | "clip_fraction" | "skipped" | "lr_over_limit" | "l1_jump";
+        /** @description What a run was found to need somebody for, at one step of one attempt. */
+        Alert: {
+            run: string;
+            rule: components["schemas"]["AlertRule"];
+            /** @enum {unknown} */
+            severity: "warning" | "error";
+            attempt: components["schemas"]["Count"];
+            step: components["schemas"]["Count"];
+            /** @description What was measured: of a spike robust standard deviations, of a stall seconds, of clip_fraction and skipped a share, of the others themselves or a ratio. */
+            value: components["schemas"]["Double"];
+            /** @description That the value is beyond; null where there is none. */
+            limit: components["schemas"]["Double"] | null;
+            /** @description For people. */
+            sentence: string;
+            /** @description When it was raised, by the daemon's clock. */
+            wall_ns: components["schemas"]["Nanoseconds"];
+        };
+        AlertList: {
+            data: components["schemas"]["Alert"][];
+            page: components["schemas"]["Page"];
         };
         ClipWindow: {
             /** @description The last so many; null: all that were looked at. */
