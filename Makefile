@@ -26,7 +26,7 @@ ALL_CPPFLAGS = -Ischema -Iclient -Idaemon -I$(B)/gen -D_POSIX_C_SOURCE=200809L -
 ALL_CFLAGS = -std=c17 $(WARN) -fPIC -fvisibility=hidden -fno-math-errno -ffp-contract=off -pthread $(CFLAGS) $(SAN)
 ALL_LDFLAGS = -pthread $(LDFLAGS) $(SAN)
 LIB_LIBS := -lzmq -lm
-DAEMON_LIBS := -lzmq -lsqlite3 -lcjson -lmicrohttpd -lzstd -lm
+DAEMON_LIBS := -lzmq -lsqlite3 -lcjson -lmicrohttpd -lzstd -lcurl -lm
 
 # ---- what is built from what
 LIB_SRC := $(wildcard client/*.c client/watch/*.c client/math/*.c client/wire/*.c client/transport/*.c)

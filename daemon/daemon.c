@@ -27,6 +27,8 @@
 #include "threads/ingest.h"
 #include "threads/jobs.h"
 #include "threads/live.h"
+#include "threads/notify.h"
+#include "threads/requests.h"
 #include "threads/writer.h"
 
 struct daemon {
@@ -36,6 +38,7 @@ struct daemon {
     struct jobs *jobs;
     struct live *live;
     struct writer *writer;
+    struct notify *notify; /* NULL: alerts are sent nowhere */
     struct analysis *analysis;
     struct ingest *ingest;
     struct http *http;
@@ -65,7 +68,7 @@ static enum err_code is_ready(void *context, struct err *e)
 static enum err_code delete_run(void *context, const char *uid, struct err *e)
 {
     struct daemon *daemon = context;
-    return writer_delete_run(daemon->writer, uid, e);
+    return request_delete_run(daemon->jobs, uid, e);
 }
 
 static enum err_code set_probe_every(
@@ -101,12 +104,47 @@ static enum err_code start_writer(struct daemon *daemon, struct err *e)
     return writer_start(&options, &daemon->writer, e);
 }
 
+/* Only where alerts go somewhere. */
+static enum err_code start_notify(struct daemon *daemon, struct err *e)
+{
+    const struct notify_options options = {
+        .command = value(daemon, SETTING_ALERT_COMMAND),
+        .webhook = value(daemon, SETTING_ALERT_WEBHOOK),
+    };
+    if (options.command[0] == '\0' && options.webhook[0] == '\0') {
+        return ERR_NONE;
+    }
+    return notify_start(&options, &daemon->notify, e);
+}
+
+/* The analysis thread: what was raised is stored, and only what is new is sent
+ * out. */
+static enum err_code add_alert(void *context, const char *run_uid,
+    const struct alert *alert, bool *ret_new, struct err *e)
+{
+    struct daemon *daemon = context;
+    enum err_code code =
+        request_add_alert(daemon->jobs, run_uid, alert, ret_new, e);
+    if (code == ERR_NONE && *ret_new && daemon->notify != NULL) {
+        notify_add(daemon->notify, run_uid, alert);
+    }
+    return code;
+}
+
 static enum err_code start_analysis(struct daemon *daemon, struct err *e)
 {
+    const struct config *config = daemon->config;
     const struct analysis_options options = {
         .db_path = value(daemon, SETTING_DB),
         .live = daemon->live,
         .run_json = run_json,
+        .alert_limits = { .spike_z = config->alert_spike_z,
+            .clip_fraction = config->alert_clip_fraction,
+            .skipped_fraction = config->alert_skipped_fraction,
+            .lr_over_limit = config->alert_lr_over_limit,
+            .l1_jump = config->alert_l1_jump },
+        .add_alert = add_alert,
+        .context = daemon,
     };
     enum err_code code = analysis_start(&options, &daemon->analysis, e);
     if (code == ERR_NONE) {
@@ -175,6 +213,7 @@ static enum err_code start_all(struct daemon *daemon, struct err *e)
     code = code != ERR_NONE ? code : jobs_new(&daemon->jobs, e);
     code = code != ERR_NONE ? code : live_new(&daemon->live, e);
     code = code != ERR_NONE ? code : start_writer(daemon, e);
+    code = code != ERR_NONE ? code : start_notify(daemon, e);
     code = code != ERR_NONE ? code : start_analysis(daemon, e);
     code = code != ERR_NONE ? code : start_ingest(daemon, e);
     return code != ERR_NONE ? code : start_http(daemon, e);
@@ -245,6 +284,7 @@ void daemon_stop(struct daemon *daemon)
         http_stop(daemon->http);
     }
     analysis_stop(daemon->analysis);
+    notify_stop(daemon->notify);
     writer_stop(daemon->writer);
     live_free(daemon->live);
     jobs_free(daemon->jobs);

@@ -1,7 +1,8 @@
 /*
  * daemon: all parts of trajd, started in order and stopped in reverse.
  *
- *   lock of the database, jobs, live, writer (store), analysis, ingest, http
+ *   lock of the database, jobs, live, writer (store), notify, analysis, ingest,
+ *   http
  */
 #ifndef TRAJD_DAEMON_H
 #define TRAJD_DAEMON_H

@@ -49,11 +49,27 @@ static void print_interval(const cJSON *of)
         member_double(L1, "high"));
 }
 
+/* What speaks against the law of a run by itself. */
+static void print_doubts(const cJSON *fit)
+{
+    const cJSON *warning = NULL;
+    const char *before = "  (";
+    cJSON_ArrayForEach(warning, member(fit, "warnings"))
+    {
+        printf("%s%s", before, cJSON_GetStringValue(warning));
+        before = ", ";
+    }
+    if (before[0] == ',') {
+        putchar(')');
+    }
+}
+
 static void print_run(const cJSON *run)
 {
     print_column(stdout, member_text(run, "run"), 25, true);
     printf("%8" PRIu64, member_u64(member(run, "fit"), "n"));
     print_interval(run);
+    print_doubts(member(run, "fit"));
     putchar('\n');
 }
 
@@ -71,11 +87,13 @@ static void print_comparison(const cJSON *data)
     print_interval(pooled);
     if (!cJSON_IsObject(equal)) {
         puts("\nequal L1: fewer than two intervals to tell");
-        return;
+    } else {
+        printf("\nequal L1: p = %.3g (Q = %.4g, %" PRIu64
+               " degrees of freedom)\n",
+            member_double(equal, "p"), member_double(equal, "q"),
+            member_u64(equal, "dof"));
     }
-    printf("\nequal L1: p = %.3g (Q = %.4g, %" PRIu64 " degrees of freedom)\n",
-        member_double(equal, "p"), member_double(equal, "q"),
-        member_u64(equal, "dof"));
+    puts("whether a run has a law at all: traj verdict RUN");
 }
 
 /* ",ID" at the end of *path, which grows; the first without a comma. */

@@ -11,8 +11,11 @@
 #include "cli/client_http.h"
 #include "cli/find_run.h"
 #include "cli/print.h"
+#include "cli/show_alerts.h"
 #include "cli/show_diagnostics.h"
 #include "cli/show_ranks.h"
+
+#define ALERTS_SHOWN "5" /* the newest */
 
 enum show_format { SHOW_TEXT, SHOW_JSON };
 
@@ -22,6 +25,7 @@ struct shown {
     cJSON *fits;
     cJSON *diagnostics;
     cJSON *ranks;
+    cJSON *alerts;
     cJSON *series;
 };
 
@@ -36,7 +40,7 @@ static void usage(FILE *out)
         "  --url URL  where trajd is; default $TRAJD_URL or\n"
         "             " CLIENT_URL_DEFAULT "\n"
         "  --json     one JSON object: {\"run\", \"fits\", \"diagnostics\",\n"
-        "             \"ranks\", \"last\"}\n",
+        "             \"ranks\", \"alerts\", \"last\"}\n",
         out);
 }
 
@@ -248,6 +252,8 @@ static void print_all_json(const struct shown *shown)
     print_json(stdout, member(shown->diagnostics, "data"));
     fputs(",\"ranks\":", stdout);
     print_json(stdout, member(shown->ranks, "data"));
+    fputs(",\"alerts\":", stdout);
+    print_json(stdout, member(shown->alerts, "data"));
     fputs(",\"last\":{", stdout);
     for (size_t i = 0; i < 2; i++) {
         const struct newest newest = newest_of(shown, metrics[i]);
@@ -271,6 +277,7 @@ static enum cli_exit show(
               get(client, path, "/fits", &shown.fits) &&
               get(client, path, "/diagnostics", &shown.diagnostics) &&
               get(client, path, "/ranks", &shown.ranks) &&
+              get(client, path, "/alerts?limit=" ALERTS_SHOWN, &shown.alerts) &&
               get(client, path, "/series?metric=loss,grad_norm&buckets=10",
                   &shown.series);
     if (ok && format == SHOW_JSON) {
@@ -278,6 +285,7 @@ static enum cli_exit show(
     } else if (ok) {
         print_run(shown.run);
         print_last(&shown);
+        print_alerts(member(shown.alerts, "data"));
         print_ranks(member(shown.ranks, "data"));
         print_fits(member(shown.fits, "data"));
         print_diagnostics(member(shown.diagnostics, "data"));
@@ -288,6 +296,7 @@ static enum cli_exit show(
     cJSON_Delete(shown.fits);
     cJSON_Delete(shown.diagnostics);
     cJSON_Delete(shown.ranks);
+    cJSON_Delete(shown.alerts);
     cJSON_Delete(shown.series);
     free(path);
     return ok && fflush(stdout) == 0 ? CLI_OK : CLI_FAILED;

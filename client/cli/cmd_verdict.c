@@ -75,6 +75,28 @@ static void print_interval(const cJSON *interval, const char *name)
         member_double(i, "low"), member_double(i, "high"));
 }
 
+/* Of the pairs that stay the higher ones may be left. */
+static void print_left_out(const cJSON *phase)
+{
+    const cJSON *fit = member(phase, "fit");
+    const cJSON *why = NULL;
+    if (member_u64(fit, "n_excluded") > 0) {
+        const char *before = "  left out               ";
+        cJSON_ArrayForEach(why, member(fit, "excluded"))
+        {
+            if (item_u64(why) > 0) {
+                printf("%s%" PRIu64 " %s", before, item_u64(why), why->string);
+                before = ", ";
+            }
+        }
+        putchar('\n');
+    }
+    if (member_u64(fit, "every") > 1) {
+        printf("  of the pairs           every %" PRIu64 "th\n",
+            member_u64(fit, "every"));
+    }
+}
+
 static void print_law(const cJSON *phase)
 {
     const cJSON *interval = member(phase, "interval");
@@ -89,8 +111,8 @@ static void print_law(const cJSON *phase)
     }
     printf("  %-22s %" PRIu64, "operator norms", member_u64(norm, "n"));
     if (!member_is_null(norm, "spearman")) {
-        printf(", Spearman with the gradient norm %+.3f",
-            member_double(norm, "spearman"));
+        printf(", q95/q05 %.3g, Spearman with the gradient norm %+.3f",
+            member_double(norm, "spread"), member_double(norm, "spearman"));
     }
     putchar('\n');
 }
@@ -100,6 +122,9 @@ static void print_recipes(const cJSON *advice)
     const cJSON *r = NULL;
     cJSON_ArrayForEach(r, member(advice, "recipes"))
     {
+        if (!isfinite(member_double(r, "lr"))) {
+            continue; /* L0 = 0: the law bounds no step near the minimum */
+        }
         printf("  %-22s lr %.4g, threshold %.4g\n", member_text(r, "name"),
             member_double(r, "lr"), member_double(r, "threshold"));
     }
@@ -120,7 +145,7 @@ static void print_advice(const cJSON *advice)
             member_double(advice, "own_threshold"));
     }
     if (!member_is_null(advice, "lr_limit")) {
-        printf("  %-22s %.4g", "lr is stable below",
+        printf("  %-22s %.4g", "lr is unstable above",
             member_double(advice, "lr_limit"));
         if (!member_is_null(advice, "lr_over_limit")) {
             printf(", yours is %.3g of it",
@@ -128,7 +153,8 @@ static void print_advice(const cJSON *advice)
         }
         putchar('\n');
     }
-    printf("  %-22s %.3g (bounds), %.3g (this trajectory)\n",
+    printf("  %-22s at most %.3g by the theorems' bounds, %.3g on the pairs "
+           "seen\n",
         "gain of adapting steps", member_double(advice, "bound_ratio"),
         member_double(advice, "adaptivity"));
 }
@@ -147,6 +173,7 @@ static void print_verdict(const cJSON *data)
         print_text(stdout, member_text(phase, "sentence"));
         putchar('\n');
         print_reasons(phase);
+        print_left_out(phase);
         print_law(phase);
         if (i++ == (int)member_u64(data, "main_phase")) {
             print_advice(member(phase, "advice"));

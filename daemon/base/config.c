@@ -312,7 +312,7 @@ static void help_line(
 {
     char left[64];
     (void)snprintf(left, sizeof left, "%s %s", flag, argument);
-    (void)fprintf(out, "  %-26s %s", left, help);
+    (void)fprintf(out, "  %-31s %s", left, help);
 }
 
 void config_help(FILE *out)

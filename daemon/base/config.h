@@ -34,6 +34,13 @@ enum setting {
     SETTING_KEEP_BYTES,
     SETTING_THIN_DAYS,
     SETTING_RUN_BYTES,
+    SETTING_ALERT_COMMAND,
+    SETTING_ALERT_WEBHOOK,
+    SETTING_ALERT_SPIKE_Z,
+    SETTING_ALERT_CLIP_FRACTION,
+    SETTING_ALERT_SKIPPED_FRACTION,
+    SETTING_ALERT_LR_OVER_LIMIT,
+    SETTING_ALERT_L1_JUMP,
     SETTING_LOG_LEVEL,
     SETTINGS,
 };
@@ -60,6 +67,11 @@ struct config {
     uint64_t keep_bytes;
     uint32_t thin_days;
     uint64_t run_bytes;
+    double alert_spike_z; /* these five: pure/alert_rules.h */
+    double alert_clip_fraction;
+    double alert_skipped_fraction;
+    double alert_lr_over_limit;
+    double alert_l1_jump;
     enum log_level log_level;
 };
 

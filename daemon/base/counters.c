@@ -6,6 +6,7 @@
 
 static _Atomic uint64_t counters[COUNTER_COUNT];
 static _Atomic int64_t gauges[GAUGE_COUNT];
+static _Atomic uint64_t rules[COUNTER_RULES];
 
 #define NAME(id, name, help) name,
 #define HELP(id, name, help) help,
@@ -32,6 +33,16 @@ const char *counter_name(enum counter counter)
 const char *counter_help(enum counter counter)
 {
     return counter_helps[counter];
+}
+
+void counter_rule_add(unsigned rule)
+{
+    atomic_fetch_add_explicit(&rules[rule], 1, memory_order_relaxed);
+}
+
+uint64_t counter_rule_get(unsigned rule)
+{
+    return atomic_load_explicit(&rules[rule], memory_order_relaxed);
 }
 
 void gauge_set(enum gauge gauge, int64_t value)

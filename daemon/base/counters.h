@@ -42,7 +42,15 @@
     X(HTTP_ERRORS, "http_errors_total", "HTTP requests answered 4xx or 5xx")   \
     X(SSE_EVENTS, "sse_events_total", "events written to streams")             \
     X(SSE_RESYNCS, "sse_resyncs_total", "streams told to fetch again")         \
-    X(FITS, "analysis_fits_total", "fits computed")
+    X(FITS, "analysis_fits_total", "fits computed")                            \
+    X(ALERT_RECORDS_SKIPPED, "alert_records_skipped_total",                    \
+        "records that came too fast to be looked at for alerts")               \
+    X(NOTICES_SENT, "alert_notices_sent_total",                                \
+        "alerts that a command or webhook took")                               \
+    X(NOTICES_FAILED, "alert_notices_failed_total",                            \
+        "alerts that a command or webhook did not take")                       \
+    X(NOTICES_DROPPED, "alert_notices_dropped_total",                          \
+        "alerts not sent out: too many waited, or trajd stopped")
 
 #define GAUGES(X)                                                              \
     X(QUEUE_DEPTH, "queue_depth", "messages waiting for the writer")           \
@@ -62,6 +70,12 @@ void counter_add(enum counter counter, uint64_t n);
 uint64_t counter_get(enum counter counter);
 const char *counter_name(enum counter counter);
 const char *counter_help(enum counter counter);
+
+/* Alerts raised, by rule: a counter with a label. The rules are those of
+ * pure/alert_rules.h, in their order. */
+#define COUNTER_RULES 7u
+void counter_rule_add(unsigned rule);
+uint64_t counter_rule_get(unsigned rule);
 
 void gauge_set(enum gauge gauge, int64_t value);
 void gauge_add(enum gauge gauge, int64_t n);

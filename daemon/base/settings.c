@@ -181,6 +181,66 @@ static enum err_code read_run_bytes(
     return read_bytes(value, &config->run_bytes, e);
 }
 
+static enum err_code read_webhook(
+    struct config *config, struct str value, struct err *e)
+{
+    (void)config;
+    static const struct str schemes[] = { { "http://", 7 }, { "https://", 8 } };
+    for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
+        const struct str scheme = schemes[i];
+        if (value.n > scheme.n && memcmp(value.p, scheme.p, scheme.n) == 0) {
+            return ERR_NONE;
+        }
+    }
+    return value.n == 0
+               ? ERR_NONE
+               : err_set(e, ERR_INVALID, "is no http:// or https:// URL");
+}
+
+/* above < number <= most. */
+static enum err_code read_limit(
+    struct str value, double above, double most, double *ret, struct err *e)
+{
+    double number = 0;
+    if (!str_to_double(value, &number) || !(number > above) ||
+        !(number <= most)) {
+        return err_set(
+            e, ERR_INVALID, "is not a number above %g, up to %g", above, most);
+    }
+    *ret = number;
+    return ERR_NONE;
+}
+
+static enum err_code read_spike_z(
+    struct config *config, struct str value, struct err *e)
+{
+    return read_limit(value, 0, 1e6, &config->alert_spike_z, e);
+}
+
+static enum err_code read_clip_fraction(
+    struct config *config, struct str value, struct err *e)
+{
+    return read_limit(value, 0, 1, &config->alert_clip_fraction, e);
+}
+
+static enum err_code read_skipped_fraction(
+    struct config *config, struct str value, struct err *e)
+{
+    return read_limit(value, 0, 1, &config->alert_skipped_fraction, e);
+}
+
+static enum err_code read_lr_over_limit(
+    struct config *config, struct str value, struct err *e)
+{
+    return read_limit(value, 0, 1e6, &config->alert_lr_over_limit, e);
+}
+
+static enum err_code read_l1_jump(
+    struct config *config, struct str value, struct err *e)
+{
+    return read_limit(value, 1, 1e6, &config->alert_l1_jump, e);
+}
+
 static enum err_code read_log_level(
     struct config *config, struct str value, struct err *e)
 {
@@ -237,6 +297,28 @@ const struct setting_info settings[SETTINGS] = {
     [SETTING_RUN_BYTES] = { "retention", "run_bytes", "--run-bytes",
         "TRAJD_RUN_BYTES", "BYTES", "0",
         "thin the start of a run that has more; 0: any size", read_run_bytes },
+    [SETTING_ALERT_COMMAND] = { "alerts", "command", "--alert-command",
+        "TRAJD_ALERT_COMMAND", "FILE", "",
+        "run FILE for each alert, with its JSON on standard input", read_any },
+    [SETTING_ALERT_WEBHOOK] = { "alerts", "webhook", "--alert-webhook",
+        "TRAJD_ALERT_WEBHOOK", "URL", "", "post each alert there as JSON",
+        read_webhook },
+    [SETTING_ALERT_SPIKE_Z] = { "alerts", "spike_z", "--alert-spike-z",
+        "TRAJD_ALERT_SPIKE_Z", "Z", "6",
+        "robust standard deviations that are a spike", read_spike_z },
+    [SETTING_ALERT_CLIP_FRACTION] = { "alerts", "clip_fraction",
+        "--alert-clip-fraction", "TRAJD_ALERT_CLIP_FRACTION", "PART", "0.9",
+        "of 1000 steps clipped; 1: no such alerts", read_clip_fraction },
+    [SETTING_ALERT_SKIPPED_FRACTION] = { "alerts", "skipped_fraction",
+        "--alert-skipped-fraction", "TRAJD_ALERT_SKIPPED_FRACTION", "PART",
+        "0.5", "of 100 updates skipped; 1: no such alerts",
+        read_skipped_fraction },
+    [SETTING_ALERT_LR_OVER_LIMIT] = { "alerts", "lr_over_limit",
+        "--alert-lr-over-limit", "TRAJD_ALERT_LR_OVER_LIMIT", "RATIO", "1",
+        "of the learning rate to the largest stable one", read_lr_over_limit },
+    [SETTING_ALERT_L1_JUMP] = { "alerts", "l1_jump", "--alert-l1-jump",
+        "TRAJD_ALERT_L1_JUMP", "RATIO", "2",
+        "of L1 of one phase to L1 of the next", read_l1_jump },
     [SETTING_LOG_LEVEL] = { "log", "level", "--log-level", "TRAJD_LOG_LEVEL",
         "LEVEL", "info", "debug, info, warn or error", read_log_level },
 };

@@ -79,8 +79,7 @@ static int64_t read_integer(const uint8_t *p, size_t n)
     return (int64_t)value;
 }
 
-/* A value of a serial type at p; false: not within n, or a REAL, which trajd
- * does not keep. */
+/* A value of a serial type at p; false: not within n. */
 static bool read_value(uint64_t serial, const uint8_t *p, size_t n,
     struct btree_value *ret, size_t *ret_used)
 {
@@ -102,6 +101,13 @@ static bool read_value(uint64_t serial, const uint8_t *p, size_t n,
         }
         ret->type = BTREE_INTEGER;
         ret->integer = read_integer(p, *ret_used);
+        return true;
+    }
+    if (serial == 7 && n >= sizeof ret->real) {
+        const int64_t bits = read_integer(p, sizeof ret->real);
+        *ret_used = sizeof ret->real;
+        ret->type = BTREE_REAL;
+        memcpy(&ret->real, &bits, sizeof bits);
         return true;
     }
     if (serial < 12 || (serial - 12) / 2 > n) {

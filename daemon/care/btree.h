@@ -21,11 +21,18 @@
 /* Bytes of a row: a chunk at its largest, and some. */
 #define BTREE_ROW_MAX (160u << 20)
 
-enum btree_type { BTREE_NULL, BTREE_INTEGER, BTREE_TEXT, BTREE_BLOB };
+enum btree_type {
+    BTREE_NULL,
+    BTREE_INTEGER, /* and a REAL that is a whole number */
+    BTREE_TEXT,
+    BTREE_BLOB,
+    BTREE_REAL,
+};
 
 struct btree_value {
     enum btree_type type;
     int64_t integer;
+    double real;
     struct str bytes;
 };
 

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "pure/alert_rules.h"
 #include "store/db.h"
 #include "store/hello.h"
 
@@ -32,6 +33,10 @@ static const char sql_runs[] =
 static const char sql_odd_runs[] =
     "SELECT uid FROM run WHERE NOT json_valid(tags) OR NOT json_valid(config) "
     "ORDER BY id;";
+
+static const char sql_alerts[] =
+    "SELECT r.uid, a.rule, a.severity IN ('warning', 'error') "
+    "FROM alert AS a JOIN run AS r ON r.id = a.run ORDER BY a.id;";
 
 static struct finding_stream stream_name(
     struct str run_uid, uint32_t attempt, uint32_t rank)
@@ -125,6 +130,17 @@ static void check_odd_run(sqlite3_stmt *stmt, struct findings *findings)
         "the run's tags or config are no JSON");
 }
 
+static void check_alert(sqlite3_stmt *stmt, struct findings *findings)
+{
+    struct finding_stream name = stream_name(db_text(stmt, 0), 0, 0);
+    enum alert_rule rule = ALERT_RULES;
+    if (!alert_rule_find(db_text(stmt, 1), &rule) ||
+        sqlite3_column_int(stmt, 2) == 0) {
+        findings_add(findings, FINDING_RUN, &name, 0, 0,
+            "an alert of the run has a rule or severity that is none");
+    }
+}
+
 static enum err_code each_row(sqlite3 *db, const char *sql,
     void (*check)(sqlite3_stmt *stmt, struct findings *findings),
     struct findings *findings, uint64_t *ret_rows, struct err *e)
@@ -155,6 +171,9 @@ enum err_code check_run_rows(
     }
     if (code == ERR_NONE) {
         code = each_row(db, sql_streams, check_hello, findings, &ignored, e);
+    }
+    if (code == ERR_NONE) {
+        code = each_row(db, sql_alerts, check_alert, findings, &ignored, e);
     }
     return code;
 }

@@ -9,9 +9,13 @@
 #include "store/hello.h"
 #include "store/store.h"
 
+/* Those of a run that is gone go before another one may get its number. */
+#define SQL_OWNED_ALERTS                                                       \
+    "DELETE FROM alert WHERE run NOT IN (SELECT id FROM run);"
+
 /* Nobody sends to such a stream any more, unless a message in the log knows its
  * uid: else any will do. Its run is made from its HELLO, below. */
-static const char sql_orphans[] =
+static const char sql_orphans[] = SQL_OWNED_ALERTS
     "INSERT INTO stream (id, uid, run, attempt, rank, created_wall_ns, hello) "
     "SELECT o.stream, coalesce((SELECT substr(l.frame, 17, 16) FROM log AS l "
     "WHERE l.stream = o.stream AND substr(l.frame, 17, 16) NOT IN "
@@ -74,7 +78,7 @@ static const char sql_empty_runs[] =
 
 /* What belongs to runs and streams, made to. */
 static const char sql_rest[] =
-    "DELETE FROM run WHERE id NOT IN (SELECT run FROM stream);"
+    "DELETE FROM run WHERE id NOT IN (SELECT run FROM stream);" SQL_OWNED_ALERTS
     "UPDATE stream SET world = coalesce(json_extract(hello, '$.world'), 1);"
     "DELETE FROM run_progress WHERE run NOT IN (SELECT id FROM run);"
     "INSERT OR IGNORE INTO run_progress (run, revision, updated_wall_ns) "

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "care/btree.h"
+#include "pure/alert_rules.h"
 #include "pure/decode.h"
 #include "pure/json_scan.h"
 #include "store/chunk.h"
@@ -40,7 +41,10 @@
     X(CHUNK,                                                                   \
         "INSERT OR IGNORE INTO chunk (id, stream, kind, first_seq, last_seq, " \
         "least_step, most_step, records, summary, body) "                      \
-        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10);")
+        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10);")                   \
+    X(ALERT, "INSERT OR IGNORE INTO alert (id, run, attempt, step, rule, "     \
+             "severity, wall_ns, value, limit_value, sentence) "               \
+             "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10);")
 
 #define SALVAGE_ENUM(id, sql) STMT_##id,
 #define SALVAGE_SQL(id, sql) sql,
@@ -63,7 +67,8 @@ typedef enum err_code (*take_fn)(
 
 /* ---- rows by their shape ------------------------------------------------- */
 
-/* One letter a column: Integer, Text, Blob, '-' NULL, '?' integer or NULL. */
+/* One letter a column: Integer, Text, Blob, '-' NULL, '?' integer or NULL, 'r'
+ * a REAL: that, integer or NULL. */
 static bool has_shape(const struct btree_row *row, const char *shape)
 {
     static const char letters[] = {
@@ -71,6 +76,7 @@ static bool has_shape(const struct btree_row *row, const char *shape)
         [BTREE_INTEGER] = 'I',
         [BTREE_TEXT] = 'T',
         [BTREE_BLOB] = 'B',
+        [BTREE_REAL] = 'R',
     };
     if (row->n != strlen(shape)) {
         return false;
@@ -78,7 +84,9 @@ static bool has_shape(const struct btree_row *row, const char *shape)
     for (size_t i = 0; i < row->n; i++) {
         char letter = letters[row->values[i].type];
         bool fits = shape[i] == letter ||
-                    (shape[i] == '?' && (letter == 'I' || letter == '-'));
+                    (shape[i] == '?' && (letter == 'I' || letter == '-')) ||
+                    (shape[i] == 'r' &&
+                        (letter == 'R' || letter == 'I' || letter == '-'));
         if (!fits) {
             return false;
         }
@@ -213,6 +221,38 @@ static enum err_code take_progress(
                   : sqlite3_bind_int64(stmt, i, integer(row, (size_t)i - 1));
     }
     return run(s, STMT_PROGRESS, rc, e);
+}
+
+static int bind_real(
+    sqlite3_stmt *stmt, int at, const struct btree_row *row, size_t i)
+{
+    return row->values[i].type == BTREE_REAL
+               ? sqlite3_bind_double(stmt, at, row->values[i].real)
+               : bind_integer(stmt, at, row, i);
+}
+
+static enum err_code take_alert(
+    struct salvager *s, const struct btree_row *row, struct err *e)
+{
+    enum alert_rule rule = ALERT_RULES;
+    if (!alert_rule_find(bytes(row, 4), &rule) ||
+        !(str_equal(bytes(row, 5), STR("warning")) ||
+            str_equal(bytes(row, 5), STR("error"))) ||
+        !str_is_utf8(bytes(row, 9))) {
+        return refuse(s);
+    }
+    sqlite3_stmt *stmt = s->stmts[STMT_ALERT];
+    int rc = sqlite3_bind_int64(stmt, 1, row->rowid);
+    rc |= bind_integer(stmt, 2, row, 1);
+    rc |= bind_integer(stmt, 3, row, 2);
+    rc |= bind_integer(stmt, 4, row, 3);
+    rc |= db_bind_text(stmt, 5, bytes(row, 4));
+    rc |= db_bind_text(stmt, 6, bytes(row, 5));
+    rc |= bind_integer(stmt, 7, row, 6);
+    rc |= bind_real(stmt, 8, row, 7);
+    rc |= bind_real(stmt, 9, row, 8);
+    rc |= db_bind_text(stmt, 10, bytes(row, 9));
+    return run(s, STMT_ALERT, rc, e);
 }
 
 /* ---- rows with a checksum ------------------------------------------------ */
@@ -357,6 +397,7 @@ static enum err_code take_row(
         { "-TITTTT--", take_run },
         { "-TITTTTTI", take_run },
         { "-II", take_run_progress },
+        { "-IIITTIrrT", take_alert },
     };
     struct salvager *s = context;
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
@@ -370,6 +411,7 @@ static enum err_code take_row(
 /* ---- the file ------------------------------------------------------------ */
 
 #define ROOTS_MAX 64
+#define ROOTS_LEAST 6 /* of version 1, without alerts */
 
 /* Roots of our tables, from sqlite_schema. */
 struct roots {
@@ -381,7 +423,7 @@ static enum err_code take_root(
     void *context, const struct btree_row *row, struct err *e)
 {
     static const char *const tables[] = { "run", "run_progress", "stream",
-        "stream_progress", "log", "chunk" };
+        "stream_progress", "log", "chunk", "alert" };
     struct roots *roots = context;
     (void)e;
     if (!has_shape(row, "TTTIT") || !str_equal(bytes(row, 0), STR("table"))) {
@@ -407,7 +449,7 @@ static enum err_code take_all(
     for (size_t i = 0; code == ERR_NONE && i < roots.n; i++) {
         code = btree_walk(b, roots.pages[i], take_row, s, e);
     }
-    if (code == ERR_NONE && (b->broken > 0 || roots.n < 6)) {
+    if (code == ERR_NONE && (b->broken > 0 || roots.n < ROOTS_LEAST)) {
         code = btree_skip_free(b, e);
         code = code != ERR_NONE ? code : btree_rest(b, take_row, s, e);
     }

@@ -24,12 +24,24 @@ struct asked {
     size_t n;
 };
 
+static bool is_there(const struct asked *asked, struct str uid)
+{
+    for (size_t i = 0; i < asked->n; i++) {
+        if (str_equal(str_of(asked->uids[i]), uid)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void add_run(struct request *req, struct asked *asked, struct str uid)
 {
     if (uid.n == 0 || uid.n > RUN_UID_MAX) {
         request_bad(req, "runs: ids of runs, with commas");
     } else if (asked->n == RUN_COMPARE_MAX) {
         request_bad(req, "runs: more than %u", RUN_COMPARE_MAX);
+    } else if (is_there(asked, uid)) {
+        request_bad(req, "runs: one run twice is no comparison");
     } else {
         memcpy(asked->uids[asked->n++], uid.p, uid.n);
     }

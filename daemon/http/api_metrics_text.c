@@ -1,6 +1,7 @@
 /* api_metrics_text.c: /metrics, in OpenMetrics 1.0 text. */
 #include "http/routes.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include "base/counters.h"
 #include "http/reply.h"
 #include "http/run_json.h"
+#include "pure/alert_rules.h"
 #include "pure/grad_norm.h"
 #include "pure/trainer.h"
 #include "store/scan.h"
@@ -53,6 +55,14 @@ static void write_counters(struct buf *out)
         write_family(out, counter_name(i), "counter", counter_help(i));
         buf_printf(out, "trajd_%s ", counter_name(i));
         buf_u64(out, counter_get(i));
+        buf_char(out, '\n');
+    }
+    static_assert(COUNTER_RULES == ALERT_RULES, "a counter for each rule");
+    write_family(out, "alerts_total", "counter", "alerts raised");
+    for (unsigned i = 0; i < COUNTER_RULES; i++) {
+        buf_printf(out, "trajd_alerts_total{rule=\"%s\"} ",
+            alert_rule_name((enum alert_rule)i));
+        buf_u64(out, counter_rule_get(i));
         buf_char(out, '\n');
     }
     for (unsigned i = 0; i < GAUGE_COUNT; i++) {

@@ -87,7 +87,11 @@ static bool add_counters(cJSON *body)
 {
     cJSON *counters = cJSON_AddObjectToObject(body, "counters");
     cJSON *gauges = cJSON_AddObjectToObject(body, "gauges");
-    bool ok = true;
+    uint64_t alerts = 0;
+    for (unsigned i = 0; i < COUNTER_RULES; i++) {
+        alerts += counter_rule_get(i);
+    }
+    bool ok = json_add_u64(counters, "alerts_total", alerts);
     for (unsigned i = 0; i < COUNTER_COUNT; i++) {
         ok = ok && json_add_u64(counters, counter_name(i), counter_get(i));
     }

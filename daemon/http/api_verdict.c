@@ -62,6 +62,7 @@ static enum err_code judge(struct reader *reader, struct asked *asked,
     struct run_verdict_input *in = &asked->input;
     in->pairs = pairs;
     in->operators = asked->choice.query.group == 0 ? &read->operators : &none;
+    in->of_layer = asked->choice.query.group != 0;
     in->known = read->known;
     in->n_known = read->n_known;
     in->optimizer = read->optimizer;

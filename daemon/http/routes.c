@@ -28,6 +28,8 @@ static const struct route routes[] = {
     { REQUEST_GET, "/api/v1/runs/{id}/advice", api_advice },
     { REQUEST_GET, "/api/v1/runs/{id}/diagnostics", api_diagnostics },
     { REQUEST_GET, "/api/v1/runs/{id}/ranks", api_ranks },
+    { REQUEST_GET, "/api/v1/runs/{id}/alerts", api_run_alerts },
+    { REQUEST_GET, "/api/v1/alerts", api_alerts },
     { REQUEST_GET, "/api/v1/runs/{id}/events", sse_run },
     { REQUEST_GET, "/api/v1/compare", api_compare },
     { REQUEST_GET, "/api/v1/events", sse_all },

@@ -62,6 +62,9 @@ enum err_code api_compare(struct request *req, struct err *e);
 enum err_code api_diagnostics(struct request *req, struct err *e);
 /* api_ranks.c */
 enum err_code api_ranks(struct request *req, struct err *e);
+/* api_alerts.c */
+enum err_code api_alerts(struct request *req, struct err *e);
+enum err_code api_run_alerts(struct request *req, struct err *e);
 /* sse.c */
 enum err_code sse_run(struct request *req, struct err *e);
 enum err_code sse_all(struct request *req, struct err *e);

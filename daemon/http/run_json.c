@@ -79,6 +79,7 @@ static bool add_numbers(cJSON *object, const struct run_row *run)
            json_add_u64(object, "thinned_records", run->thinned_records) &&
            json_add_u64(object, "repeated_records", run->repeated_records) &&
            json_add_u64(object, "late_records", run->late_records) &&
+           json_add_u64(object, "alerts", run->alerts) &&
            add_completeness(object, run) &&
            (run->has_last_step
                    ? json_add_u64(object, "last_step", run->last_step)

@@ -34,6 +34,9 @@ static const char *refusal_of(const struct advice_input *in)
     if (in->n == 0 || !(in->law.L0 > 0 || in->law.L1 > 0)) {
         return "no_law";
     }
+    if (in->of_layer) {
+        return "layer";
+    }
     /* Its steps are in a metric of its own. */
     if (in->optimizer == OPTIMIZER_OTHER || in->optimizer == OPTIMIZER_ADAM) {
         return "optimizer";
@@ -80,34 +83,38 @@ static double adaptivity(const struct advice_input *in)
 
 /* clipped: 1905.11881, Theorem 3. clipped_l0l1: 2410.10800, eta_cl as a
  * threshold. clipped_convex: 2305.01588, any threshold, eta = 1/L0. */
-static void put_recipes(struct fit_line law, struct advice *ret)
+static void put_recipes(struct fit_line law, double gain, struct advice *ret)
 {
     const double knee = ret->knee;
-    ret->recipes[0] = (struct advice_recipe){ "clipped", 1 / (10 * law.L0),
-        fmin(10 * law.L0, knee) };
-    ret->recipes[1] = (struct advice_recipe){ "clipped_l0l1", 1 / (2 * law.L0),
-        2 * knee / 3 };
+    ret->recipes[0] = (struct advice_recipe){ "clipped",
+        1 / (10 * law.L0) / gain, fmin(10 * law.L0, knee) };
+    ret->recipes[1] = (struct advice_recipe){ "clipped_l0l1",
+        1 / (2 * law.L0) / gain, 2 * knee / 3 };
     ret->recipes[2] =
-        (struct advice_recipe){ "clipped_convex", 1 / law.L0, knee };
+        (struct advice_recipe){ "clipped_convex", 1 / law.L0 / gain, knee };
 }
 
-static void put_steps(const struct advice_input *in, struct advice *ret)
+static void put_steps(
+    const struct advice_input *in, double gain, struct advice *ret)
 {
     for (unsigned rule = 1; rule <= ADVICE_RULES; rule++) {
         const bool fixed = rule == TRAJ_RULE_FIXED;
         ret->steps[rule].has = fixed || in->grad_norm.has;
         ret->steps[rule].v = traj_rule_step((enum traj_rule)rule, in->law.L0,
             in->law.L1, fixed ? ret->most : in->grad_norm.v);
+        ret->steps[rule].v /= gain;
     }
 }
 
-static void put_limits(
-    const struct advice_input *in, double y_high, struct advice *ret)
+static void put_limits(const struct advice_input *in, double gain,
+    double y_high, struct advice *ret)
 {
     double above = 0;
     double below = 0;
     const bool has = trainer_edge(in->optimizer, in->momentum, &above, &below);
-    ret->lr_limit = (struct figure){ has, has ? above / below / y_high : 0 };
+    const double high =
+        in->operator_high.has ? fmax(y_high, in->operator_high.v) : y_high;
+    ret->lr_limit = (struct figure){ has, has ? above / below / high : 0 };
     if (!in->lr.has || !(in->lr.v > 0)) {
         return;
     }
@@ -115,7 +122,7 @@ static void put_limits(
         (struct figure){ has, has ? in->lr.v / ret->lr_limit.v : 0 };
     if (in->law.L1 > 0) {
         ret->own_threshold =
-            (struct figure){ true, 1 / (3 * in->law.L1 * in->lr.v) };
+            (struct figure){ true, 1 / (3 * in->law.L1 * in->lr.v * gain) };
     }
 }
 
@@ -130,6 +137,7 @@ bool advice_compute(const struct advice_input *input, struct advice *ret)
         return false;
     }
     const struct fit_line law = input->law;
+    const double gain = trainer_gain(input->optimizer, input->momentum);
     ret->unconfirmed = input->verdict == VERDICT_GROWS_UNCONFIRMED;
     ret->knee = law.L1 > 0 ? law.L0 / law.L1 : (double)INFINITY;
     ret->share_above = share_above(input, ret->knee);
@@ -139,9 +147,9 @@ bool advice_compute(const struct advice_input *input, struct advice *ret)
                       : quantile(input->x, input->n, 0.05, workspace);
     ret->bound_ratio = bounds_ratio(law, ret->most, ret->target);
     ret->adaptivity = adaptivity(input);
-    put_recipes(law, ret);
-    put_steps(input, ret);
-    put_limits(input, quantile(input->y, input->n, 0.95, workspace), ret);
+    put_recipes(law, gain, ret);
+    put_steps(input, gain, ret);
+    put_limits(input, gain, quantile(input->y, input->n, 0.95, workspace), ret);
     free(workspace);
     return true;
 }

@@ -2,8 +2,9 @@
  * advice: what a law fitted along this trajectory makes of the clip threshold
  * and the step size (theory.md 5). Pure but for the workspace; any thread.
  *
- * There is none where a guard fails: then `refusal` says which. Steps are those
- * of x -= h g with the raw gradient; lr_limit minds the momentum.
+ * There is none where a guard fails: then `refusal` says which. Learning rates
+ * are the optimizer's own: those of x -= h g over the gain of its momentum
+ * (trainer_gain), since gradients that agree add up to so much.
  */
 #ifndef TRAJD_ADVICE_H
 #define TRAJD_ADVICE_H
@@ -22,8 +23,10 @@ struct advice_input {
     struct fit_line law;
     const double *x, *y; /* the pairs of the law; n of them */
     size_t n;
+    bool of_layer; /* pairs of one layer, which does not bound the step */
     enum optimizer optimizer;
     struct figure grad_norm, lr, momentum; /* now */
+    struct figure operator_high;           /* q95 of operator norms */
     struct figure target;                  /* ||g|| to reach; else q05 of x */
 };
 
@@ -39,16 +42,19 @@ struct advice_recipe {
 
 struct advice {
     const char *refusal; /* NULL: there is advice; else constant: a verdict's
-                            name, "no_law" or "optimizer" */
-    bool unconfirmed;    /* the operator norm was not measured */
+                            name, "no_law", "layer" or "optimizer" */
+    bool unconfirmed;    /* the operator norm does not tell */
     double knee;         /* L0/L1: above it the gradient norm rules; or Inf */
     double share_above;  /* of the pairs */
     struct figure steps[ADVICE_RULES + 1]; /* by rule, at the norm now */
     struct advice_recipe recipes[ADVICE_RECIPES];
-    struct figure own_threshold; /* 1/(3 L1 lr): with the lr that is set */
+    struct figure own_threshold; /* 1/(3 L1 h): with the lr that is set */
     double most;                 /* largest x: a lower bound of the true one */
     double target;
-    struct figure lr_limit; /* trainer_edge over q95(y) */
+    /* trainer_edge over the larger of q95(y) and operator_high: above it steps
+     * are unstable; along directions that were not taken perhaps below it too.
+     */
+    struct figure lr_limit;
     struct figure lr_over_limit;
     double bound_ratio; /* math/bounds.h, at most and target */
     /* Free of any fit: sum x^2/y over sum x^2/max y, >= 1: how much a step that

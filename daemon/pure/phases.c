@@ -62,17 +62,38 @@ static size_t peak_of(const struct fit_sample *s)
     return i < s->n && s->lr[0] < 0.9 * most ? i : 0;
 }
 
+/* PHASE_START: it does not jump from the pair before to pair i > 0. */
+static enum phase_cause jump_at(const struct fit_sample *s, size_t i)
+{
+    if (s->lr[i] < PHASE_LR_JUMP * s->lr[i - 1]) {
+        return PHASE_LR_DROP;
+    }
+    return s->lr[i] * PHASE_LR_JUMP > s->lr[i - 1] ? PHASE_LR_RISE
+                                                   : PHASE_START;
+}
+
+static bool jumps_all_the_time(const struct fit_sample *s, size_t from)
+{
+    size_t jumps = 0;
+    for (size_t i = from; i < s->n; i++) {
+        jumps += jump_at(s, i) != PHASE_START;
+    }
+    return jumps > PHASE_JUMPS_MAX;
+}
+
 static void cut_at_jumps(struct phases *phases, const struct fit_sample *s)
 {
     const size_t peak = peak_of(s);
+    if (jumps_all_the_time(s, peak + 1)) {
+        return;
+    }
     if (peak > 0) {
         cut(phases, (uint64_t)s->step[peak], PHASE_LR_PEAK);
     }
     for (size_t i = peak + 1; i < s->n; i++) {
-        if (s->lr[i] < PHASE_LR_JUMP * s->lr[i - 1]) {
-            cut(phases, (uint64_t)s->step[i], PHASE_LR_DROP);
-        } else if (s->lr[i] * PHASE_LR_JUMP > s->lr[i - 1]) {
-            cut(phases, (uint64_t)s->step[i], PHASE_LR_RISE);
+        const enum phase_cause cause = jump_at(s, i);
+        if (cause != PHASE_START) {
+            cut(phases, (uint64_t)s->step[i], cause);
         }
     }
 }
@@ -139,26 +160,45 @@ static bool cut_at_changes(
     return ok;
 }
 
-bool phases_find(const struct fit_sample *sample, uint64_t from_step,
-    uint64_t to_step, const struct phase_cut *known, size_t n_known,
-    struct phases *ret)
+static bool cut_all_at_changes(
+    struct phases *phases, const struct fit_sample *sample)
 {
-    *ret =
-        (struct phases){ .v = { { from_step, to_step, PHASE_START } }, .n = 1 };
-    for (size_t i = 0; i < n_known; i++) {
-        if (known[i].step > from_step) {
-            cut(ret, known[i].step, known[i].cause);
-        }
-    }
-    cut_at_jumps(ret, sample);
-    const struct phases events = *ret;
+    const struct phases events = *phases;
     bool ok = true;
     for (size_t i = 0; ok && i < events.n; i++) {
         const size_t from = first_from(sample, events.v[i].from_step);
         const size_t to = events.v[i].to_step == UINT64_MAX
                               ? sample->n
                               : first_from(sample, events.v[i].to_step + 1);
-        ok = cut_at_changes(ret, sample, from, to);
+        ok = cut_at_changes(phases, sample, from, to);
     }
     return ok;
+}
+
+static size_t count_clips(const struct phases_query *query)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < query->n_known; i++) {
+        n += query->known[i].cause == PHASE_CLIP;
+    }
+    return n;
+}
+
+bool phases_find(const struct fit_sample *sample,
+    const struct phases_query *query, struct phases *ret)
+{
+    *ret = (struct phases){
+        .v = { { query->from_step, query->to_step, PHASE_START } },
+        .n = 1,
+    };
+    const bool clips = count_clips(query) <= PHASE_JUMPS_MAX;
+    for (size_t i = 0; i < query->n_known; i++) {
+        const struct phase_cut *known = &query->known[i];
+        if (known->step > query->from_step &&
+            (clips || known->cause != PHASE_CLIP)) {
+            cut(ret, known->step, known->cause);
+        }
+    }
+    cut_at_jumps(ret, sample);
+    return !query->changes || cut_all_at_changes(ret, sample);
 }

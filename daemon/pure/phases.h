@@ -46,16 +46,22 @@ struct phase_cut {
 };
 
 /* A learning rate that is above, or below, so much of the one before has
- * jumped. */
+ * jumped. One that jumps more often follows a rule of its own, and begins no
+ * phases; neither does such a clip threshold. */
 #define PHASE_LR_JUMP 0.7
+#define PHASE_JUMPS_MAX 8u
 
-/*
- * From from_step to to_step. known: cuts that are known from elsewhere, in any
- * order; those outside are left out. sample: the pairs of these steps, in their
- * order. false: out of memory.
- */
-bool phases_find(const struct fit_sample *sample, uint64_t from_step,
-    uint64_t to_step, const struct phase_cut *known, size_t n_known,
-    struct phases *ret);
+struct phases_query {
+    uint64_t from_step, to_step; /* inclusive */
+    bool changes;                /* look for change points too */
+    /* Cuts that are known from elsewhere, in any order; those outside are left
+     * out. */
+    const struct phase_cut *known;
+    size_t n_known;
+};
+
+/* sample: the pairs of these steps, in their order. false: out of memory. */
+bool phases_find(const struct fit_sample *sample,
+    const struct phases_query *query, struct phases *ret);
 
 #endif

@@ -67,20 +67,19 @@ bool run_compare_add(struct run_compare *compare, const struct pairs *pairs)
 
 /* ---- one law for all ----------------------------------------------------- */
 
-/* The blocks of each run, and the longest memory of any. Pairs of a run whose
- * memory is not known are in no block. */
+/* The blocks of each run, and the longest memory of any. A run whose memory is
+ * not known is one block. */
 static size_t cut_rows(const struct run_compare *c, const double *w,
-    struct fit_sums *rows, double *ret_pairs, double *ret_tau)
+    struct fit_sums *rows, double *ret_tau)
 {
     size_t m = 0;
     size_t from = 0;
     for (size_t i = 0; i < c->n; i++) {
         const struct intervals *of = &c->runs[i].intervals;
         const size_t n = c->runs[i].end - from;
+        const size_t length = of->length > 0 ? of->length : n + 1;
+        m += fit_rows(c->x + from, c->y + from, w + from, n, length, rows + m);
         if (of->length > 0) {
-            m += fit_rows(
-                c->x + from, c->y + from, w + from, n, of->length, rows + m);
-            *ret_pairs += (double)n;
             *ret_tau = fmax(*ret_tau, of->dependence.tau_int);
         }
         from = c->runs[i].end;
@@ -94,11 +93,10 @@ static bool put_interval(struct run_compare *c, const double *w)
     if (rows == NULL) {
         return false;
     }
-    double pairs = 0;
     double tau = 1;
-    const size_t m = cut_rows(c, w, rows, &pairs, &tau);
-    c->pooled_absent =
-        fit_ci(rows, m, pairs, tau, RUN_COMPARE_LEVEL, &c->pooled_ci);
+    const size_t m = cut_rows(c, w, rows, &tau);
+    c->pooled_absent = fit_ci(
+        rows, m, (double)c->n_pairs, tau, RUN_COMPARE_LEVEL, &c->pooled_ci);
     free(rows);
     return true;
 }
@@ -126,9 +124,12 @@ static bool pool(struct run_compare *c)
 
 /* ---- equal L1 ------------------------------------------------------------ */
 
+/* An error that is rounding, of a law that is exact, is none to weigh by. */
 static bool tells(const struct compared *run)
 {
-    return run->intervals.absent == FIT_PRESENT && run->intervals.ci.L1.se > 0;
+    const struct fit_interval *L1 = &run->intervals.ci.L1;
+    return run->intervals.absent == FIT_PRESENT &&
+           L1->se > 1e-9 * fabs(L1->estimate);
 }
 
 static void test_equality(struct run_compare *c)

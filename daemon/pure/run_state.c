@@ -25,8 +25,7 @@ static bool older_than(int64_t then_ns, int64_t now_ns, int64_t limit_ns)
     return overflow ? then_ns < now_ns : age > limit_ns;
 }
 
-/* How long a run may go without a step before it counts as stalled. */
-static int64_t stall_ns(
+int64_t run_state_stall_ns(
     const struct run_facts *facts, const struct run_limits *limits)
 {
     int64_t scaled = 0;
@@ -49,7 +48,7 @@ enum run_state run_state_at(const struct run_facts *facts, int64_t now_wall_ns,
     }
     bool stepped = facts->last_step_wall_ns != 0;
     if (stepped && older_than(facts->last_step_wall_ns, now_wall_ns,
-                       stall_ns(facts, limits))) {
+                       run_state_stall_ns(facts, limits))) {
         return RUN_STALLED;
     }
     return RUN_LIVE;

@@ -47,6 +47,10 @@ enum run_state {
 enum run_state run_state_at(const struct run_facts *facts, int64_t now_wall_ns,
     const struct run_limits *limits);
 
+/* How long a run may go without a step before it counts as stalled. */
+int64_t run_state_stall_ns(
+    const struct run_facts *facts, const struct run_limits *limits);
+
 /* "live", "stalled", "lost", "finished", "failed". */
 const char *run_state_name(enum run_state state);
 

@@ -10,101 +10,6 @@
 
 #define SEED 1
 
-/* ---- operator norms ------------------------------------------------------ */
-
-static bool make_room(struct operator_norms *norms)
-{
-    if (norms->n < norms->capacity) {
-        return true;
-    }
-    const size_t capacity = norms->capacity == 0 ? 64 : 2 * norms->capacity;
-    double *block = malloc(3 * capacity * sizeof *block);
-    if (block == NULL) {
-        return false;
-    }
-    if (norms->n > 0) {
-        memcpy(block, norms->step, norms->n * sizeof *block);
-        memcpy(block + capacity, norms->grad_norm, norms->n * sizeof *block);
-        memcpy(block + 2 * capacity, norms->value, norms->n * sizeof *block);
-    }
-    free(norms->step);
-    *norms = (struct operator_norms){ block, block + capacity,
-        block + 2 * capacity, norms->n, capacity };
-    return true;
-}
-
-bool operator_norms_add(
-    struct operator_norms *norms, uint64_t step, double grad_norm, double value)
-{
-    if (!make_room(norms)) {
-        return false;
-    }
-    norms->step[norms->n] = (double)step;
-    norms->grad_norm[norms->n] = grad_norm;
-    norms->value[norms->n] = value;
-    norms->n++;
-    return true;
-}
-
-void operator_norms_done(struct operator_norms *norms)
-{
-    free(norms->step);
-    *norms = (struct operator_norms){ .n = 0 };
-}
-
-/* Those of the phase: [*ret_from, the returned). */
-static size_t operators_of(const struct operator_norms *norms,
-    const struct phase *phase, size_t *ret_from)
-{
-    size_t from = 0;
-    while (from < norms->n && norms->step[from] < (double)phase->from_step) {
-        from++;
-    }
-    size_t to = from;
-    while (to < norms->n && norms->step[to] <= (double)phase->to_step) {
-        to++;
-    }
-    *ret_from = from;
-    return to;
-}
-
-/* A norm that hardly varies does not grow, however it is ordered. */
-static double spread_of(const double *v, size_t n, double *workspace)
-{
-    memcpy(workspace, v, n * sizeof *v);
-    const double high = fit_sample_quantile(workspace, n, 0.95);
-    return high / fit_sample_quantile(workspace, n, 0.05);
-}
-
-static bool judge_operators(const struct operator_norms *norms,
-    const struct phase *phase, struct verdict_facts *facts)
-{
-    size_t from = 0;
-    const size_t n = operators_of(norms, phase, &from) - from;
-    facts->operator_n = n;
-    if (n < VERDICT_OPERATOR_MIN) {
-        return true;
-    }
-    double *workspace = malloc(7 * n * sizeof *workspace);
-    if (workspace == NULL) {
-        return false;
-    }
-    const double *x = norms->grad_norm + from;
-    const double *y = norms->value + from;
-    const double *step = norms->step + from;
-    struct fit_partial partial;
-    facts->operator_spread =
-        (struct figure){ true, spread_of(y, n, workspace) };
-    facts->operator_rank.has =
-        fit_spearman(x, y, n, workspace, &facts->operator_rank.v);
-    if (fit_partial_spearman(x, y, n, &step, 1, RUN_VERDICT_SHIFTS, SEED,
-            workspace, &partial) == FIT_PRESENT) {
-        facts->operator_p = (struct figure){ true, partial.p_greater };
-    }
-    free(workspace);
-    return true;
-}
-
 /* ---- one phase ----------------------------------------------------------- */
 
 /* Of the pairs; where there is a fit of more, it brings its own. */
@@ -132,15 +37,32 @@ static bool has_rates(const struct fit_sample *sample)
     return true;
 }
 
+/* Given step and lr; given the step alone where lr is not known, or follows the
+ * gradient norm itself, as that of an adaptive rule does. */
+static enum fit_absent given_time(
+    const struct fit_sample *s, double *workspace, struct fit_partial *ret)
+{
+    const double *covariates[] = { s->step, s->lr };
+    enum fit_absent absent = FIT_ABSENT_NOT_SEPARABLE;
+    if (has_rates(s)) {
+        absent = fit_partial_spearman(s->x, s->y, s->n, covariates, 2,
+            RUN_VERDICT_SHIFTS, SEED, workspace, ret);
+    }
+    if (absent == FIT_ABSENT_NOT_SEPARABLE) {
+        absent = fit_partial_spearman(s->x, s->y, s->n, covariates, 1,
+            RUN_VERDICT_SHIFTS, SEED, workspace, ret);
+    }
+    return absent;
+}
+
 static void rank(
     const struct fit_sample *s, double *workspace, struct phase_verdict *v)
 {
-    const double *covariates[] = { s->step, s->lr };
-    v->partial_absent = fit_partial_spearman(s->x, s->y, s->n, covariates,
-        has_rates(s) ? 2 : 1, RUN_VERDICT_SHIFTS, SEED, workspace, &v->partial);
+    v->partial_absent = given_time(s, workspace, &v->partial);
     if (v->partial_absent == FIT_PRESENT) {
         v->facts.partial_rank = (struct figure){ true, v->partial.rho };
         v->facts.partial_p = (struct figure){ true, v->partial.p_greater };
+        v->facts.partial_p_any = (struct figure){ true, v->partial.p };
     }
     v->difference_absent = fit_difference_spearman(
         s->x, s->y, s->n, RUN_VERDICT_SHIFTS, SEED, workspace, &v->difference);
@@ -159,6 +81,22 @@ static struct figure ratio_of_means(const struct fit_sample *s)
     return (struct figure){ s->n > 0, s->n > 0 ? y / x : 0 };
 }
 
+/* Why most of those were left out that neither noise nor rounding explains. */
+static const char *left_out_most(const struct run_fit *fit)
+{
+    enum pair_use most = PAIR_USED;
+    for (unsigned use = PAIR_USED + 1; use < PAIR_USES; use++) {
+        const bool told = use == PAIR_NOISE_LIMITED || use == PAIR_ROUNDING ||
+                          use == PAIR_TINY_STEP;
+        if (!told && fit->excluded[use] > fit->excluded[most]) {
+            most = (enum pair_use)use;
+        }
+    }
+    return 2 * fit->excluded[most] > fit->report.n_excluded
+               ? pair_use_name(most)
+               : NULL;
+}
+
 static void gather(const struct fit_sample *sample, struct phase_verdict *v)
 {
     const struct run_fit *fit = &v->fit;
@@ -167,6 +105,11 @@ static void gather(const struct fit_sample *sample, struct phase_verdict *v)
     f->probes = fit->report.n + fit->report.n_excluded;
     f->noise = fit->excluded[PAIR_NOISE_LIMITED];
     f->rounding = fit->excluded[PAIR_ROUNDING] + fit->excluded[PAIR_TINY_STEP];
+    f->still = fit->excluded[PAIR_TINY_STEP];
+    f->left_out = left_out_most(fit);
+    f->constant = f->n > 0 && !(fit->report.y_max > fit->report.y_min);
+    f->growth =
+        (struct figure){ fit->report.has_loglog, fit->report.loglog.slope };
     f->noise_unknown = fit->estimator == TRAJ_ESTIMATOR_DIFFERENT &&
                        2 * sample->n_noise < sample->n;
     f->ceiling_ratio =
@@ -184,6 +127,27 @@ static void gather(const struct fit_sample *sample, struct phase_verdict *v)
     }
 }
 
+/* Where nothing grows the law is its level. */
+static struct fit_line law_of(
+    const struct fit_sample *sample, const struct phase_verdict *v)
+{
+    if (v->verdict.kind != VERDICT_FLAT) {
+        return run_fit_law(&v->fit);
+    }
+    return (struct fit_line){ .L0 = v->intervals.absent == FIT_PRESENT
+                                        ? v->intervals.ci.centroid.estimate
+                                        : sample->y[0] };
+}
+
+/* That of the phase's own pairs, if they say it; the run's last may be of
+ * another phase. */
+static struct figure rate_of(
+    const struct run_verdict_input *in, const struct fit_sample *sample)
+{
+    const double lr = sample->n > 0 ? sample->lr[sample->n - 1] : (double)NAN;
+    return isfinite(lr) ? (struct figure){ true, lr } : in->lr;
+}
+
 static bool advise(const struct run_verdict_input *in,
     const struct fit_sample *sample, struct phase_verdict *v)
 {
@@ -191,15 +155,17 @@ static bool advise(const struct run_verdict_input *in,
         sample->n > 0 ? sample->x[sample->n - 1] : 0 };
     const struct advice_input input = {
         .verdict = v->verdict.kind,
-        .law = run_fit_law(&v->fit),
+        .law = law_of(sample, v),
         .x = sample->x,
         .y = sample->y,
         .n = sample->n,
+        .of_layer = in->of_layer,
         .optimizer = in->optimizer,
         .grad_norm = in->grad_norm.has ? in->grad_norm : last,
-        .lr = in->lr,
+        .lr = rate_of(in, sample),
         .momentum = in->momentum,
         .target = in->target,
+        .operator_high = v->facts.operator_high,
     };
     return advice_compute(&input, &v->advice);
 }
@@ -226,13 +192,23 @@ static bool fit_phase(const struct run_verdict_input *in,
     return true;
 }
 
+static double median_of(const double *v, size_t n, double *workspace)
+{
+    if (n == 0) {
+        return (double)NAN;
+    }
+    memcpy(workspace, v, n * sizeof *v);
+    return fit_sample_quantile(workspace, n, 0.5);
+}
+
 static bool judge_sample(const struct run_verdict_input *in,
     const struct run_fit_query *query, struct fit_sample *sample,
     struct phase_verdict *v)
 {
     rank(sample, sample->workspace, v);
+    const double y_median = median_of(sample->y, sample->n, sample->workspace);
     if (!fit_phase(in, query, sample, &v->fit) || !depend(sample, v) ||
-        !judge_operators(in->operators, &v->phase, &v->facts)) {
+        !operators_judge(in->operators, &v->phase, y_median, &v->facts)) {
         return false;
     }
     gather(sample, v);
@@ -277,8 +253,15 @@ static bool judge_all(const struct run_verdict_input *in,
     const struct fit_sample *whole, struct run_verdict *ret)
 {
     struct phases phases;
-    if (!phases_find(whole, in->query.from_step, in->query.to_step, in->known,
-            in->n_known, &phases)) {
+    const struct phases_query query = {
+        .from_step = in->query.from_step,
+        .to_step = in->query.to_step,
+        /* Steps that somebody chose are taken together as far as may be. */
+        .changes = in->query.from_step == 0 && in->query.to_step == UINT64_MAX,
+        .known = in->known,
+        .n_known = in->n_known,
+    };
+    if (!phases_find(whole, &query, &phases)) {
         return false;
     }
     ret->v = calloc(phases.n, sizeof *ret->v);

@@ -17,22 +17,13 @@
 #include "math/fit_tests.h"
 #include "pure/advice.h"
 #include "pure/intervals.h"
+#include "pure/operators.h"
 #include "pure/phases.h"
 #include "pure/run_fit.h"
 #include "pure/verdict.h"
 
 #define RUN_VERDICT_LEVEL 0.95
 #define RUN_VERDICT_SHIFTS 999u /* of the permutation tests */
-
-/* Operator norms beside the gradient norms of the same points, by step. */
-struct operator_norms {
-    double *step, *grad_norm, *value; /* |lambda|; n each; owned */
-    size_t n, capacity;
-};
-/* false: out of memory. */
-bool operator_norms_add(struct operator_norms *norms, uint64_t step,
-    double grad_norm, double value);
-void operator_norms_done(struct operator_norms *norms);
 
 /* The fit of all pairs of the query, of whom the input's are a part. false: it
  * failed. *ret_more false: there is none. */
@@ -51,6 +42,7 @@ struct run_verdict_input {
     const struct phase_cut *known; /* attempts, clip changes */
     size_t n_known;
     enum optimizer optimizer;
+    bool of_layer;              /* pairs of a layer: of it there is no advice */
     struct figure lr, momentum; /* of the last step */
     /* Of the advice; those not given: the norm of the phase's last pair, and
      * what advice.h says. */

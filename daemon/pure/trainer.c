@@ -80,3 +80,12 @@ bool trainer_edge(enum optimizer optimizer, struct figure momentum,
     }
     return false;
 }
+
+double trainer_gain(enum optimizer optimizer, struct figure momentum)
+{
+    const bool adds = optimizer == OPTIMIZER_SGD ||
+                      optimizer == OPTIMIZER_HEAVY_BALL ||
+                      optimizer == OPTIMIZER_NESTEROV;
+    const bool known = momentum.has && momentum.v > 0 && momentum.v < 1;
+    return adds && known ? 1 / (1 - momentum.v) : 1;
+}

@@ -39,4 +39,8 @@ struct trainer trainer_of_hello(const char *hello_json);
 bool trainer_edge(enum optimizer optimizer, struct figure momentum,
     double *ret_above, double *ret_below);
 
+/* By how much momentum b lengthens the steps of gradients that agree:
+ * 1/(1 - b), 1 for averages of gradients and where b is not known. */
+double trainer_gain(enum optimizer optimizer, struct figure momentum);
+
 #endif

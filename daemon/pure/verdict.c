@@ -122,56 +122,95 @@ static double p_max(const struct verdict_facts *f)
     return f->phases > 1 ? VERDICT_P_MAX / f->phases : VERDICT_P_MAX;
 }
 
-/* Both must say so: the slope and, time taken out, the ranks. */
+/* What noise takes out is what it lowers. */
+static bool is_tilted(const struct verdict_facts *f, struct verdict *v)
+{
+    const double share = (double)f->noise / (double)(f->noise + f->n);
+    return note(v, "noise_share", share, VERDICT_NOISE_SHARE_MAX,
+        share > VERDICT_NOISE_SHARE_MAX);
+}
+
+/* All must say so: the slope, its interval, and, time taken out, the ranks. */
 static bool grows_along_update(const struct verdict_facts *f, struct verdict *v)
 {
     const bool slope = note_below(v, "slope_p", f->slope_p, p_max(f));
     const bool rank =
         note_below(v, "partial_spearman_p", f->partial_p, p_max(f));
-    return slope && rank;
+    return slope && rank && f->slope_low.v > 0;
 }
 
-/* Whether the operator norm grows with the gradient norm too. */
+static bool falls_along_update(const struct verdict_facts *f, struct verdict *v)
+{
+    if (!(f->slope_high.v < 0) || !f->slope_p.has) {
+        return false;
+    }
+    const struct figure p = { true, 1 - f->slope_p.v };
+    const bool slope = note_below(v, "falling_slope_p", p, p_max(f));
+    const bool rank =
+        note_below(v, "falling_spearman_p", f->partial_p_any, p_max(f));
+    return slope && rank && f->partial_rank.v < 0;
+}
+
+/* Certainly not with it. */
+static bool operator_stays(const struct verdict_facts *f, struct verdict *v)
+{
+    const struct figure most = { f->operator_growth.has && f->growth.has,
+        (f->operator_growth.v + 2 * f->operator_growth_se.v) / f->growth.v };
+    return note_below(
+        v, "operator_growth_most", most, VERDICT_OPERATOR_GROWTH_LOW);
+}
+
 static bool operator_grows(const struct verdict_facts *f, struct verdict *v)
 {
-    const struct figure spread = f->operator_spread;
-    if (note_below(v, "operator_spread", spread, VERDICT_OPERATOR_SPREAD_MIN)) {
-        return false; /* it is flat, however rounding orders it */
-    }
+    const struct figure share = { f->operator_growth.has && f->growth.has,
+        f->operator_growth.v / f->growth.v };
     const bool follows =
         note_below(v, "operator_p", f->operator_p, VERDICT_P_MAX);
-    return follows && f->operator_rank.has &&
-           note(v, "operator_spearman", f->operator_rank.v, 0,
-               f->operator_rank.v > 0);
+    const bool enough =
+        note_above(v, "operator_growth", share, VERDICT_OPERATOR_GROWTH_MIN);
+    return follows && enough && f->operator_rank.has && f->operator_rank.v > 0;
 }
 
 static void judge_operator(const struct verdict_facts *f, struct verdict *v)
 {
     v->kind = VERDICT_GROWS_UNCONFIRMED;
-    const bool few = f->operator_n < VERDICT_OPERATOR_MIN;
-    if (!note(v, "operator_norms", (double)f->operator_n, VERDICT_OPERATOR_MIN,
-            few)) {
-        v->kind =
-            operator_grows(f, v) ? VERDICT_GROWS : VERDICT_DIRECTION_ARTEFACT;
+    if (note(v, "operator_norms", (double)f->operator_n, VERDICT_OPERATOR_MIN,
+            f->operator_n < VERDICT_OPERATOR_MIN) ||
+        note_above(v, "operator_share", f->operator_share,
+            VERDICT_OPERATOR_SHARE_MAX)) {
+        return;
+    }
+    if (operator_stays(f, v)) {
+        v->kind = VERDICT_DIRECTION_ARTEFACT;
+    } else if (operator_grows(f, v)) {
+        v->kind = VERDICT_GROWS;
+    }
+}
+
+static void judge_slope(const struct verdict_facts *f, struct verdict *v)
+{
+    if (is_tilted(f, v)) {
+        v->kind = VERDICT_INCONCLUSIVE;
+    } else if (grows_along_update(f, v)) {
+        judge_operator(f, v);
+    } else if (falls_along_update(f, v)) {
+        v->kind = VERDICT_FALLS;
+    } else if (f->slope_low.v <= 0 && f->slope_high.v >= 0) {
+        v->kind = VERDICT_FLAT;
+        note(v, "slope_low", f->slope_low.v, 0, true);
+    } else {
+        v->kind = VERDICT_INCONCLUSIVE; /* slope and ranks do not agree */
     }
 }
 
 static void judge_law(const struct verdict_facts *f, struct verdict *v)
 {
-    if (!f->slope_low.has || !f->slope_high.has) {
-        v->kind = VERDICT_INCONCLUSIVE; /* no interval: too few blocks */
-        return;
-    }
-    if (grows_along_update(f, v)) {
-        judge_operator(f, v);
-    } else if (f->slope_high.v < 0) {
-        v->kind = VERDICT_FALLS;
-        note(v, "slope_high", f->slope_high.v, 0, true);
-    } else if (f->slope_low.v <= 0) {
+    if (f->constant) {
         v->kind = VERDICT_FLAT;
-        note(v, "slope_low", f->slope_low.v, 0, true);
+    } else if (!f->slope_low.has || !f->slope_high.has) {
+        v->kind = VERDICT_INCONCLUSIVE; /* no interval */
     } else {
-        v->kind = VERDICT_INCONCLUSIVE; /* slope and ranks do not agree */
+        judge_slope(f, v);
     }
 }
 
@@ -192,6 +231,21 @@ static void put_law(const struct verdict_facts *f, struct buf *out)
         f->slope_low.v, f->slope_high.v);
 }
 
+static void put_rounding(const struct verdict_facts *f, struct buf *out)
+{
+    if (2 * f->still > f->rounding) {
+        buf_printf(out,
+            "nothing to measure: in %llu probes the update was zero, or too "
+            "short for its precision, in %llu it was not",
+            (unsigned long long)f->rounding, (unsigned long long)f->n);
+        return;
+    }
+    buf_printf(out,
+        "limited by rounding: in %llu probes the gradient changed by no more "
+        "than rounding, in %llu by more",
+        (unsigned long long)f->rounding, (unsigned long long)f->n);
+}
+
 static void put_data(
     const struct verdict *v, const struct verdict_facts *f, struct buf *out)
 {
@@ -200,8 +254,12 @@ static void put_data(
         buf_text(out, "nothing was probed");
         break;
     case VERDICT_TOO_FEW:
-        buf_printf(out, "too few probes: %llu pairs, %u are needed",
-            (unsigned long long)f->n, VERDICT_PAIRS_MIN);
+        buf_printf(out, "too few probes: %llu pairs of %llu, %u are needed",
+            (unsigned long long)f->n, (unsigned long long)f->probes,
+            VERDICT_PAIRS_MIN);
+        if (f->left_out != NULL) {
+            buf_printf(out, " (most were left out: %s)", f->left_out);
+        }
         break;
     case VERDICT_NOISE_LIMITED:
         if (f->noise_unknown && !most_are(f, f->noise)) {
@@ -215,10 +273,7 @@ static void put_data(
             (unsigned long long)f->noise, (unsigned long long)f->n);
         break;
     case VERDICT_ROUNDING_LIMITED:
-        buf_printf(out,
-            "limited by rounding: in %llu probes the gradient changed by no "
-            "more than rounding, in %llu by more",
-            (unsigned long long)f->rounding, (unsigned long long)f->n);
+        put_rounding(f, out);
         break;
     default:
         buf_printf(out,
@@ -245,7 +300,7 @@ static void put_not_identifiable(
     } else if (f->n_eff.has && f->n_eff.v < VERDICT_N_EFF_MIN) {
         buf_printf(out,
             "not identifiable: %llu pairs that follow each other are worth "
-            "%.2g independent ones",
+            "%.3g independent ones",
             (unsigned long long)f->n, f->n_eff.v);
     } else {
         buf_text(out, "not identifiable: ");
@@ -257,18 +312,45 @@ static void put_not_identifiable(
     }
 }
 
+static void put_flat(const struct verdict_facts *f, struct buf *out)
+{
+    if (f->constant) {
+        buf_text(out, "smoothness is constant");
+        return;
+    }
+    buf_text(out, "smoothness does not grow measurably (");
+    put_law(f, out);
+    buf_char(out, ')');
+}
+
 static void put_inconclusive(const struct verdict_facts *f, struct buf *out)
 {
+    buf_text(out, "inconclusive: ");
     if (!f->slope_low.has) {
         buf_printf(out,
-            "inconclusive: %llu pairs that follow each other are too few for "
-            "an interval of L1",
+            "%llu pairs that follow each other are too few for an interval of "
+            "L1",
             (unsigned long long)f->n);
         return;
     }
-    buf_text(out, "inconclusive: ");
+    const double noise = (double)f->noise / (double)(f->noise + f->n);
     put_law(f, out);
-    buf_text(out, ", but ranks, with time taken out, do not confirm it");
+    if (noise > VERDICT_NOISE_SHARE_MAX) {
+        buf_printf(out,
+            ", but %llu of %llu probes lie at the noise floor, and leaving "
+            "them out tilts what is left",
+            (unsigned long long)f->noise,
+            (unsigned long long)(f->noise + f->n));
+    } else if (!f->partial_p.has) {
+        buf_text(out,
+            ", but it cannot be told from a common course in time or of the "
+            "learning rate");
+    } else if (f->slope_low.v > 0 && !(f->slope_p.v < p_max(f))) {
+        buf_printf(
+            out, ", which of %u phases one may show by chance", f->phases);
+    } else {
+        buf_text(out, ", but ranks, with time taken out, do not confirm it");
+    }
 }
 
 static void put_growth(
@@ -286,8 +368,11 @@ static void put_growth(
     } else {
         buf_text(out, "smoothness along the update grows with gradient norm (");
         put_law(f, out);
-        buf_text(out, "), as it does on a quadratic too: only the operator "
-                      "norm could confirm it");
+        buf_text(out, f->operator_n < VERDICT_OPERATOR_MIN
+                          ? "), as it does on a quadratic too: only the "
+                            "operator norm could confirm it"
+                          : "); the operator norms that were measured do not "
+                            "tell");
     }
 }
 
@@ -302,9 +387,7 @@ static void put_judged(
             f->step_rank.v);
         break;
     case VERDICT_FLAT:
-        buf_text(out, "smoothness does not grow measurably (");
-        put_law(f, out);
-        buf_char(out, ')');
+        put_flat(f, out);
         break;
     case VERDICT_FALLS:
         buf_text(out, "smoothness falls as the gradient norm grows (");

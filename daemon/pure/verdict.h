@@ -41,29 +41,36 @@ const char *verdict_name(enum verdict_kind kind);
 
 /* What a verdict is made of. Zero: nothing is known. */
 struct verdict_facts {
-    uint64_t probes;    /* that were looked at */
-    uint64_t n;         /* pairs fitted */
-    uint64_t noise;     /* pairs left out as noise-limited */
-    uint64_t rounding;  /* pairs left out as rounding only, or too short */
-    bool noise_unknown; /* gradients of different data, their noise not known */
-    struct figure n_eff;         /* independent pairs among n */
+    uint64_t probes;      /* that were looked at */
+    uint64_t n;           /* pairs fitted */
+    uint64_t noise;       /* pairs left out as noise-limited */
+    uint64_t rounding;    /* pairs left out as rounding only, or too short */
+    uint64_t still;       /* of these: the update was too short to measure */
+    const char *left_out; /* why most of the others were, constant; or NULL */
+    bool noise_unknown;   /* gradients of different data, their noise unknown */
+    bool constant;        /* all y are the same */
+    struct figure n_eff;  /* independent pairs among n */
     struct figure ceiling_ratio; /* median of y / ceiling */
     struct figure x_spread;      /* q95(x) / q05(x) */
     struct figure proportional;  /* mean y / mean x: L1 of a law without L0 */
     struct figure step_rank;     /* Spearman of x and step */
     struct figure rank;          /* Spearman of y and x */
     struct figure partial_rank;  /* the same given step (and lr) */
-    struct figure partial_p;     /* of it, one-sided, by circular shifts */
-    struct figure slope, slope_low,
-        slope_high;        /* L1, unconstrained, interval */
-    struct figure slope_p; /* of H0: L1 = 0, one-sided */
+    struct figure partial_p;     /* that it is above 0 by chance */
+    struct figure partial_p_any; /* that it differs from 0 by chance */
+    struct figure slope, slope_low, slope_high; /* L1, unconstrained */
+    struct figure slope_p; /* that it is above 0 by chance */
     double level;          /* of the interval: 0.95 */
     unsigned phases;       /* that are judged beside each other; 0 is 1 */
+    struct figure growth;  /* of y: d ln y / d ln x by least squares */
     /* The operator norm beside the gradient norm at the same points. */
     uint64_t operator_n;
     struct figure operator_spread; /* q95/q05 of the operator norm */
     struct figure operator_rank;   /* Spearman of the two */
-    struct figure operator_p; /* the same given step: that it is no chance */
+    struct figure operator_p; /* that it is above 0 by chance, given step */
+    struct figure operator_growth, operator_growth_se; /* as growth */
+    struct figure operator_share; /* median y / median operator norm */
+    struct figure operator_high;  /* q95, of any number of them */
 };
 
 #define VERDICT_PAIRS_MIN 30u
@@ -71,11 +78,19 @@ struct verdict_facts {
 #define VERDICT_SPREAD_MIN 2.0
 #define VERDICT_STEP_RANK_MAX 0.98
 #define VERDICT_N_EFF_MIN 30.0
+/* Of pairs that noise has taken out: those that stay are the higher ones. */
+#define VERDICT_NOISE_SHARE_MAX 0.1
 /* Of all phases of a run together (Bonferroni): of many, one looks like growth
  * by chance. */
 #define VERDICT_P_MAX 0.05
 #define VERDICT_OPERATOR_MIN 30u
-#define VERDICT_OPERATOR_SPREAD_MIN 1.1
+/* The operator norm grows with it if at least a quarter as fast, and does not
+ * if certainly less than half as fast; between the two it does not tell. */
+#define VERDICT_OPERATOR_GROWTH_MIN 0.25
+#define VERDICT_OPERATOR_GROWTH_LOW 0.5
+/* The smoothness along a direction is no larger than the operator norm; over a
+ * whole step it may be a little. */
+#define VERDICT_OPERATOR_SHARE_MAX 1.5
 
 /* A figure and what it was held against. */
 struct verdict_reason {
@@ -84,7 +99,7 @@ struct verdict_reason {
     double limit;    /* NaN: none */
     bool speaks_for; /* for the kind that was found, or against a law */
 };
-#define VERDICT_REASONS_MAX 12u
+#define VERDICT_REASONS_MAX 16u
 
 struct verdict {
     enum verdict_kind kind;

@@ -99,6 +99,10 @@ static void put_operator(struct buf *out, const struct verdict_facts *f)
     put_figure(out, "spread", f->operator_spread);
     put_figure(out, "spearman", f->operator_rank);
     put_figure(out, "p", f->operator_p);
+    put_figure(out, "growth", f->operator_growth);
+    put_figure(out, "growth_se", f->operator_growth_se);
+    put_figure(out, "share", f->operator_share);
+    put_figure(out, "high", f->operator_high);
     buf_char(out, '}');
 }
 

@@ -1,7 +1,7 @@
 /*
  * store_impl: struct store, for the files that implement store.h: store.c
  * (open, transactions), hellos.c (who a stream is), append.c (its records),
- * seal.c (chunks), thin.c (chunks without a body).
+ * seal.c (chunks), thin.c (chunks without a body), alerts.c.
  *
  * Invariants, in a transaction:
  * 1. `touched` has each stream at most once; what is there is newer than the
@@ -98,6 +98,11 @@
     X(THIN_STREAM, "UPDATE stream_progress SET thinned_seq = ?2, "             \
                    "thinned_records = thinned_records + ?3, "                  \
                    "chunk_bytes = chunk_bytes - ?4 WHERE stream = ?1;")        \
+    X(ADD_ALERT,                                                               \
+        "INSERT INTO alert (run, attempt, step, rule, severity, wall_ns, "     \
+        "value, limit_value, sentence) "                                       \
+        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) "                         \
+        "ON CONFLICT (run, rule, step) DO NOTHING;")                           \
     X(REWRITE_FIRST_PAGE, "PRAGMA application_id = 0x54524a31;")               \
     X(FIND_UNSEALED,                                                           \
         "SELECT stream, log_records, closed FROM stream_progress "             \

@@ -9,7 +9,7 @@
  * Invariants:
  * 1. runs[0..n_runs) have distinct uids; n_runs <= ANALYSIS_RUNS_MAX.
  * 2. credit_ns grows by a twentieth of the time that passes and falls by what
- *    fits take: a fit is begun only while it is positive.
+ *    fits and alerts take: one is begun only while it is positive.
  */
 #include "threads/analysis.h"
 
@@ -25,6 +25,7 @@
 #include "base/log.h"
 #include "pure/fit_json.h"
 #include "pure/verdict_json.h"
+#include "threads/analysis_alerts.h"
 
 #define PASS_NS (250 * NS_PER_MS) /* between two passes over the runs */
 #define LOOK_NS NS_PER_S          /* between two looks at one run */
@@ -40,6 +41,7 @@ struct analysis {
     struct buf text;
     int64_t credit_ns;
     int64_t credited_mono_ns;
+    bool fits_turn; /* else it is that of the alerts */
 
     pthread_mutex_t lock; /* see above */
     pthread_cond_t stop;
@@ -152,7 +154,14 @@ static void take_in(struct analysis *analysis, struct analysis_run *run,
                           row->attempts != run->attempts)) {
         run->wants_fit = true;
     }
+    if (analysis->options.add_alert != NULL &&
+        (!run->seen || row->records[WIRE_STEP] != run->steps ||
+            row->attempts != run->attempts || state != run->state)) {
+        run->wants_alerts = true;
+    }
     run->seen = true;
+    run->steps = row->records[WIRE_STEP];
+    run->last_step = row->has_last_step ? row->last_step : 0;
     run->revision = row->revision;
     run->state = state;
     run->facts = row->facts;
@@ -291,8 +300,18 @@ static enum err_code fit_run(
     keep_fit(analysis, run, &fit, &verdict, records);
     tell_fit(analysis, run, &fit);
     tell_verdict(analysis, run, &verdict);
+    alert_watch_verdict(&run->watch, &verdict, run->last_step);
+    run->wants_alerts = run->wants_alerts || run->watch.raised.n > 0;
     run_verdict_done(&verdict);
     return ERR_NONE;
+}
+
+/* A verdict is news for the alerts: they come first. */
+static bool may_fit(
+    const struct analysis *analysis, const struct analysis_run *run)
+{
+    return run->wants_fit &&
+           (run->watch.is_set_up || analysis->options.add_alert == NULL);
 }
 
 /* Of those that want a fit, the one that has waited longest. */
@@ -302,7 +321,7 @@ static struct analysis_run *next_to_fit(const struct analysis *analysis)
     int64_t latest = clock_mono_ns() - LOOK_NS;
     for (size_t i = 0; i < analysis->n_runs; i++) {
         struct analysis_run *run = analysis->runs[i];
-        bool due = run->wants_fit &&
+        bool due = may_fit(analysis, run) &&
                    (run->fitted_mono_ns == 0 || run->fitted_mono_ns <= latest);
         if (due &&
             (next == NULL || run->fitted_mono_ns < next->fitted_mono_ns)) {
@@ -322,24 +341,76 @@ static void earn_credit(struct analysis *analysis)
     }
 }
 
-static void fit_runs(struct analysis *analysis)
+/* false: no run wants a fit. */
+static bool fit_one(struct analysis *analysis)
+{
+    struct analysis_run *run = next_to_fit(analysis);
+    struct err e = { 0 };
+    if (run == NULL) {
+        return false;
+    }
+    run->wants_fit = false;
+    enum err_code code = fit_run(analysis, run, &e);
+    run->fitted_mono_ns = clock_mono_ns();
+    if (code != ERR_NONE && code != ERR_NOT_FOUND) {
+        log_survived(run, "fit", &e);
+        run->wants_fit = true;
+    }
+    return true;
+}
+
+/* ---- alerts ------------------------------------------------------------- */
+
+/* The one that has waited longest. */
+static struct analysis_run *next_to_judge(const struct analysis *analysis)
+{
+    struct analysis_run *next = NULL;
+    const int64_t latest = clock_mono_ns() - LOOK_NS;
+    for (size_t i = 0; i < analysis->n_runs; i++) {
+        struct analysis_run *run = analysis->runs[i];
+        bool due = run->wants_alerts &&
+                   (run->judged_mono_ns == 0 || run->judged_mono_ns <= latest);
+        if (due &&
+            (next == NULL || run->judged_mono_ns < next->judged_mono_ns)) {
+            next = run;
+        }
+    }
+    return next;
+}
+
+static bool judge_one(struct analysis *analysis)
+{
+    struct analysis_run *run = next_to_judge(analysis);
+    struct err e = { 0 };
+    if (run == NULL) {
+        return false;
+    }
+    enum err_code code = analysis_alerts(
+        run, analysis->reader, &analysis->options, &analysis->text, &e);
+    run->judged_mono_ns = clock_mono_ns();
+    if (run->watch.left_out > 0) {
+        log_limited(LOG_INFO, "analysis",
+            "event=alerts_of_the_newest run=%s looked_at=%u left_out=%llu",
+            run->uid, ALERT_LOOK_RECORDS,
+            (unsigned long long)run->watch.left_out);
+    }
+    if (code != ERR_NONE && code != ERR_NOT_FOUND) {
+        log_survived(run, "alerts", &e);
+    }
+    return true;
+}
+
+/* In turns while there is credit. */
+static void work(struct analysis *analysis)
 {
     earn_credit(analysis);
-    while (analysis->credit_ns > 0) {
-        struct analysis_run *run = next_to_fit(analysis);
-        if (run == NULL) {
-            return;
-        }
-        struct err e = { 0 };
-        int64_t began = thread_cpu_ns();
-        run->wants_fit = false;
-        enum err_code code = fit_run(analysis, run, &e);
-        run->fitted_mono_ns = clock_mono_ns();
+    for (int idle = 0; idle < 2 && analysis->credit_ns > 0;) {
+        const int64_t began = thread_cpu_ns();
+        const bool worked =
+            analysis->fits_turn ? fit_one(analysis) : judge_one(analysis);
+        analysis->fits_turn = !analysis->fits_turn;
         analysis->credit_ns -= thread_cpu_ns() - began;
-        if (code != ERR_NONE && code != ERR_NOT_FOUND) {
-            log_survived(run, "fit", &e);
-            run->wants_fit = true;
-        }
+        idle = worked ? 0 : idle + 1;
     }
 }
 
@@ -398,7 +469,7 @@ static void *run_thread(void *context)
             follow_the_newest(analysis);
         }
         look_at_runs(analysis);
-        fit_runs(analysis);
+        work(analysis);
         if (!rest(analysis, began + PASS_NS)) {
             break;
         }

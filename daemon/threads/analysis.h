@@ -2,10 +2,12 @@
  * analysis: a thread that keeps an eye on the runs: it refits a run when new
  * probes have been committed, tells live about new fits and about every change
  * of a run, also of one that changes by growing silent (live, stalled, lost),
- * and remembers the last fit of each for HTTP and for advice to trainers.
+ * remembers the last fit of each for HTTP and for advice to trainers, and
+ * raises alerts.
  *
- * Refits are rate-limited by what they cost: a run is refitted at most once a
- * second, and fits take at most one twentieth of one core.
+ * Both are rate-limited by what they cost: a run is refitted, and its new
+ * records looked at for alerts, at most once a second, and all that takes at
+ * most one twentieth of one core. Where that is too little they take turns.
  */
 #ifndef TRAJD_ANALYSIS_H
 #define TRAJD_ANALYSIS_H
@@ -15,6 +17,7 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "pure/alert_rules.h"
 #include "pure/run_fit.h"
 #include "store/reader.h"
 #include "store/runs.h"
@@ -33,6 +36,13 @@ struct analysis_options {
      * analysis thread. */
     void (*run_json)(
         struct buf *out, const struct run_row *run, int64_t now_wall_ns);
+    struct alert_limits alert_limits;
+    /* Stores an alert and passes it on if it is new; waits for the writer.
+     * NULL: no alerts are raised. ERR_NOT_FOUND: the run is gone. After another
+     * error it is called again. Its thread: the analysis thread. */
+    enum err_code (*add_alert)(void *context, const char *run_uid,
+        const struct alert *alert, bool *ret_new, struct err *e);
+    void *context;
 };
 
 CHECK_RESULT enum err_code analysis_start(

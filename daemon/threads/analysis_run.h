@@ -16,6 +16,7 @@
 #include "store/pair_follow.h"
 #include "store/reader.h"
 #include "store/runs.h"
+#include "threads/alert_watch.h"
 
 /* The law to advise a trainer by. */
 struct run_law {
@@ -39,12 +40,17 @@ struct analysis_run {
     enum run_state state;
     struct run_facts facts;
     uint32_t attempts;
+    uint64_t steps;     /* STEP records */
+    uint64_t last_step; /* 0: none */
 
     bool dirty;                /* changed since the last look */
     bool wants_fit;            /* there are pairs that no fit has seen */
     int64_t next_look_mono_ns; /* not before */
     int64_t changed_mono_ns;   /* the last change */
     int64_t fitted_mono_ns;
+    bool wants_alerts; /* there is something that no rule has seen */
+    int64_t judged_mono_ns;
+    struct alert_watch watch;
 
     /* Void when the run's past changed. */
     struct pair_follow follow;

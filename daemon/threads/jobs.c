@@ -99,7 +99,7 @@ void jobs_return(struct jobs *jobs, struct job *job)
     (void)release(&job->route);
     (void)release(&job->bytes);
     job->kind = JOB_MESSAGE;
-    job->promise = NULL;
+    job->request = (struct job_request){ 0 };
     bool fits = queue_push(jobs->spare, job);
     assert(fits);
     (void)fits;

@@ -1,11 +1,12 @@
 /*
- * jobs: what is on its way from the ingest thread (and from HTTP) to the
- * writer. A fixed number of jobs, made at the start, goes round: spare, being
- * filled, waiting, in the writer's hands, spare again.
+ * jobs: what is on its way from the ingest thread (and from HTTP and the
+ * analysis) to the writer. A fixed number of jobs, made at the start, goes
+ * round: spare, being filled, waiting, in the writer's hands, spare again.
  */
 #ifndef TRAJD_JOBS_H
 #define TRAJD_JOBS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <zmq.h>
 
@@ -19,7 +20,20 @@
 
 enum job_kind {
     JOB_MESSAGE, /* a message of a trainer */
-    JOB_DELETE,  /* a request of HTTP */
+    JOB_REQUEST, /* of another thread: requests.h */
+};
+
+enum job_what { JOB_DELETE_RUN, JOB_ADD_ALERT };
+
+struct alert;
+
+/* Pointers: borrowed from the thread that waits for the promise. */
+struct job_request {
+    enum job_what what;
+    char run_uid[RUN_UID_MAX + 1];
+    const struct alert *alert; /* JOB_ADD_ALERT; so is ret_new */
+    bool *ret_new;
+    struct promise *promise;
 };
 
 struct job {
@@ -29,9 +43,7 @@ struct job {
     zmq_msg_t route;
     zmq_msg_t bytes;
     struct message message;
-    /* JOB_DELETE. promise: borrowed from the thread that waits. */
-    char run_uid[RUN_UID_MAX + 1];
-    struct promise *promise;
+    struct job_request request; /* JOB_REQUEST */
 };
 
 struct jobs;

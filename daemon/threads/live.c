@@ -68,6 +68,7 @@ static const char *const event_names[] = {
     [LIVE_EVENT_RUN] = "run",
     [LIVE_EVENT_FIT] = "fit",
     [LIVE_EVENT_VERDICT] = "verdict",
+    [LIVE_EVENT_ALERT] = "alert",
 };
 
 static void lock(struct live *live)

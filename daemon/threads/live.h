@@ -58,6 +58,7 @@ enum live_event {
     LIVE_EVENT_RUN,     /* data: the run, as /runs/{id} lists it */
     LIVE_EVENT_FIT,     /* data: its newest fits */
     LIVE_EVENT_VERDICT, /* data: what is said of it now */
+    LIVE_EVENT_ALERT,   /* data: one that was raised */
 };
 
 /* Any thread: to the streams of this run and to the streams of all runs.

@@ -1,8 +1,7 @@
 /*
  * writer.c: owns the store, the memory of streams and the writer's end of the
  * acknowledgements. Everything here runs in the writer thread but
- * writer_start, _set_analysis, _delete_run, _probe_every (both), _commits and
- * _stop.
+ * writer_start, _set_analysis, _probe_every (both), _commits and _stop.
  *
  * 1. The cache holds what is on disk, never what a transaction has not
  *    committed; after a failure it is emptied.
@@ -22,6 +21,7 @@
 #include "base/clock.h"
 #include "base/counters.h"
 #include "base/log.h"
+#include "store/alerts.h"
 #include "store/reader.h"
 #include "store/runs.h"
 #include "threads/acks.h"
@@ -270,11 +270,35 @@ static enum err_code delete_run(
     return ERR_NONE;
 }
 
-static void answer_request(struct writer *w, struct job *job)
+static enum err_code add_alert(
+    struct writer *w, const struct job_request *request, struct err *e)
+{
+    bool is_new = false;
+    enum err_code code = store_begin(w->store, e);
+    if (code != ERR_NONE) {
+        return code;
+    }
+    code =
+        store_add_alert(w->store, request->run_uid, request->alert, &is_new, e);
+    if (code == ERR_NONE) {
+        code = store_commit(w->store, e);
+    }
+    if (code != ERR_NONE) {
+        store_rollback(w->store);
+        return code;
+    }
+    *request->ret_new = is_new;
+    wal_committed(&w->wal);
+    return ERR_NONE;
+}
+
+static void answer_request(struct writer *w, const struct job_request *request)
 {
     struct err e = { 0 };
-    enum err_code code = delete_run(w, job->run_uid, &e);
-    promise_give(job->promise, code, &e);
+    enum err_code code = request->what == JOB_ADD_ALERT
+                             ? add_alert(w, request, &e)
+                             : delete_run(w, request->run_uid, &e);
+    promise_give(request->promise, code, &e);
 }
 
 /* ---- the thread ---------------------------------------------------------- */
@@ -291,7 +315,7 @@ static void work_on(struct writer *w, struct job **jobs, size_t n)
             work_on_batch(w, jobs + from, i - from);
         }
         if (i < n) {
-            answer_request(w, jobs[i]);
+            answer_request(w, &jobs[i]->request);
         }
         from = i + 1;
     }
@@ -532,28 +556,6 @@ enum err_code writer_start(const struct writer_options *options,
 void writer_set_analysis(struct writer *writer, struct analysis *analysis)
 {
     writer->acks.analysis = analysis;
-}
-
-enum err_code writer_delete_run(
-    struct writer *writer, const char *run_uid, struct err *e)
-{
-    struct promise promise = PROMISE_INIT;
-    size_t n = strlen(run_uid);
-    if (n > RUN_UID_MAX) {
-        return err_set(e, ERR_NOT_FOUND, "no such run");
-    }
-    struct job *job = jobs_spare(writer->options.jobs);
-    if (job == NULL) {
-        return err_set(e, ERR_BUSY, "the writer is busy");
-    }
-    job->kind = JOB_DELETE;
-    job->promise = &promise;
-    memcpy(job->run_uid, run_uid, n + 1);
-    if (!jobs_submit(writer->options.jobs, job)) {
-        jobs_return(writer->options.jobs, job);
-        return err_set(e, ERR_BUSY, "trajd is stopping");
-    }
-    return promise_wait(&promise, e);
 }
 
 enum err_code writer_set_probe_every(struct writer *writer, const char *run_uid,

@@ -48,11 +48,6 @@ CHECK_RESULT enum err_code writer_start(const struct writer_options *options,
  * borrowed until writer_stop returns. */
 void writer_set_analysis(struct writer *writer, struct analysis *analysis);
 
-/* Any thread. Waits until the run is deleted, or why it is not: ERR_NOT_FOUND,
- * ERR_BUSY (no job is spare, or stopping), ERR_STORE. */
-CHECK_RESULT enum err_code writer_delete_run(
-    struct writer *writer, const char *run_uid, struct err *e);
-
 /* Any thread. The probe interval that the run's trainers are told in every ACK
  * from now on, in steps; 0: as they like. See probe_rates.h. */
 CHECK_RESULT enum err_code writer_set_probe_every(struct writer *writer,

@@ -65,6 +65,7 @@ export function madeUpRun(
             thinned_records: 0,
             repeated_records: 0,
             late_records: 0,
+            alerts: 0,
             complete: false,
             gaps: ["stream_open"],
             created_wall_ns: `${Date.now() - 60_000}000000`,

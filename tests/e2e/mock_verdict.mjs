@@ -73,7 +73,7 @@ function phaseOf(made, regressor, from, to, cause) {
         difference_spearman: enough ? 0.7 : null,
         slope_p: enough ? 1e-9 : null,
         leverage: enough ? { dropped: 1, x_above: 4, L0, L1: 0.9 * L1 } : null,
-        operator_norm: { n: made.norms.length, spread: null, spearman: null, p: null },
+        operator_norm: { n: made.norms.length, spread: null, spearman: null, p: null, growth: null, growth_se: null, share: null, high: null },
         fit,
         advice: adviceOf(made, kind, fit),
     };

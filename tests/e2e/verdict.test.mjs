@@ -78,13 +78,13 @@ test("advice is given with its caveat, without it where the operator norm agrees
     const runs = [madeUpRun("r"), confirmed, artefact, madeUpRun("few", { steps: 5 })];
     await visit("/runs/r", runs, async (page, mock) => {
         const advice = page.locator(".advice");
-        await shows(page, "△ Unconfirmed: the operator norm was not measured");
+        await shows(page, "△ Unconfirmed: no operator norm tells");
         assert.match(await advice.innerText(), /knee L0\/L1\s+0\.0625; 90\.0 % of the pairs/);
         assert.match(await advice.innerText(), /▲ over it: your lr is 4\.00 times/);
         assert.match(await advice.innerText(), /any loss \(1905\.11881\)\s+0\.200\s+0\.0625/);
         assert.deepEqual(await axeViolations(page), []);
         await page.goto(`${mock.url}/runs/confirmed`);
-        await shows(page, "your lr is 0.400 times the largest stable one");
+        await shows(page, "your lr is 0.400 times the limit");
         assert.doesNotMatch(await advice.innerText(), /nconfirmed/);
         assert.equal(await page.locator(".gauge rect").nth(1).getAttribute("width"), "40");
         await page.goto(`${mock.url}/runs/artefact`);

@@ -6,6 +6,7 @@
 #include "../lib/store_rig.h"
 #include <fcntl.h>
 #include <glob.h>
+#include <math.h>
 #include <setjmp.h>
 #include <sqlite3.h>
 #include <stdarg.h>
@@ -18,11 +19,13 @@
 
 #include "care/check.h"
 #include "care/repair.h"
+#include "store/alerts.h"
 
 #define PAGE 4096
 #define STREAMS 4
 #define RECORDS 900
 #define ROUNDS 60
+#define ALERTS 3
 
 /* What a database was made of, and its file, closed and without a log. */
 struct whole {
@@ -80,12 +83,36 @@ static void fill(struct whole *w)
     }
 }
 
+/* A value with a fraction, one without, one that is no number, one without an
+ * end. */
+static void add_alerts(struct whole *w)
+{
+    static const struct alert alerts[] = {
+        { .rule = ALERT_SPIKE, .step = 7, .value = 6.5, .limit = 6 },
+        { .rule = ALERT_NON_FINITE,
+            .value = (double)NAN,
+            .limit = (double)NAN },
+        { .rule = ALERT_STALL, .step = 1000, .value = (double)INFINITY },
+    };
+    struct err e = { 0 };
+    bool is_new = false;
+    assert_int_equal(store_begin(w->rig.store, &e), ERR_NONE);
+    for (size_t i = 0; i < ALERTS; i++) {
+        assert_int_equal(store_add_alert(w->rig.store, i == 2 ? "r1" : "r0",
+                             &alerts[i], &is_new, &e),
+            ERR_NONE);
+        assert_true(is_new);
+    }
+    assert_int_equal(store_commit(w->rig.store, &e), ERR_NONE);
+}
+
 static int make_whole(void **state)
 {
     struct whole *w = &whole;
     struct err e = { 0 };
     rig_open(&w->rig, 200);
     fill(w);
+    add_alerts(w);
     assert_int_equal(
         store_checkpoint(w->rig.store, STORE_CHECKPOINT_TRUNCATE, &e),
         ERR_NONE);
@@ -295,6 +322,19 @@ static size_t assert_repaired(const struct whole *w, const char *path)
     return assert_nothing_else(w, path);
 }
 
+static int64_t alerts_in(const char *path)
+{
+    static const char sql[] =
+        "SELECT count(*) FROM alerts WHERE "
+        "(run = 'r0' AND rule = 'spike' AND step = 7 AND value = 6.5 AND "
+        "limit_value = 6) OR (run = 'r0' AND rule = 'non_finite' AND "
+        "value IS NULL AND limit_value IS NULL) OR (run = 'r1' AND "
+        "rule = 'stall' AND step = 1000 AND value = 9e999);";
+    struct rig rig;
+    (void)snprintf(rig.path, sizeof rig.path, "%s", path);
+    return rig_number(&rig, sql);
+}
+
 static void test_a_whole_database_is_repaired_to_the_same(void **state)
 {
     struct whole *w = *state;
@@ -304,6 +344,7 @@ static void test_a_whole_database_is_repaired_to_the_same(void **state)
     write_file(path, w->bytes, w->n);
     assert_int_equal(assert_repaired(w, path), STREAMS * RECORDS);
     assert_int_equal(count_recovered(w, path), 0);
+    assert_int_equal(alerts_in(path), ALERTS);
     remove_copies(path);
 }
 
@@ -369,7 +410,8 @@ static uint32_t root_of(const struct whole *w, const char *table)
     return (uint32_t)rig_number(&w->rig, sql);
 }
 
-static size_t repaired_without_page(const struct whole *w, uint32_t page)
+static size_t repaired_without_page(
+    const struct whole *w, uint32_t page, int64_t *ret_alerts)
 {
     uint8_t *bytes = malloc(w->n);
     char path[80];
@@ -384,25 +426,33 @@ static size_t repaired_without_page(const struct whole *w, uint32_t page)
     assert_false(clean);
     size_t left = assert_repaired(w, path);
     assert_int_equal(count_recovered(w, path), 0);
+    *ret_alerts = alerts_in(path);
     remove_copies(path);
     return left;
 }
 
+/* Alerts need the row of their run: one that is made anew has none. */
 static void test_without_the_roots_of_tables_all_records_come_back(void **state)
 {
     struct whole *w = *state;
     static const char *const tables[] = { "chunk", "chunk_by_stream",
-        "log_by_stream", "run", "run_progress", "run_tag", "stream_progress" };
+        "log_by_stream", "run_progress", "run_tag", "stream_progress", "run" };
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
+        int64_t alerts = 0;
+        const bool of_run = strcmp(tables[i], "run") == 0;
         assert_int_equal(
-            repaired_without_page(w, root_of(w, tables[i])), STREAMS * RECORDS);
+            repaired_without_page(w, root_of(w, tables[i]), &alerts),
+            STREAMS * RECORDS);
+        assert_int_equal(alerts, of_run ? 0 : ALERTS);
     }
 }
 
 static void test_without_the_first_page_all_records_come_back(void **state)
 {
     struct whole *w = *state;
-    assert_int_equal(repaired_without_page(w, 1), STREAMS * RECORDS);
+    int64_t alerts = 0;
+    assert_int_equal(repaired_without_page(w, 1, &alerts), STREAMS * RECORDS);
+    assert_int_equal(alerts, ALERTS);
 }
 
 static void test_records_without_a_stream_get_a_run_of_their_own(void **state)

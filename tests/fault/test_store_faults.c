@@ -17,6 +17,7 @@
 
 #include "../lib/store_rig.h"
 #include "base/hash.h"
+#include "store/alerts.h"
 #include "store/checkpoint.h"
 #include "store/pair_scan.h"
 #include "store/rank_scan.h"
@@ -56,7 +57,7 @@ static uint64_t digest_rows(sqlite3 *db, const char *sql, uint64_t hash)
 static uint64_t digest(void)
 {
     static const char *const tables[] = { "run", "run_progress", "run_tag",
-        "stream", "stream_progress", "log", "chunk", "pyramid" };
+        "stream", "stream_progress", "log", "chunk", "pyramid", "alert" };
     sqlite3 *db = NULL;
     char sql[80];
     uint64_t hash = HASH_START;
@@ -351,6 +352,19 @@ static enum err_code delete_run(struct err *e)
     return commit_or_not(code, e);
 }
 
+static const struct alert new_alert = { .rule = ALERT_SPIKE, .step = 5 };
+
+static enum err_code add_alert(struct err *e)
+{
+    bool is_new = false;
+    enum err_code code = store_begin(store(), e);
+    if (code != ERR_NONE) {
+        return code;
+    }
+    code = store_add_alert(store(), "r", &new_alert, &is_new, e);
+    return commit_or_not(code, e);
+}
+
 static enum err_code find_stream(struct err *e)
 {
     struct stream_state s;
@@ -479,6 +493,30 @@ static enum err_code get_run(
     if (code == ERR_NONE) {
         *hash = hash_row(*hash, &row);
         run_row_done(&row);
+    }
+    return code;
+}
+
+static enum err_code visit_alert(
+    void *context, const struct alert_row *row, struct err *e)
+{
+    (void)e;
+    uint64_t *hash = context;
+    *hash = hash_u64(hash_text(*hash, row->run_uid), row->alert.step);
+    return ERR_NONE;
+}
+
+static enum err_code list_alerts(
+    struct reader *reader, uint64_t *hash, struct err *e)
+{
+    struct alert_past past[ALERT_RULES];
+    const struct alert_query query = {
+        .run_uid = "r", .rule = "spike", .limit = 10
+    };
+    enum err_code code = alerts_past(reader, (struct run_id){ 1 }, past, e);
+    if (code == ERR_NONE) {
+        *hash = hash_u64(*hash, past[ALERT_SPIKE].n);
+        code = alerts_list(reader, &query, visit_alert, hash, e);
     }
     return code;
 }
@@ -747,6 +785,7 @@ static void test_a_call_that_fails_has_changed_nothing(void **state)
         { "store_bye", NULL, bye, 5 },
         { "store_seal", NULL, seal_a_chunk, 30 },
         { "store_seal, everything", NULL, seal_everything, 30 },
+        { "store_add_alert", NULL, add_alert, 10 },
         { "store_delete_run", NULL, delete_run, 10 },
         { "store_stream", NULL, find_stream, 2 },
         { "store_find_unsealed", NULL, find_unsealed, 1 },
@@ -872,6 +911,7 @@ static void test_a_reader_that_fails_says_so_and_reads_on(void **state)
         { "runs_projects", list_projects, 20 },
         { "runs_streams", list_streams, 20 },
         { "runs_hello", get_hello, 10 },
+        { "alerts_past, alerts_list", list_alerts, 20 },
         { "scan_*, each kind", scan_each_kind, 100 },
         { "scan_*, a range, pauses", scan_a_range_with_pauses, 100 },
         { "rank_scan", join_ranks, 50 },
@@ -880,6 +920,7 @@ static void test_a_reader_that_fails_says_so_and_reads_on(void **state)
     struct err e = { 0 };
     restore();
     assert_int_equal(append_records(&e), ERR_NONE); /* in the log, not moved */
+    assert_int_equal(add_alert(&e), ERR_NONE);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         long sites = 0;
         uint64_t wanted = HASH_START;

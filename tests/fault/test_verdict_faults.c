@@ -38,7 +38,7 @@ static void make_pairs(
         };
         assert_true(pairs_add(pairs, &pair));
         if (k % 10 == 0) {
-            assert_true(operator_norms_add(operators, k, x, 2 + x));
+            assert_true(operator_norms_add(operators, k, x, 4 + 2 * x));
         }
     }
 }

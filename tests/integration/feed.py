@@ -110,9 +110,11 @@ def main(endpoint):
 
 
 def again(endpoint):
-    """For an event stream: rows over many of its ticks, then an attempt that
-    takes steps back, for which it has a `more`."""
+    """For an event stream: rows over many of its ticks, one of them not finite,
+    for which it has an `alert`, then an attempt that takes steps back, for which
+    it has a `more`."""
     rows = [make(k) for k in range(150, 170) for make in (step, probe)]
+    rows[10][1]["loss"] = wire.f64(math.nan)
     for attempt in (2, 3):
         send(endpoint, 4 + attempt, {"run_id": "contract.live", "attempt": attempt}, rows,
              batch=4, pause_s=0.1)

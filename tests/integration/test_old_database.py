@@ -11,8 +11,8 @@ import wire
 from care import assert_whole, done, findings, query
 from trajd import Trajd, comparable, export_rows
 
-NOW = 3  # the version that it is brought to
-STEPS = {1: 40, 2: 29}  # of 100 records
+NOW = 4  # the version that it is brought to
+STEPS = {1: 40, 2: 29, 3: 29}  # of 100 records
 
 
 @pytest.fixture(params=old_database.KINDS, ids=lambda version: f"version-{version}")
@@ -45,6 +45,13 @@ def expected(attempt, version):
 def counts(version):
     """{kind: records of one attempt}."""
     return Counter(kind for kind, _ in old_database.records(1, version))
+
+
+def group_probes(attempt, version):
+    """As its trajd counted them: before version 3 not at all."""
+    return 0 if version < 3 else sum(
+        kind == wire.PROBE and fields.get("group", 0) != 0
+        for kind, fields in old_database.records(attempt, version))
 
 
 def test_the_file_is_of_its_version_with_chunks_and_a_log(old, version):
@@ -100,7 +107,19 @@ def test_its_open_stream_goes_on_with_the_new_kinds(old, version):
         (1, before[wire.SHARPNESS], before[wire.GROUP], before[wire.STEP]),
         (2, before[wire.SHARPNESS] + 1, before[wire.GROUP] + 2, before[wire.STEP])]
     assert query(old.db, "SELECT attempt, group_probes FROM streams ORDER BY attempt") == [
-        (1, 0), (2, 1)]
+        (1, group_probes(1, version)), (2, group_probes(2, version) + 1)]
+    assert_whole(old.db)
+
+
+def test_its_runs_get_alerts(old, version):
+    """Random bits count elements of the gradient that are not finite."""
+    assert query(old.db, "SELECT count(*) FROM sqlite_schema WHERE name LIKE 'alert%'") == [(0,)]
+    old.start()
+    assert old.json("/api/v1/alerts")["data"] == []
+    peer = old_database.peer(old.ingest, 2, version)
+    assert peer.ask(peer.send_hello)["status"] == wire.OK
+    old.wait(lambda: query(old.db, "SELECT run, attempt, rule FROM alerts WHERE rule = 'non_finite'") == [
+        (old_database.RUN, 1, "non_finite")], "an alert")
     assert_whole(old.db)
 
 

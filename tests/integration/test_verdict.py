@@ -76,11 +76,14 @@ def test_a_law_is_found_and_advice_follows(trajd):
 
 
 def test_the_operator_norm_is_heard(trajd):
-    Wanderer(2).send(trajd, "flat", 1000, norm=lambda at: 3.0)
+    Wanderer(2).send(trajd, "flat", 1000, norm=lambda at: 300.0)
+    Wanderer(4).send(trajd, "impossible", 1000, norm=lambda at: 0.1 * (2 + 0.7 * at))
     Wanderer(3).send(trajd, "none", 1000, sharpness=0)
     assert verdict(trajd, "flat")["verdict"] == "direction_artefact"
     assert trajd.json("/api/v1/runs/flat/advice")["data"]["advice"] == {"refusal": "direction_artefact"}
     assert verdict(trajd, "none")["verdict"] == "grows_unconfirmed"
+    # Less than what was measured along the update: it is no operator norm.
+    assert verdict(trajd, "impossible")["verdict"] == "grows_unconfirmed"
     assert trajd.json("/api/v1/runs/none/advice")["data"]["advice"]["unconfirmed"] is True
 
 
@@ -91,6 +94,26 @@ def test_phases_begin_where_something_happened(trajd):
     assert all(p["verdict"] == "grows" for p in phases)
     whole = verdict(trajd, "dropped", "?from=700&to=1100")["phases"]
     assert [(p["from_step"], p["to_step"]) for p in whole] == [(700, 1100)]
+
+
+def test_advice_for_a_window_is_for_its_learning_rate(trajd):
+    Wanderer(4).send(trajd, "dropped", 1200, lr=lambda k: 0.1 if k < 600 else 0.01)
+    before = trajd.json("/api/v1/runs/dropped/advice?to=599")["data"]["advice"]
+    after = trajd.json("/api/v1/runs/dropped/advice?from=600")["data"]["advice"]
+    assert before["own_threshold"] == pytest.approx(1 / (3 * before["L1"] * 0.1), rel=1e-12)
+    assert after["own_threshold"] == pytest.approx(1 / (3 * after["L1"] * 0.01), rel=1e-12)
+
+
+def test_a_rate_that_follows_the_law_does_not_hide_it(trajd):
+    """What trajd itself recommends: lr = 1/(L0 + 3/2 L1 g)."""
+    class Adaptive(Wanderer):
+        def g(self, x):
+            self.last = super().g(x)
+            return self.last
+    trainer = Adaptive(10)
+    trainer.send(trajd, "adaptive", 1000, lr=lambda k: 1 / (2 + 1.05 * trainer.last))
+    said = verdict(trajd, "adaptive")
+    assert len(said["phases"]) == 1 and said["verdict"] == "grows", said["sentence"]
 
 
 def test_an_optimizer_of_its_own_metric_gets_no_advice(trajd):

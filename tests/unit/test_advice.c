@@ -161,6 +161,40 @@ static void test_momentum_moves_the_limit(void **state)
     assert_true(a.own_threshold.has && a.refusal == NULL);
 }
 
+/* Steps add up: ten of them at b = 0.9. */
+static void test_momentum_shortens_the_rates(void **state)
+{
+    (void)state;
+    struct run run;
+    new_run(&run);
+    const struct advice plain = advice_of(&run);
+    run.input.momentum = (struct figure){ true, 0.9 };
+    run.input.optimizer = OPTIMIZER_HEAVY_BALL;
+    const struct advice a = advice_of(&run);
+    for (size_t i = 0; i < ADVICE_RECIPES; i++) {
+        assert_true(fabs(a.recipes[i].lr / plain.recipes[i].lr - 0.1) < 1e-12);
+        assert_near(a.recipes[i].threshold, plain.recipes[i].threshold);
+    }
+    assert_true(fabs(a.own_threshold.v / plain.own_threshold.v - 0.1) < 1e-12);
+    assert_true(fabs(a.steps[TRAJ_RULE_L0L1].v / plain.steps[TRAJ_RULE_L0L1].v -
+                     0.1) < 1e-12);
+    run.input.optimizer = OPTIMIZER_EMA_MOMENTUM; /* an average of gradients */
+    assert_near(advice_of(&run).recipes[0].lr, plain.recipes[0].lr);
+}
+
+/* ||H|| bounds the smoothness along any direction, also those not taken. */
+static void test_a_larger_operator_norm_lowers_the_limit(void **state)
+{
+    (void)state;
+    struct run run;
+    new_run(&run);
+    run.input.operator_high = (struct figure){ true, 11 };
+    assert_near(advice_of(&run).lr_limit.v, 2 / 11.5); /* q95 of y is more */
+    run.input.operator_high.v = 40;
+    assert_near(advice_of(&run).lr_limit.v, 2.0 / 40);
+    assert_near(advice_of(&run).lr_over_limit.v, 0.25 * 40 / 2);
+}
+
 static void assert_refused(const struct run *run, const char *why)
 {
     const struct advice a = advice_of(run);
@@ -186,6 +220,9 @@ static void test_guards(void **state)
     new_run(&run);
     run.input.optimizer = OPTIMIZER_ADAM;
     assert_refused(&run, "optimizer");
+    run.input.of_layer = true; /* what comes first */
+    assert_refused(&run, "layer");
+    run.input.of_layer = false;
     run.input.optimizer = OPTIMIZER_OTHER;
     assert_refused(&run, "optimizer");
     run.input.optimizer = OPTIMIZER_SGD;
@@ -212,6 +249,8 @@ int main(void)
         cmocka_unit_test(test_a_flat_law),
         cmocka_unit_test(test_what_is_not_known_is_left_out),
         cmocka_unit_test(test_momentum_moves_the_limit),
+        cmocka_unit_test(test_momentum_shortens_the_rates),
+        cmocka_unit_test(test_a_larger_operator_norm_lowers_the_limit),
         cmocka_unit_test(test_guards),
         cmocka_unit_test(test_rules_have_names),
     };

@@ -62,15 +62,34 @@ static void setup(struct bench *bench)
         live_stream_open(bench->live, &options, &bench->stream, &e), ERR_NONE);
 }
 
-static void start(struct bench *bench)
+typedef enum err_code (*add_alert_fn)(void *context, const char *run_uid,
+    const struct alert *alert, bool *ret_new, struct err *e);
+
+/* What the analysis thread gave; for after it has ended. */
+struct taken {
+    _Atomic int calls;
+    struct alert first;
+    struct alert last;
+};
+
+static void start_with(
+    struct bench *bench, add_alert_fn add_alert, void *context)
 {
     struct err e = { 0 };
     const struct analysis_options options = {
         .db_path = bench->rig.path,
         .live = bench->live,
         .run_json = run_json,
+        .alert_limits = ALERT_LIMITS_DEFAULT,
+        .add_alert = add_alert,
+        .context = context,
     };
     assert_int_equal(analysis_start(&options, &bench->analysis, &e), ERR_NONE);
+}
+
+static void start(struct bench *bench)
+{
+    start_with(bench, NULL, NULL);
 }
 
 static void teardown(struct bench *bench)
@@ -313,6 +332,45 @@ static void test_advice_needs_a_verdict_that_allows_it(void **state)
     teardown(&bench);
 }
 
+/* Fails once, then takes what it is given. */
+static enum err_code take_alert(void *context, const char *run_uid,
+    const struct alert *alert, bool *ret_new, struct err *e)
+{
+    struct taken *taken = context;
+    if (atomic_fetch_add(&taken->calls, 1) == 0) {
+        taken->first = *alert;
+        return err_set(e, ERR_STORE, "the disk is full");
+    }
+    taken->last = *alert;
+    assert_string_equal(run_uid, "a");
+    *ret_new = true;
+    return ERR_NONE;
+}
+
+static void test_an_alert_that_cannot_be_stored_is_tried_again(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct taken taken = { 0 };
+    setup(&bench);
+    start_with(&bench, take_alert, &taken);
+    struct stream_state stream =
+        rig_hello(&bench.rig, 1, "{\"run_id\":\"a\",\"attempt\":1}");
+    struct rig_records records = { 0 };
+    struct rig_record bad = rig_step(1, 5, (double)NAN);
+    rig_records_add(&records, &bad);
+    rig_append(&bench.rig, &stream, 1, &records, 0, 1);
+    rig_records_done(&records);
+    live_touch(bench.live, "a");
+    assert_true(hears(&bench,
+        "event: alert\ndata: {\"run\":\"a\",\"rule\":\"non_finite\","
+        "\"severity\":\"error\",\"attempt\":1,\"step\":5,"));
+    teardown(&bench);
+    assert_int_equal(atomic_load(&taken.calls), 2);
+    assert_int_equal(taken.first.wall_ns, taken.last.wall_ns);
+    assert_string_equal(taken.first.sentence, taken.last.sentence);
+}
+
 static void test_stopping_does_not_wait_for_work(void **state)
 {
     (void)state;
@@ -330,6 +388,7 @@ int main(void)
         cmocka_unit_test(test_a_run_is_lost_without_a_word),
         cmocka_unit_test(test_runs_from_before_the_start_are_followed),
         cmocka_unit_test(test_advice_needs_a_verdict_that_allows_it),
+        cmocka_unit_test(test_an_alert_that_cannot_be_stored_is_tried_again),
         cmocka_unit_test(test_stopping_does_not_wait_for_work),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
 /* config: the four layers, and what is said when one of them is wrong. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -58,6 +59,55 @@ static void test_defaults_are_right_and_meant(void **state)
     assert_int_equal(config.thin_days, 0);
     assert_int_equal(config.keep_bytes, 0);
     assert_int_equal(config.run_bytes, 0);
+}
+
+static void test_limits_of_alerts_are_numbers_in_their_range(void **state)
+{
+    (void)state;
+    assert_int_equal(load("", NULL), ERR_NONE);
+    assert_true(fabs(config.alert_spike_z - 6) < 1e-15);
+    assert_true(fabs(config.alert_clip_fraction - 0.9) < 1e-15);
+    assert_true(fabs(config.alert_skipped_fraction - 0.5) < 1e-15);
+    assert_true(fabs(config.alert_lr_over_limit - 1) < 1e-15);
+    assert_true(fabs(config.alert_l1_jump - 2) < 1e-15);
+    assert_string_equal(config.values[SETTING_ALERT_COMMAND], "");
+    assert_string_equal(config.values[SETTING_ALERT_WEBHOOK], "");
+    assert_int_equal(load("--alert-spike-z 1e6 --alert-clip-fraction=1 "
+                          "--alert-skipped-fraction 0.25 "
+                          "--alert-lr-over-limit 1.5 --alert-l1-jump 3",
+                         NULL),
+        ERR_NONE);
+    assert_true(fabs(config.alert_spike_z - 1e6) < 1e-15);
+    assert_true(fabs(config.alert_clip_fraction - 1) < 1e-15);
+    assert_true(fabs(config.alert_skipped_fraction - 0.25) < 1e-15);
+    assert_true(fabs(config.alert_lr_over_limit - 1.5) < 1e-15);
+    assert_true(fabs(config.alert_l1_jump - 3) < 1e-15);
+    static const char *const bad[] = { "--alert-spike-z 0",
+        "--alert-spike-z 1000001", "--alert-spike-z NaN", "--alert-spike-z 6x",
+        "--alert-clip-fraction 0", "--alert-clip-fraction 1.01",
+        "--alert-clip-fraction=", "--alert-skipped-fraction 2",
+        "--alert-lr-over-limit -1", "--alert-l1-jump 1",
+        "--alert-l1-jump Infinity" };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        assert_int_equal(load(bad[i], NULL), ERR_INVALID);
+        assert_non_null(strstr(error.text, "is not a number above"));
+    }
+}
+
+static void test_a_webhook_is_a_url_of_http(void **state)
+{
+    (void)state;
+    assert_int_equal(load("--alert-webhook http://h/x", NULL), ERR_NONE);
+    assert_int_equal(load("--alert-webhook https://h/x", NULL), ERR_NONE);
+    assert_int_equal(load("", "TRAJD_ALERT_WEBHOOK="), ERR_NONE);
+    static const char *const bad[] = { "ftp://h", "file:///etc/passwd", "h/x",
+        "http://", "HTTP" };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        char flags[80];
+        (void)snprintf(flags, sizeof flags, "--alert-webhook %s", bad[i]);
+        assert_int_equal(load(flags, NULL), ERR_INVALID);
+        assert_non_null(strstr(error.text, "http:// or https://"));
+    }
 }
 
 static void test_bytes_have_units_of_1024(void **state)
@@ -270,6 +320,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults_are_right_and_meant),
+        cmocka_unit_test(test_limits_of_alerts_are_numbers_in_their_range),
+        cmocka_unit_test(test_a_webhook_is_a_url_of_http),
         cmocka_unit_test(test_bytes_have_units_of_1024),
         cmocka_unit_test(test_flag_before_variable_before_file),
         cmocka_unit_test(test_a_flag_takes_its_value_in_either_form),

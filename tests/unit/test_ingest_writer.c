@@ -19,7 +19,9 @@
 #include "base/counters.h"
 #include "store/reader.h"
 #include "store/runs.h"
+#include "store/alerts.h"
 #include "threads/ingest.h"
+#include "threads/requests.h"
 #include "threads/writer.h"
 #include "wire/encode.h"
 
@@ -186,6 +188,20 @@ static uint64_t steps_on_disk(const struct pipeline *p, const char *run)
     return steps;
 }
 
+static uint32_t spikes_on_disk(const struct pipeline *p, const char *run)
+{
+    struct reader *reader = NULL;
+    struct run_row row;
+    struct alert_past past[ALERT_RULES];
+    struct err e = { 0 };
+    assert_int_equal(reader_open(p->db, &reader, &e), ERR_NONE);
+    assert_int_equal(runs_get(reader, run, &row, &e), ERR_NONE);
+    assert_int_equal(alerts_past(reader, row.id, past, &e), ERR_NONE);
+    run_row_done(&row);
+    reader_close(reader);
+    return past[ALERT_SPIKE].n;
+}
+
 /* ---- tests ------------------------------------------------------------------
  */
 
@@ -347,13 +363,36 @@ static void test_a_run_is_deleted_by_the_writer_and_forgotten(void **state)
     struct sender s = greeted(&p, 1);
     send_steps(&s, 1, 10);
     receive_until(&s, 10);
-    assert_int_equal(writer_delete_run(p.writer, "r2", &e), ERR_NOT_FOUND);
-    assert_int_equal(writer_delete_run(p.writer, "r1", &e), ERR_NONE);
-    assert_int_equal(writer_delete_run(p.writer, "r1", &e), ERR_NOT_FOUND);
+    assert_int_equal(request_delete_run(p.jobs, "r2", &e), ERR_NOT_FOUND);
+    assert_int_equal(request_delete_run(p.jobs, "r1", &e), ERR_NONE);
+    assert_int_equal(request_delete_run(p.jobs, "r1", &e), ERR_NOT_FOUND);
     send_steps(&s, 11, 1);
     assert_int_equal(receive(&s, &ack), WIRE_ACK_NEED_HELLO);
     disconnect(&s);
     stop(&p);
+    remove_files(&p);
+}
+
+static void test_an_alert_is_stored_by_the_writer_once(void **state)
+{
+    (void)state;
+    struct pipeline p = { 0 };
+    struct err e = { 0 };
+    bool is_new = false;
+    const struct alert alert = { .rule = ALERT_SPIKE, .step = 7 };
+    start(&p);
+    struct sender s = greeted(&p, 1);
+    assert_int_equal(
+        request_add_alert(p.jobs, "r2", &alert, &is_new, &e), ERR_NOT_FOUND);
+    assert_int_equal(
+        request_add_alert(p.jobs, "r1", &alert, &is_new, &e), ERR_NONE);
+    assert_true(is_new);
+    assert_int_equal(
+        request_add_alert(p.jobs, "r1", &alert, &is_new, &e), ERR_NONE);
+    assert_false(is_new);
+    disconnect(&s);
+    stop(&p);
+    assert_int_equal(spikes_on_disk(&p, "r1"), 1);
     remove_files(&p);
 }
 
@@ -365,7 +404,11 @@ static void test_a_stopping_writer_refuses_requests(void **state)
     start(&p);
     ingest_drain(p.ingest);
     writer_drain(p.writer);
-    assert_int_equal(writer_delete_run(p.writer, "r1", &e), ERR_BUSY);
+    assert_int_equal(request_delete_run(p.jobs, "r1", &e), ERR_BUSY);
+    bool is_new = false;
+    const struct alert alert = { .rule = ALERT_SPIKE };
+    assert_int_equal(
+        request_add_alert(p.jobs, "r1", &alert, &is_new, &e), ERR_BUSY);
     ingest_stop(p.ingest);
     writer_stop(p.writer);
     jobs_free(p.jobs);
@@ -479,6 +522,7 @@ int main(void)
         cmocka_unit_test(test_more_streams_than_are_remembered_are_all_kept),
         cmocka_unit_test(test_draining_commits_and_acknowledges_what_has_come),
         cmocka_unit_test(test_a_run_is_deleted_by_the_writer_and_forgotten),
+        cmocka_unit_test(test_an_alert_is_stored_by_the_writer_once),
         cmocka_unit_test(test_a_stopping_writer_refuses_requests),
         cmocka_unit_test(
             test_a_store_that_cannot_open_is_an_error_of_the_start),

@@ -55,6 +55,16 @@ static void open_world(struct world *w, of_step lr, of_step y_more)
     assert_true(fit_sample_take(&w->pairs, &query, &w->sample));
 }
 
+static bool find(const struct world *w, const struct phase_cut *known,
+    size_t n_known, struct phases *ret)
+{
+    const struct phases_query query = { .to_step = UINT64_MAX,
+        .changes = true,
+        .known = known,
+        .n_known = n_known };
+    return phases_find(&w->sample, &query, ret);
+}
+
 static void close_world(struct world *w)
 {
     fit_sample_done(&w->sample);
@@ -87,7 +97,7 @@ static void test_one_law_is_one_phase(void **state)
     struct world w;
     struct phases phases;
     open_world(&w, constant, nothing);
-    assert_true(phases_find(&w.sample, 0, UINT64_MAX, NULL, 0, &phases));
+    assert_true(find(&w, NULL, 0, &phases));
     const struct phase expected[] = { { 0, 0, PHASE_START } };
     assert_phases(&phases, 1, expected, 0);
     close_world(&w);
@@ -106,7 +116,7 @@ static void test_the_learning_rate(void **state)
     struct world w;
     struct phases phases;
     open_world(&w, warm_up_and_drop, nothing);
-    assert_true(phases_find(&w.sample, 0, UINT64_MAX, NULL, 0, &phases));
+    assert_true(find(&w, NULL, 0, &phases));
     const struct phase expected[] = { { 0, 0, PHASE_START },
         { 400, 0, PHASE_LR_PEAK }, { 3000, 0, PHASE_LR_DROP } };
     assert_phases(&phases, 3, expected, 0);
@@ -130,11 +140,11 @@ static void test_schedules_do_not_cut(void **state)
     struct world w;
     struct phases phases;
     open_world(&w, falling, nothing);
-    assert_true(phases_find(&w.sample, 0, UINT64_MAX, NULL, 0, &phases));
+    assert_true(find(&w, NULL, 0, &phases));
     assert_int_equal(phases.n, 1);
     close_world(&w);
     open_world(&w, in_steps, nothing);
-    assert_true(phases_find(&w.sample, 0, UINT64_MAX, NULL, 0, &phases));
+    assert_true(find(&w, NULL, 0, &phases));
     const struct phase expected[] = { { 0, 0, PHASE_START },
         { 3000, 0, PHASE_LR_PEAK } };
     assert_phases(&phases, 2, expected, 0);
@@ -152,14 +162,14 @@ static void test_a_change_point(void **state)
     struct world w;
     struct phases phases;
     open_world(&w, constant, another_law);
-    assert_true(phases_find(&w.sample, 0, UINT64_MAX, NULL, 0, &phases));
+    assert_true(find(&w, NULL, 0, &phases));
     const struct phase expected[] = { { 0, 0, PHASE_START },
         { 1500, 0, PHASE_CHANGE_POINT } };
     assert_phases(&phases, 2, expected, 2);
     /* Where the resumption is known, nothing is left to find. */
     const struct phase_cut known[] = { { 1500, PHASE_ATTEMPT },
         { 0, PHASE_ATTEMPT } };
-    assert_true(phases_find(&w.sample, 0, UINT64_MAX, known, 2, &phases));
+    assert_true(find(&w, known, 2, &phases));
     const struct phase resumed[] = { { 0, 0, PHASE_START },
         { 1500, 0, PHASE_ATTEMPT } };
     assert_phases(&phases, 2, resumed, 0);
@@ -173,21 +183,58 @@ static void test_there_is_an_end_to_phases(void **state)
     struct phases phases;
     struct phase_cut known[PHASES_MAX];
     for (size_t i = 0; i < PHASES_MAX; i++) {
-        known[i] = (struct phase_cut){ 4000 - 100 * (i + 1), PHASE_CLIP };
+        known[i] = (struct phase_cut){ 4000 - 100 * (i + 1), PHASE_ATTEMPT };
     }
     open_world(&w, constant, nothing);
-    assert_true(
-        phases_find(&w.sample, 0, UINT64_MAX, known, PHASES_MAX - 1, &phases));
+    assert_true(find(&w, known, PHASES_MAX - 1, &phases));
     assert_int_equal(phases.n, PHASES_MAX);
     assert_false(phases.is_full);
     for (size_t i = 1; i < phases.n; i++) {
         assert_int_equal(phases.v[i].from_step, phases.v[i - 1].to_step + 1);
-        assert_int_equal(phases.v[i].cause, PHASE_CLIP);
+        assert_int_equal(phases.v[i].cause, PHASE_ATTEMPT);
     }
-    assert_true(
-        phases_find(&w.sample, 0, UINT64_MAX, known, PHASES_MAX, &phases));
+    assert_true(find(&w, known, PHASES_MAX, &phases));
     assert_int_equal(phases.n, PHASES_MAX);
     assert_true(phases.is_full);
+    close_world(&w);
+}
+
+/* One that follows a rule, and a threshold that does: 1/(L0 + L1 x). */
+static double by_rule(uint64_t step)
+{
+    return step / 2 % 3 == 0 ? 0.1 : 0.3;
+}
+
+static void test_what_changes_all_the_time_begins_nothing(void **state)
+{
+    (void)state;
+    struct world w;
+    struct phases phases;
+    struct phase_cut known[PHASE_JUMPS_MAX + 1];
+    open_world(&w, by_rule, nothing);
+    assert_true(find(&w, NULL, 0, &phases));
+    assert_int_equal(phases.n, 1);
+    close_world(&w);
+    open_world(&w, constant, nothing);
+    for (size_t i = 0; i <= PHASE_JUMPS_MAX; i++) {
+        known[i] = (struct phase_cut){ 400 * (i + 1), PHASE_CLIP };
+    }
+    assert_true(find(&w, known, PHASE_JUMPS_MAX + 1, &phases));
+    assert_int_equal(phases.n, 1);
+    assert_true(find(&w, known, PHASE_JUMPS_MAX, &phases));
+    assert_int_equal(phases.n, PHASE_JUMPS_MAX + 1);
+    close_world(&w);
+}
+
+static void test_change_points_only_where_they_are_asked_for(void **state)
+{
+    (void)state;
+    struct world w;
+    struct phases phases;
+    open_world(&w, constant, another_law);
+    const struct phases_query query = { .to_step = UINT64_MAX };
+    assert_true(phases_find(&w.sample, &query, &phases));
+    assert_int_equal(phases.n, 1);
     close_world(&w);
 }
 
@@ -206,6 +253,8 @@ int main(void)
         cmocka_unit_test(test_schedules_do_not_cut),
         cmocka_unit_test(test_a_change_point),
         cmocka_unit_test(test_there_is_an_end_to_phases),
+        cmocka_unit_test(test_what_changes_all_the_time_begins_nothing),
+        cmocka_unit_test(test_change_points_only_where_they_are_asked_for),
         cmocka_unit_test(test_causes_have_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

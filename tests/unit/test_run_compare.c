@@ -84,8 +84,24 @@ static void test_equal_L1_by_hand(void **state)
     const double d = a->estimate - b->estimate;
     const double q = d * d / (a->se * a->se + b->se * b->se);
     assert_int_equal(c.dof, 1);
+    assert_true(c.runs[2].intervals.absent != FIT_PRESENT);
+    assert_true(c.pooled_absent == FIT_PRESENT && c.n_pairs == 2020);
     assert_true(fabs(c.q.v - q) < 1e-9 * q);
     assert_true(c.p.v == chi_squared_tail(c.q.v, 1) && c.p.v < 1e-3);
+    run_compare_done(&c);
+}
+
+/* Of exact laws the errors are rounding. */
+static void test_exact_laws_do_not_differ(void **state)
+{
+    (void)state;
+    static struct run_compare c;
+    start(&c);
+    add_run(&c, 1000, 0.7, 0);
+    add_run(&c, 1000, 0.7, 0);
+    assert_true(run_compare_finish(&c));
+    assert_true(c.runs[0].intervals.absent == FIT_PRESENT);
+    assert_false(c.q.has || c.p.has);
     run_compare_done(&c);
 }
 
@@ -133,6 +149,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_law_of_two_runs),
         cmocka_unit_test(test_equal_L1_by_hand),
+        cmocka_unit_test(test_exact_laws_do_not_differ),
         cmocka_unit_test(test_too_little_to_compare),
         cmocka_unit_test(test_classes_are_not_mixed),
     };

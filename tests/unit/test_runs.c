@@ -281,6 +281,15 @@ static void test_lists_are_served_by_an_index_and_not_sorted(void **state)
         { "EXPLAIN QUERY PLAN SELECT frame FROM log "
           "WHERE stream = 1 AND last_seq > 5 ORDER BY last_seq",
             "log_by_stream" },
+        { "EXPLAIN QUERY PLAN SELECT r.uid FROM alert AS a "
+          "JOIN run AS r ON r.id = a.run WHERE (a.wall_ns, a.id) < (5, 5) "
+          "AND a.wall_ns >= 1 ORDER BY a.wall_ns DESC, a.id DESC",
+            "alert_by_time" },
+        { "EXPLAIN QUERY PLAN SELECT r.uid FROM alert AS a "
+          "JOIN run AS r ON r.id = a.run WHERE (a.wall_ns, a.id) < (5, 5) "
+          "AND a.wall_ns >= 1 AND a.rule = 'spike' "
+          "ORDER BY a.wall_ns DESC, a.id DESC",
+            "alert_by_rule" },
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char plan[1000];

@@ -38,7 +38,7 @@ const PHASE = {
     difference_spearman: 0.9982330640253265,
     slope_p: 1.3115007605952129e-35,
     leverage: { dropped: 6, x_above: 191.47456496968644, L0: 1.992640413441773, L1: 0.698230581852709 },
-    operator_norm: { n: 60, spread: 41.62371072359098, spearman: 0.9998332870241733, p: 0.001 },
+    operator_norm: { n: 60, spread: 41.62371072359098, spearman: 0.9998332870241733, p: 0.001, growth: 0.9, growth_se: 0.01, share: 0.95, high: 40 },
     fit: { n: 600, x_range: [0.5, 200], fits: [{ method: "nnls", tau: null, L0: 2, L1: 0.694 }] },
     advice: { refusal: "flat" },
 };
@@ -53,7 +53,7 @@ const ABSENT = {
     tau_int: null,
     n_eff: null,
     leverage: null,
-    operator_norm: { n: 0, spread: null, spearman: null, p: null },
+    operator_norm: { n: 0, spread: null, spearman: null, p: null, growth: null, growth_se: null, share: null, high: null },
 };
 const verdictOf = (...phases) => ({ verdict: "grows", sentence: "", main_phase: 0, more_phases: false, phases });
 
@@ -164,7 +164,7 @@ test("a refusal is said in words, and never an advice beside it", () => {
 });
 
 test("what is unconfirmed says so", () => {
-    assert.match(advices.caveatText(ADVICE), /^Unconfirmed: the operator norm was not measured/);
+    assert.match(advices.caveatText(ADVICE), /^Unconfirmed: no operator norm tells/);
     assert.equal(advices.caveatText({ ...ADVICE, unconfirmed: false }), null);
 });
 
@@ -179,7 +179,7 @@ test("the rest of the advice is figures, or why there are none", () => {
     assert.deepEqual(advices.adviceFigures(ADVICE), [
         ["knee L0/L1", "2.86; 85.7 % of the pairs are above it"],
         ["clip threshold for your lr", "4.76"],
-        ["lr is stable below", "0.0184"],
+        ["lr is unstable above", "0.0184"],
         ["one fixed step needs", "43.7 times the steps of clipping, by the bounds"],
         ["adapting the step gains", "at most 2.31 times on this trajectory, whatever the fit"],
     ]);
@@ -195,8 +195,8 @@ test("the gauge is of the learning rate over its limit", () => {
     assert.deepEqual(advices.gaugeOf(ADVICE), {
         ratio: 5.44,
         over: true,
-        text: "▲ over it: your lr is 5.44 times the largest stable one",
+        text: "▲ over it: your lr is 5.44 times the limit",
     });
-    assert.equal(advices.gaugeOf({ ...ADVICE, lr_over_limit: 0.5 }).text, "your lr is 0.500 times the largest stable one");
+    assert.equal(advices.gaugeOf({ ...ADVICE, lr_over_limit: 0.5 }).text, "your lr is 0.500 times the limit");
     assert.equal(advices.gaugeOf({ ...ADVICE, lr_over_limit: null }), null);
 });

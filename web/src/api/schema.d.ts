@@ -101,6 +101,7 @@ export interface components {
          *       "thinned_records": 0,
          *       "repeated_records": 0,
          *       "late_records": 0,
+         *       "alerts": 0,
          *       "complete": false,
          *       "gaps": [
          *         "stream_open"
@@ -130,6 +131,8 @@ export interface components {
             thinned_records: components["schemas"]["Count"];
             repeated_records: components["schemas"]["Repeated"];
             late_records: components["schemas"]["Late"];
+            /** @description Raised of it, see /alerts. */
+            alerts: components["schemas"]["Whole"];
             /** @description Every record of every attempt is here, and none is to come. */
             complete: boolean;
             gaps: components["schemas"]["Gaps"];
@@ -162,6 +165,8 @@ export interface components {
             thinned_records: components["schemas"]["Count"];
             repeated_records: components["schemas"]["Repeated"];
             late_records: components["schemas"]["Late"];
+            /** @description Raised of it, see /alerts. */
+            alerts: components["schemas"]["Whole"];
             /** @description Every record of every attempt is here, and none is to come. */
             complete: boolean;
             gaps: components["schemas"]["Gaps"];
@@ -899,7 +904,7 @@ export interface components {
         };
         MaybeDouble: components["schemas"]["Double"] | null;
         /**
-         * @description What was found first of: nothing or too little measured; noise, rounding or the ceiling explain it; the gradient norm hardly varies, or only with time; then the law: flat, falling, growing. grows_unconfirmed: along the update, and no operator norm to tell; direction_artefact: the operator norm does not follow.
+         * @description What was found first of: nothing or too little measured; noise, rounding or the ceiling explain it; the gradient norm hardly varies, or only with time; then the law: flat, falling, growing. grows_unconfirmed: along the update, and too few operator norms to tell, or they do not; direction_artefact: the operator norm certainly grows less than half as fast.
          * @enum {unknown}
          */
         VerdictKind: "no_data" | "too_few" | "noise_limited" | "rounding_limited" | "near_ceiling" | "not_identifiable" | "not_separable_from_time" | "inconclusive" | "flat" | "falls" | "direction_artefact" | "grows_unconfirmed" | "grows";
@@ -950,7 +955,7 @@ export interface components {
         };
         VerdictReason: {
             /** @enum {unknown} */
-            name: "pairs" | "noise_limited_pairs" | "rounding_pairs" | "ceiling_ratio" | "different_data" | "grad_norm_spread" | "independent_pairs" | "spearman_step" | "proportional_L1" | "slope_p" | "partial_spearman_p" | "operator_norms" | "operator_spread" | "operator_p" | "operator_spearman" | "slope_high" | "slope_low";
+            name: "pairs" | "noise_limited_pairs" | "rounding_pairs" | "ceiling_ratio" | "different_data" | "grad_norm_spread" | "independent_pairs" | "spearman_step" | "proportional_L1" | "noise_share" | "slope_p" | "partial_spearman_p" | "operator_norms" | "operator_share" | "operator_growth_most" | "operator_p" | "operator_growth" | "falling_slope_p" | "falling_spearman_p" | "slope_low";
             value: components["schemas"]["Double"];
             limit: components["schemas"]["MaybeDouble"];
             /** @description It was on the side of its limit that decides. */
@@ -961,10 +966,10 @@ export interface components {
          * @enum {unknown}
          */
         PhaseCause: "start" | "attempt" | "lr_peak" | "lr_drop" | "lr_rise" | "clip" | "change_point";
-        /** @description Steps are those of x -= h g. Where refusal is not null there is nothing else. */
+        /** @description Learning rates are the optimizer's own: steps of x -= h g over 1/(1 - momentum) where it adds gradients up. Where refusal is not null there is nothing else. */
         Advice: {
             refusal: string | null;
-            /** @description The operator norm was not measured. */
+            /** @description The operator norm does not tell, or was not measured. */
             unconfirmed?: boolean;
             L0?: components["schemas"]["Double"];
             L1?: components["schemas"]["Double"];
@@ -989,7 +994,7 @@ export interface components {
             }[];
             /** @description 1/(3 L1 lr): with the learning rate that is set. */
             own_threshold?: components["schemas"]["MaybeDouble"];
-            /** @description Edge of stability of the optimizer over the 0.95 quantile of the smoothness. */
+            /** @description Edge of stability of the optimizer over the 0.95 quantile of the smoothness or, if it is larger, of the operator norm: above it steps are unstable, below it perhaps too. */
             lr_limit?: components["schemas"]["MaybeDouble"];
             lr_over_limit?: components["schemas"]["MaybeDouble"];
             /** @description Iterations that theorems grant one fixed step, over those of clipping: (L1 grad_norm_most + L0)/(L0 + 3/2 L1 target). */
@@ -1012,7 +1017,7 @@ export interface components {
             /** @description Independent pairs among n. */
             n_eff: components["schemas"]["MaybeDouble"];
             partial_absent: components["schemas"]["AbsentReason"];
-            /** @description Spearman of gradient norm and smoothness given the step, and the learning rate where every probe says it. */
+            /** @description Spearman of gradient norm and smoothness given the step, and the learning rate where every probe says it and it does not itself follow the gradient norm. */
             partial_spearman: components["schemas"]["MaybeDouble"];
             /** @description That it is above 0 by chance: by circular shifts. */
             partial_p: components["schemas"]["MaybeDouble"];
@@ -1029,9 +1034,13 @@ export interface components {
                 L0: components["schemas"]["Double"];
                 L1: components["schemas"]["Double"];
             } | null;
-            /** @description Operator norms measured in this phase, their q95/q05, their Spearman with the gradient norm, and that of chance given the step. */
+            /** @description Operator norms measured in this phase, their q95/q05, their Spearman with the gradient norm, and that of chance given the step; growth: d ln of it / d ln of the gradient norm, with its standard error (that of the smoothness is fit.loglog.slope); share: median smoothness over median operator norm; high: its 0.95 quantile. */
             operator_norm: {
                 n: components["schemas"]["Whole"];
+                growth: components["schemas"]["MaybeDouble"];
+                growth_se: components["schemas"]["MaybeDouble"];
+                share: components["schemas"]["MaybeDouble"];
+                high: components["schemas"]["MaybeDouble"];
                 spread: components["schemas"]["MaybeDouble"];
                 spearman: components["schemas"]["MaybeDouble"];
                 p: components["schemas"]["MaybeDouble"];
@@ -1067,6 +1076,36 @@ export interface components {
                 sentence: string;
                 advice: components["schemas"]["Advice"];
             };
+        };
+        /**
+         * @description non_finite: a loss, gradient or parameter is NaN or infinite. spike: loss or gradient norm far out of
+         *     its recent range. stall: the run makes no step, or its trainer is not heard. clip_fraction: nearly
+         *     every step is clipped. skipped: updates are skipped. lr_over_limit: the learning rate is beyond what
+         *     the fitted law is stable with. l1_jump: L1 of two consecutive phases differs.
+         *
+         * @enum {unknown}
+         */
+        AlertRule: "non_finite" | "spike" | "stall" | "clip_fraction" | "skipped" | "lr_over_limit" | "l1_jump";
+        /** @description What a run was found to need somebody for, at one step of one attempt. */
+        Alert: {
+            run: string;
+            rule: components["schemas"]["AlertRule"];
+            /** @enum {unknown} */
+            severity: "warning" | "error";
+            attempt: components["schemas"]["Count"];
+            step: components["schemas"]["Count"];
+            /** @description What was measured: of a spike robust standard deviations, of a stall seconds, of clip_fraction and skipped a share, of the others themselves or a ratio. */
+            value: components["schemas"]["Double"];
+            /** @description That the value is beyond; null where there is none. */
+            limit: components["schemas"]["Double"] | null;
+            /** @description For people. */
+            sentence: string;
+            /** @description When it was raised, by the daemon's clock. */
+            wall_ns: components["schemas"]["Nanoseconds"];
+        };
+        AlertList: {
+            data: components["schemas"]["Alert"][];
+            page: components["schemas"]["Page"];
         };
         ClipWindow: {
             /** @description The last so many; null: all that were looked at. */

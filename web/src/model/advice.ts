@@ -15,6 +15,7 @@ const REFUSALS: Record<string, string> = {
     falls: "the smoothness falls as the gradient norm grows",
     direction_artefact: "the operator norm does not follow the gradient norm",
     no_law: "no law is fitted",
+    layer: "one layer is looked at: it does not bound the step of all of them",
     optimizer:
         "the optimizer is not SGD or a momentum of it: its steps are in a metric of their own, and the law is not",
 };
@@ -25,8 +26,8 @@ export function refusalText({ refusal }: Advice): string | null {
 }
 
 const UNCONFIRMED =
-    "Unconfirmed: the operator norm was not measured, and along the update the smoothness grows with the " +
-    "gradient norm on a quadratic too. Record it (sharpness_every) before you rely on this.";
+    "Unconfirmed: no operator norm tells, and along the update the smoothness grows with the gradient norm " +
+    "on a quadratic too. Record it (sharpness_every), or more of it, before you rely on this.";
 
 export function caveatText({ unconfirmed }: Advice): string | null {
     return unconfirmed === true ? UNCONFIRMED : null;
@@ -68,7 +69,7 @@ export function adviceFigures(advice: Advice): [string, string][] {
     return [
         ["knee L0/L1", kneeText(advice)],
         ["clip threshold for your lr", threshold === null ? "not known: no lr, or L1 is 0" : sig3(threshold)],
-        ["lr is stable below", limit === null ? "not known for this optimizer" : sig3(limit)],
+        ["lr is unstable above", limit === null ? "not known for this optimizer" : sig3(limit)],
         ["one fixed step needs", `${sig3(real(bound_ratio))} times the steps of clipping, by the bounds`],
         ["adapting the step gains", `at most ${sig3(real(adaptivity))} times on this trajectory, whatever the fit`],
     ];
@@ -94,5 +95,5 @@ export function gaugeOf({ lr_over_limit }: Advice): Gauge | null {
         return null;
     }
     const over = ratio > 1;
-    return { ratio, over, text: `${over ? "▲ over it: " : ""}your lr is ${sig3(ratio)} times the largest stable one` };
+    return { ratio, over, text: `${over ? "▲ over it: " : ""}your lr is ${sig3(ratio)} times the limit` };
 }

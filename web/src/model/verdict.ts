@@ -59,10 +59,13 @@ const REASONS: Record<Reason["name"], readonly [text: string, side: string]> = {
     slope_p: ["p of L1 > 0", "below"],
     partial_spearman_p: ["p of the ranks, time taken out", "below"],
     operator_norms: ["operator norms", "below"],
-    operator_spread: ["spread of the operator norm", "below"],
+    operator_share: ["smoothness over the operator norm, median", "above"],
+    operator_growth_most: ["growth of the operator norm over that of smoothness, at most", "below"],
+    operator_growth: ["the same, as measured", "above"],
     operator_p: ["p of the operator norm’s ranks", "below"],
-    operator_spearman: ["Spearman of operator norm and ‖g‖", "above"],
-    slope_high: ["upper end of L1", "below"],
+    noise_share: ["share of pairs at the noise floor", "above"],
+    falling_slope_p: ["p of L1 < 0", "below"],
+    falling_spearman_p: ["p of the ranks, time taken out, for falling", "below"],
     slope_low: ["lower end of L1", "up to"],
 };
 
