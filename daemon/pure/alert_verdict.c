@@ -38,7 +38,7 @@ static void rule_lr(struct alert_rules *rules, const struct phase_verdict *main,
 /* Figures that a verdict calls worthless are no figures. */
 static bool has_slope(const struct phase_verdict *v)
 {
-    return v->interval_absent == FIT_PRESENT &&
+    return v->intervals.absent == FIT_PRESENT &&
            v->verdict.kind >= VERDICT_INCONCLUSIVE;
 }
 
@@ -47,8 +47,8 @@ static bool has_slope(const struct phase_verdict *v)
 static double jump_of(
     const struct phase_verdict *a, const struct phase_verdict *b)
 {
-    const struct fit_interval *x = &a->interval.L1;
-    const struct fit_interval *y = &b->interval.L1;
+    const struct fit_interval *x = &a->intervals.ci.L1;
+    const struct fit_interval *y = &b->intervals.ci.L1;
     const bool disjoint = x->high < y->low || y->high < x->low;
     const double less = fmin(x->estimate, y->estimate);
     const double more = fmax(x->estimate, y->estimate);
@@ -65,7 +65,8 @@ static void say_jump(const struct alert_rules *rules, struct alert *alert,
         "L1 went from %.3g to %.3g at step %" PRIu64
         ": how fast smoothness grows with the gradient norm has changed, and "
         "so have the clip threshold and step size that follow",
-        before->interval.L1.estimate, after->interval.L1.estimate, alert->step);
+        before->intervals.ci.L1.estimate, after->intervals.ci.L1.estimate,
+        alert->step);
 }
 
 /* Phases are cut anew with each verdict, and a cut moves a little as records

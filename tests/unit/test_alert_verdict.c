@@ -32,8 +32,8 @@ static void put(
     size_t i, uint64_t from_step, double L1, double low, double high)
 {
     phases[i].phase.from_step = from_step;
-    phases[i].interval_absent = FIT_PRESENT;
-    phases[i].interval.L1 =
+    phases[i].intervals.absent = FIT_PRESENT;
+    phases[i].intervals.ci.L1 =
         (struct fit_interval){ .estimate = L1, .low = low, .high = high };
     phases[i].verdict.kind = VERDICT_GROWS;
 }
@@ -189,7 +189,7 @@ static void test_what_is_no_jump(void **state)
     phases[0].verdict.kind = VERDICT_NOISE_LIMITED;
     assert_int_equal(judge(1000), 0);
     phases[0].verdict.kind = VERDICT_GROWS;
-    phases[1].interval_absent = FIT_ABSENT_FEW_SAMPLES;
+    phases[1].intervals.absent = FIT_ABSENT_FEW_SAMPLES;
     assert_int_equal(judge(1000), 0);
 }
 
