@@ -24,11 +24,24 @@ static void put_byte(struct writer *w, uint8_t byte)
     w->n++;
 }
 
-static void put_bytes(struct writer *w, uint64_t value, unsigned bytes)
+/* In one store where there is room. */
+static inline void put_bytes(struct writer *w, uint64_t value, unsigned bytes)
 {
-    for (unsigned i = 0; i < bytes; i++) {
-        put_byte(w, (uint8_t)(value >> 8 * i));
+    if (w->n >= w->room) {
+        w->n += bytes;
+        return;
     }
+    if (w->room - w->n < bytes) {
+        for (unsigned i = 0; i < bytes; i++) {
+            put_byte(w, (uint8_t)(value >> 8 * i));
+        }
+        return;
+    }
+    uint8_t *out = w->out + w->n;
+    for (unsigned i = 0; i < bytes; i++) {
+        out[i] = (uint8_t)(value >> 8 * i);
+    }
+    w->n += bytes;
 }
 
 static void put_double(struct writer *w, double value)

@@ -116,6 +116,7 @@ struct pyramid_fits {
     struct pyramid_fit_group {
         uint64_t group;
         uint32_t in_partial; /* views that are not complete and list it */
+        uint64_t values;     /* of its records, at most */
         bool is_left_out;
     } groups[PYRAMID_FITS_KEYS_MAX]; /* in the order in which they appear */
     size_t n_groups;

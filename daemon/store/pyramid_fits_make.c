@@ -49,6 +49,24 @@ static struct pyramid_fit_group *find_group(
     return NULL;
 }
 
+/* The group, made if need be; NULL: there are too many. */
+static struct pyramid_fit_group *group_for(
+    struct pyramid_fits *fits, uint64_t group)
+{
+    struct pyramid_fit_group *found = find_group(fits, group);
+    if (found == NULL && fits->n_groups < PYRAMID_FITS_KEYS_MAX) {
+        found = &fits->groups[fits->n_groups++];
+        *found = (struct pyramid_fit_group){ .group = group };
+    }
+    return found;
+}
+
+static bool is_left_out(struct pyramid_fits *fits, uint64_t group)
+{
+    const struct pyramid_fit_group *found = find_group(fits, group);
+    return found != NULL && found->is_left_out;
+}
+
 static void leave_out(struct pyramid_fits *fits, uint64_t group)
 {
     struct pyramid_fit_group *found = find_group(fits, group);
@@ -112,7 +130,7 @@ static enum err_code key_for(struct pyramid_fits *fits, uint64_t group,
         *ret = &fits->keys[at];
         return ERR_NONE;
     }
-    if (fits->n == PYRAMID_FITS_KEYS_MAX) {
+    if (fits->n == PYRAMID_FITS_KEYS_MAX || group_for(fits, group) == NULL) {
         leave_out(fits, group);
         return ERR_NONE;
     }
@@ -127,12 +145,21 @@ static enum err_code key_for(struct pyramid_fits *fits, uint64_t group,
     };
     pair_window_init(&key->window, PAIR_WINDOW_DEFAULT);
     fits->n++;
-    if (find_group(fits, group) == NULL) {
-        fits->groups[fits->n_groups++] =
-            (struct pyramid_fit_group){ .group = group };
-    }
     *ret = key;
     return ERR_NONE;
+}
+
+static bool pays(
+    enum pyramid_fits_wanted wanted, uint64_t bytes, uint64_t values)
+{
+    const uint64_t share = wanted == PYRAMID_FITS_OF_CHUNK ? 4 : 2;
+    return wanted == PYRAMID_FITS_ALL || share * bytes <= values;
+}
+
+/* Bytes of the values of a record. */
+static uint64_t values_of(uint64_t present)
+{
+    return 8u * (unsigned)__builtin_popcountll(present);
 }
 
 /* ---- of records ---------------------------------------------------------- */
@@ -151,7 +178,8 @@ static enum err_code add_record(
     struct pyramid_fits *fits, const struct row *row, struct err *e)
 {
     struct pair pair;
-    if (!pair_read(row, &pair)) {
+    if (is_left_out(fits, row_u64(row, PROBE_group)) ||
+        !pair_read(row, &pair)) {
         return ERR_NONE;
     }
     const uint64_t norm = row_u64(row, PROBE_norm);
@@ -162,11 +190,36 @@ static enum err_code add_record(
     if (code != ERR_NONE || key == NULL) {
         return code;
     }
-    key->values += 8u * (unsigned)__builtin_popcountll(row->present);
+    key->values += values_of(row->present);
     if (pair_window_add(&key->window, row, &pair) && !add_pair(key, &pair)) {
         return db_nomem(e, "pyramid");
     }
     return ERR_NONE;
+}
+
+/* What the entries of a group take without any state. */
+#define GROUP_BYTES (PAIR_REGRESSORS * sizeof(struct pyramid_fit_entry))
+
+/* Leaves out groups that cannot pay in a chunk before their states are made:
+ * where layers are probed most are like that. */
+static void leave_out_small(
+    struct pyramid_fits *fits, const struct records *records)
+{
+    for (size_t i = 0; i < records->n; i++) {
+        const struct row row = { (const uint64_t *const *)records->columns,
+            records->present[i], i };
+        struct pyramid_fit_group *group =
+            group_for(fits, row_u64(&row, PROBE_group));
+        if (group != NULL) {
+            group->values += values_of(records->present[i]);
+        }
+    }
+    for (size_t i = 0; i < fits->n_groups; i++) {
+        if (!pays(PYRAMID_FITS_OF_CHUNK, GROUP_BYTES, fits->groups[i].values)) {
+            fits->groups[i].is_left_out = true;
+            fits->is_partial = true;
+        }
+    }
 }
 
 static void count_waiting(struct pyramid_fits *fits)
@@ -304,13 +357,6 @@ static size_t end_of_group(const struct pyramid_fits *fits, size_t first)
     return end;
 }
 
-static bool pays(
-    enum pyramid_fits_wanted wanted, uint64_t bytes, uint64_t values)
-{
-    const uint64_t share = wanted == PYRAMID_FITS_OF_CHUNK ? 4 : 2;
-    return wanted == PYRAMID_FITS_ALL || share * bytes <= values;
-}
-
 static void choose_groups(
     struct pyramid_fits *fits, enum pyramid_fits_wanted wanted)
 {
@@ -409,6 +455,9 @@ enum err_code pyramid_fits_of_records(struct pyramid_fits *fits,
 {
     enum err_code code = ERR_NONE;
     clear(fits);
+    if (wanted == PYRAMID_FITS_OF_CHUNK) {
+        leave_out_small(fits, records);
+    }
     for (size_t i = 0; code == ERR_NONE && i < records->n; i++) {
         const struct row row = { (const uint64_t *const *)records->columns,
             records->present[i], i };
