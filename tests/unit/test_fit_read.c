@@ -417,15 +417,15 @@ static struct fit_read read_senders(uint32_t n, uint64_t stride)
     for (uint32_t i = 0; i < n; i++) {
         send_share(&rig, i, n, stride);
     }
+    struct run_row run = rig_run(&rig, "r");
     const struct fit_read_query query = {
-        .scan = { .run = rig_run(&rig, "r").id,
-            .to_step = UINT64_MAX,
-            .attempts = SCAN_ALL },
+        .scan = { .run = run.id, .to_step = UINT64_MAX, .attempts = SCAN_ALL },
         .estimator = PAIR_ESTIMATOR_AUTO,
         .regressor = PAIR_REGRESSOR_AUTO,
     };
     assert_int_equal(reader_open(rig.path, &reader, &e), ERR_NONE);
     assert_int_equal(fit_read(reader, &query, &read, &e), ERR_NONE);
+    run_row_done(&run);
     reader_close(reader);
     rig_close(&rig);
     return read;
