@@ -369,22 +369,55 @@ static double median_of(const struct fit_state *state, const double *values)
     return median;
 }
 
-/* 1/yhat^2 at the mean x of each bin, with the floor of fit_nnls_relative.
- * False if the median is 0. */
+double fit_weight_at(const struct fit_weight *weight, double x)
+{
+    const double yhat =
+        (weight->line.L0 + weight->line.L1 * x) * weight->factor;
+    return 1 / fmax(yhat * yhat, weight->least);
+}
+
+/* False if the median is 0. */
+static bool weight_of(
+    const struct fit_state *state, struct fit_line line, struct fit_weight *ret)
+{
+    const double top = x_mean(&state->bins[state->n_bins - 1]);
+    double squares[FIT_BINS];
+    *ret = (struct fit_weight){ .line = line,
+        .factor = scale_factor(scale_exponent(line.L0 + line.L1 * top)) };
+    for (uint32_t i = 0; i < state->n_bins; i++) {
+        const double yhat =
+            (line.L0 + line.L1 * x_mean(&state->bins[i])) * ret->factor;
+        squares[i] = yhat * yhat;
+    }
+    ret->least = 1e-3 * median_of(state, squares);
+    return ret->least > 0;
+}
+
+/* At the mean x of each bin. */
 static bool bin_weights(
     const struct fit_state *state, struct fit_line line, double *ret_w)
 {
-    const double top = x_mean(&state->bins[state->n_bins - 1]);
-    const double factor = scale_factor(scale_exponent(line.L0 + line.L1 * top));
+    struct fit_weight weight;
+    const bool found = weight_of(state, line, &weight);
     for (uint32_t i = 0; i < state->n_bins; i++) {
-        const double yhat = line.L0 + line.L1 * x_mean(&state->bins[i]);
-        ret_w[i] = yhat * factor * (yhat * factor);
+        ret_w[i] = fit_weight_at(&weight, x_mean(&state->bins[i]));
     }
-    const double least = 1e-3 * median_of(state, ret_w);
+    return found;
+}
+
+bool fit_state_weight(const struct fit_state *state, struct fit_weight *ret)
+{
+    struct fit_line line;
+    return fit_state_relative(state, &line) && weight_of(state, line, ret);
+}
+
+void fit_state_add_weighted(const struct fit_state *state,
+    const struct fit_weight *weight, struct fit_sums *sums)
+{
     for (uint32_t i = 0; i < state->n_bins; i++) {
-        ret_w[i] = 1 / fmax(ret_w[i], least);
+        const struct fit_bin *bin = &state->bins[i];
+        fit_sums_merge(sums, &bin->sums, fit_weight_at(weight, x_mean(bin)));
     }
-    return least > 0;
 }
 
 static struct fit_sums weighted_sums(

@@ -75,6 +75,20 @@ bool fit_state_merge(struct fit_state *state, const struct fit_state *of);
  * there are no bins. */
 bool fit_state_relative(const struct fit_state *state, struct fit_line *ret);
 
+/* What that fit's line gives a sample: 1/yhat^2, yhat^2 no smaller than 1e-3 of
+ * its median over the samples in bins, times a constant. */
+struct fit_weight {
+    struct fit_line line;
+    double factor; /* of yhat, so that squares are numbers */
+    double least;  /* of (factor yhat)^2 */
+};
+/* false: there is no such fit, or the median is 0. */
+bool fit_state_weight(const struct fit_state *state, struct fit_weight *ret);
+double fit_weight_at(const struct fit_weight *weight, double x);
+/* Adds the sums of the bins, each with the weight of its mean x. */
+void fit_state_add_weighted(const struct fit_state *state,
+    const struct fit_weight *weight, struct fit_sums *sums);
+
 /* The tau-quantile line: relative-error NNLS through (mean x, tau-quantile of
  * y) of the bins, each as often as it has samples. (With the weights
  * n/quantile^2 of theory.md, 4b, it is low by up to 15 %: a bin whose quantile

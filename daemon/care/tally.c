@@ -203,8 +203,8 @@ static enum err_code check_summary(struct walk *w, const struct chunk_row *row,
         w->query->pyramid, stream, r, row->summary, &state, e);
     if (code == ERR_NONE && state == PYRAMID_WRONG) {
         SAY(w, SUMMARY, row->first_seq, row->last_seq,
-            "the summary of chunk %lld is not of its %s records: charts of "
-            "many steps are wrong there",
+            "the summary of chunk %lld is not of its %s records: charts and "
+            "fits of many steps are wrong there",
             (long long)row->id, kind_name((unsigned)r->kind));
     }
     return is_ours(code) ? code : ERR_NONE; /* the HELLO: told elsewhere */

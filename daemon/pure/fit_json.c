@@ -139,7 +139,7 @@ void fit_json(struct buf *out, const struct run_fit *fit, const char *run_uid)
     buf_printf(out, ",\"window\":%u,\"from_states\":%s", (unsigned)fit->window,
         fit->from_states ? "true" : "false");
     if (fit->from_states) {
-        interval_json(out, fit->interval_absent, &fit->interval);
+        interval_json(out, fit->intervals.absent, &fit->intervals.ci);
     }
     put_steps(out, fit);
     put_range(out, "x_range", any, report->x_min, report->x_max);

@@ -10,8 +10,8 @@
 #include <stdint.h>
 
 #include "math/fit.h"
-#include "math/fit_ci.h"
 #include "pure/fit_sample.h"
+#include "pure/intervals.h"
 #include "pure/pairs.h"
 
 /* Pairs of one run that are fitted; of more, every second, fourth, ... */
@@ -55,10 +55,9 @@ struct run_fit {
     /* Of all pairs, from states (run_fit_states.h): `every` is then that of the
      * rank correlations, of ceiling_ratio and power, if they are there. */
     bool from_states;
-    enum fit_absent interval_absent; /* from states only */
-    struct fit_ci interval;          /* of OLS */
-    unsigned warnings;               /* enum run_fit_warning */
-    const char *reason; /* why there are no fits, or NULL; static */
+    struct intervals intervals; /* from states only */
+    unsigned warnings;          /* enum run_fit_warning */
+    const char *reason;         /* why there are no fits, or NULL; static */
 };
 
 /* Its relative-error fit; (0, 0) if there is none. */

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "math/fit_tests.h"
 #include "pure/pair_window.h"
 #include "traj.h"
 
@@ -91,11 +92,11 @@ static struct fit_sums total_of(const struct fit_sums *rows, size_t n)
     return total;
 }
 
-double run_fit_batch_tau(
-    const struct fit_sums *rows, size_t n_rows, struct fit_line line)
+double run_fit_batch_tau(const struct fit_sums *rows, size_t n_rows,
+    double samples, struct fit_line line)
 {
     const struct fit_sums total = total_of(rows, n_rows);
-    const double within = fit_sums_sse(&total, line) / total.n;
+    const double within = fit_sums_sse(&total, line) / samples;
     double between = 0;
     for (size_t i = 0; i < n_rows; i++) {
         const double x = twofold_value(rows[i].x) / rows[i].n;
@@ -106,32 +107,44 @@ double run_fit_batch_tau(
     return within > 0 ? fmax(1, between / within) : 1;
 }
 
-static void put_interval(
-    const struct run_fit_states *states, struct run_fit *fit)
+static void put_intervals(
+    const struct run_fit_states *states, struct intervals *ret)
 {
     const double n = states->part->state.total.plain.n;
+    const struct fit_sums total = total_of(states->rows, states->n_rows);
     struct fit_line line;
-    fit->interval_absent = FIT_ABSENT_FEW_BLOCKS;
+    struct fit_test test;
+    *ret = (struct intervals){ .absent = FIT_ABSENT_FEW_BLOCKS,
+        .dependence_absent = FIT_ABSENT_FEW_BLOCKS };
     if (states->n_rows < FIT_BLOCKS_MIN) {
         return;
     }
-    fit->interval_absent = FIT_ABSENT_UNDETERMINED;
-    if (!fit_sums_ols(&states->part->state.total.plain, &line)) {
+    ret->absent = ret->dependence_absent = FIT_ABSENT_UNDETERMINED;
+    if (!fit_sums_ols(&total, &line)) {
         return;
     }
-    fit->interval_absent = fit_ci(states->rows, states->n_rows, n,
-        run_fit_batch_tau(states->rows, states->n_rows, line), RUN_FIT_LEVEL,
-        &fit->interval);
+    const double tau = run_fit_batch_tau(states->rows, states->n_rows, n, line);
+    ret->dependence_absent = FIT_PRESENT;
+    ret->dependence =
+        (struct fit_dependence){ .tau_int = tau, .n_eff = n / tau };
+    ret->length = (size_t)(n / (double)states->n_rows);
+    ret->absent =
+        fit_ci(states->rows, states->n_rows, n, tau, RUN_FIT_LEVEL, &ret->ci);
+    if (ret->absent == FIT_PRESENT &&
+        fit_slope_test(states->rows, states->n_rows, n, tau, &test) ==
+            FIT_PRESENT) {
+        ret->slope_p = (struct figure){ true, test.p };
+    }
 }
 
 /* ---- doubts ---------------------------------------------------------------
  */
 
 /* The share of the variance of x that is between rows. */
-static double share_between(
-    const struct fit_sums *rows, size_t n, const struct fit_sums *total)
+static double share_between(const struct fit_sums *rows, size_t n)
 {
-    const struct fit_centred c = fit_sums_centred(total);
+    const struct fit_sums total = total_of(rows, n);
+    const struct fit_centred c = fit_sums_centred(&total);
     const double mean = twofold_value(c.x_mean);
     double between = 0;
     for (size_t i = 0; i < n; i++) {
@@ -157,8 +170,7 @@ static bool is_monotone(const struct run_fit_states *states, bool *ret)
     *ret = n >= FIT_BLOCKS_MIN &&
            fit_spearman(memory, memory + n, n, memory + 2 * n, &rho) &&
            fabs(rho) > MONOTONE &&
-           share_between(states->rows, n, &states->part->state.total.plain) >
-               MONOTONE * MONOTONE;
+           share_between(states->rows, n) > MONOTONE * MONOTONE;
     free(memory);
     return true;
 }
@@ -227,7 +239,7 @@ bool run_fit_of_states(const struct run_fit_states *states,
         !put_lines(&states->part->state, &fit.report)) {
         return false;
     }
-    put_interval(states, &fit);
+    put_intervals(states, &fit.intervals);
     if (!doubt(states, &fit)) {
         return false;
     }

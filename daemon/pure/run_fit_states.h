@@ -25,7 +25,8 @@ struct run_fit_states {
     unsigned estimator;
     uint64_t in_sight;
     const struct fit_part *part;
-    const struct fit_sums *rows; /* of consecutive pairs, in their order */
+    /* Of consecutive pairs, in their order, with the relative fit's weights. */
+    const struct fit_sums *rows;
     size_t n_rows;
 };
 
@@ -40,10 +41,11 @@ void run_fit_add_sample(struct run_fit *fit, const struct run_fit *of_sample);
 /*
  * The integrated autocorrelation time of the residuals of a line, in pairs,
  * from the variance of the rows' means, by batch means: m rows of b pairs, tau
- * = b Var(mean)/Var(residual), at least 1 (Geyer 1992, section 3.2). Rows not
- * longer than twice that are no blocks (fit_ci.h). n_rows > 2.
+ * = b Var(mean)/Var(residual), at least 1 (Geyer 1992, section 3.2). Rows of
+ * `samples` pairs, weighted by the inverse of their variance or not at all; not
+ * longer than twice tau they are no blocks (fit_ci.h). n_rows > 2.
  */
-double run_fit_batch_tau(
-    const struct fit_sums *rows, size_t n_rows, struct fit_line line);
+double run_fit_batch_tau(const struct fit_sums *rows, size_t n_rows,
+    double samples, struct fit_line line);
 
 #endif

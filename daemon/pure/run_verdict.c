@@ -12,9 +12,12 @@
 
 /* ---- one phase ----------------------------------------------------------- */
 
+/* Of the pairs; where there is a fit of more, it brings its own. */
 static bool depend(const struct fit_sample *sample, struct phase_verdict *v)
 {
-    if (!intervals_of(sample, RUN_VERDICT_LEVEL, &v->intervals)) {
+    if (v->fit.from_states) {
+        v->intervals = v->fit.intervals;
+    } else if (!intervals_of(sample, RUN_VERDICT_LEVEL, &v->intervals)) {
         return false;
     }
     v->facts.slope_p = v->intervals.slope_p;
@@ -202,12 +205,9 @@ static bool judge_sample(const struct run_verdict_input *in,
     const struct run_fit_query *query, struct fit_sample *sample,
     struct phase_verdict *v)
 {
-    if (!depend(sample, v)) {
-        return false;
-    }
     rank(sample, sample->workspace, v);
     const double y_median = median_of(sample->y, sample->n, sample->workspace);
-    if (!fit_phase(in, query, sample, &v->fit) ||
+    if (!fit_phase(in, query, sample, &v->fit) || !depend(sample, v) ||
         !operators_judge(in->operators, &v->phase, y_median, &v->facts)) {
         return false;
     }

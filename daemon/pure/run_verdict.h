@@ -32,8 +32,9 @@ typedef bool (*run_verdict_fit_fn)(void *context,
 
 struct run_verdict_input {
     const struct pairs *pairs;
-    /* Asked for the fit of each phase where pairs are every so many-th; the
-     * tests and intervals stay those of the pairs. NULL: nobody knows more. */
+    /* Asked for the fit of each phase, and its intervals, where pairs are every
+     * so many-th; the tests stay those of the pairs. NULL: nobody knows more.
+     */
     run_verdict_fit_fn fit_all;
     void *fit_context;
     struct run_fit_query query;

@@ -375,6 +375,11 @@ static enum err_code choose(struct reading *r, struct err *e)
 
 static enum err_code read_rows(struct reading *r, struct err *e)
 {
+    r->take.is_weighted = r->query->rows == FIT_READ_WEIGHTED;
+    if (r->take.is_weighted &&
+        !fit_state_weight(&r->take.out->part.state, &r->take.weight)) {
+        return ERR_NONE;
+    }
     const enum err_code code = run_pass(r, PASS_ROWS, level_of_rows(r), e);
     return code == ERR_NONE ? end_rows(r, e) : code;
 }

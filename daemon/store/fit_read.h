@@ -26,6 +26,12 @@
 #include "store/reader.h"
 #include "store/scan.h"
 
+/* Of the rows; see fit_read.rows. */
+enum fit_read_rows {
+    FIT_READ_PLAIN = 0,
+    FIT_READ_WEIGHTED, /* as the relative fit weights pairs: fit_weight */
+};
+
 /* Rows for intervals, if the range has so many bodies at all. */
 #define FIT_READ_ROWS FIT_BLOCKS_MIN
 
@@ -35,6 +41,7 @@ struct fit_read_query {
     uint64_t group;
     int estimator; /* below PAIR_ESTIMATORS, or PAIR_ESTIMATOR_AUTO */
     int regressor; /* enum fit_regressor, or PAIR_REGRESSOR_AUTO */
+    enum fit_read_rows rows;
 };
 
 struct fit_read {
@@ -45,7 +52,9 @@ struct fit_read {
     struct fit_part part;
     /* Sums of consecutive pairs, in the order of the scan; each of a body of
      * the widest level that gives FIT_READ_ROWS of them, with what lies before
-     * it and has no such body. All add up to part.state.total.plain. Owned. */
+     * it and has no such body. Plain ones add up to part.state.total.plain;
+     * there are none of a part without weights if these are asked for. Owned.
+     */
     struct fit_sums *rows;
     size_t n_rows, rows_capacity;
     uint64_t states, records; /* that were read for the part */

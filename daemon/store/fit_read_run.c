@@ -15,6 +15,7 @@ enum err_code fit_read_run(struct reader *reader,
         .group = pairs->group,
         .estimator = fit->estimator,
         .regressor = fit->regressor,
+        .rows = FIT_READ_WEIGHTED,
     };
     struct fit_read read;
     assert(!pairs->global);

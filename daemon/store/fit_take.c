@@ -30,7 +30,8 @@ static bool take_pair(struct fit_take *t, const struct pair *pair)
     const double y = pair->y[t->out->regressor];
     if (pair_use(pair, t->out->regressor) == PAIR_USED && fit_sums_takes(x) &&
         fit_sums_takes(y)) {
-        fit_sums_add(&t->rest, x, y);
+        fit_sums_add_weighted(
+            &t->rest, x, y, t->is_weighted ? fit_weight_at(&t->weight, x) : 1);
     }
     return true;
 }
@@ -141,25 +142,50 @@ static void take_census(
     }
 }
 
-static bool take_sums(struct fit_take *t, const struct pyramid_fits_view *view)
+/* false: damaged, or out of memory. */
+static bool add_sums(const struct fit_take *t, struct str bytes,
+    struct fit_sums *sums, bool *ret_nomem)
+{
+    const uint8_t *p = (const uint8_t *)bytes.p;
+    struct fit_block block;
+    struct fit_state state;
+    if (!t->is_weighted) {
+        const bool found = fit_state_peek(p, bytes.n, &block);
+        if (found) {
+            fit_sums_merge(sums, &block.plain, 1);
+        }
+        return found;
+    }
+    const enum fit_decode decoded = fit_state_decode(p, bytes.n, &state);
+    *ret_nomem = decoded == FIT_DECODE_NOMEM;
+    if (decoded != FIT_DECODE_OK) {
+        return false;
+    }
+    fit_state_add_weighted(&state, &t->weight, sums);
+    fit_state_done(&state);
+    return true;
+}
+
+static enum err_code take_sums(struct fit_take *t,
+    const struct pyramid_fits_view *view, bool *ret_taken, struct err *e)
 {
     struct pyramid_fits_position pos = { 0 };
     struct pyramid_fit_entry entry;
     struct str bytes;
     struct fit_sums sums = { 0 };
-    while (pyramid_fits_next(view, &pos, &entry, &bytes)) {
-        struct fit_block block;
-        if (entry.group != t->group || entry.length == 0 ||
-            !is_wanted(t, entry.estimator, entry.regressor)) {
-            continue;
+    bool nomem = false;
+    bool ok = true;
+    while (ok && pyramid_fits_next(view, &pos, &entry, &bytes)) {
+        if (entry.group == t->group && entry.length > 0 &&
+            is_wanted(t, entry.estimator, entry.regressor)) {
+            ok = add_sums(t, bytes, &sums, &nomem);
         }
-        if (!fit_state_peek((const uint8_t *)bytes.p, bytes.n, &block)) {
-            return false;
-        }
-        fit_sums_merge(&sums, &block.plain, 1);
     }
-    fit_sums_merge(&t->rest, &sums, 1);
-    return true;
+    if (ok) {
+        fit_sums_merge(&t->rest, &sums, 1);
+    }
+    *ret_taken = ok;
+    return nomem ? db_nomem(e, "fits") : ERR_NONE;
 }
 
 enum err_code fit_take_body(
@@ -180,8 +206,7 @@ enum err_code fit_take_body(
     case PASS_STATES:
         return take_states(t, &fits, ret_taken, e);
     case PASS_ROWS:
-        *ret_taken = take_sums(t, &fits);
-        return ERR_NONE;
+        return take_sums(t, &fits, ret_taken, e);
     }
     return ERR_NONE;
 }

@@ -19,6 +19,8 @@ struct fit_take {
     uint64_t from_step, to_step; /* of what is being read; inclusive */
     struct pair_census census;   /* PASS_CENSUS adds to it */
     struct fit_sums rest;        /* PASS_ROWS adds to it */
+    bool is_weighted;            /* with these weights */
+    struct fit_weight weight;
     /* Its class and regressor are what PASS_STATES and PASS_ROWS want; the part
      * and the counts are what PASS_STATES adds to. */
     struct fit_read *out;

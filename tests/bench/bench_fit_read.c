@@ -225,6 +225,7 @@ static double fit_ms(struct reader *reader, struct run_id run, uint64_t from,
         .scan = { .run = run, .from_step = from, .to_step = to },
         .estimator = PAIR_ESTIMATOR_AUTO,
         .regressor = PAIR_REGRESSOR_AUTO,
+        .rows = FIT_READ_WEIGHTED,
     };
     const double began = cpu_ns();
     must(fit_read(reader, &query, ret, &e) == ERR_NONE, e.text);

@@ -48,6 +48,14 @@ def encode_bin(key, pairs):
             + b"".join(leb128(cells.count(first + i)) for i in range(n)))
 
 
+def hull(points):
+    """The points no chord of two others passes above, of equal x the highest: by definition."""
+    top = {x: max(y for u, y in points if u == x) for x, _ in points}
+    exact = {Fraction(x): Fraction(y) for x, y in top.items()}
+    return [(x, top[x]) for x in sorted(top) if not any(
+        exact[a] + (exact[b] - exact[a]) * (x - a) / (b - a) >= exact[x] for a in exact for b in exact if a < x < b)]
+
+
 def encode(samples, excluded):
     """As client/math/fit_state.h says."""
     steps, xs, ys = zip(*samples)
@@ -57,12 +65,14 @@ def encode(samples, excluded):
     bins = {}
     for key, pair in zip(keys, binned):
         bins.setdefault(max(key, max(keys) - 255), []).append(pair)
-    return (b"TFS1" + struct.pack("<2I", len(bins), 0) + sums(pairs)
+    points = hull(binned)
+    return (b"TFS1" + struct.pack("<2I", len(bins), len(points)) + sums(pairs)
             + sums([(log(x), log(y)) for x, y in pairs if x > 0 and y > 0])
             + struct.pack("<3Q", excluded, min(steps), max(steps))
             + struct.pack("<4d", min(xs), max(xs), min(ys), max(ys))
             + struct.pack("<Q", len(pairs) - len(binned))
-            + b"".join(encode_bin(key, bins[key]) for key in sorted(bins)))
+            + b"".join(encode_bin(key, bins[key]) for key in sorted(bins))
+            + b"".join(struct.pack("<2d", x, y) for x, y in points))
 
 
 def test_the_golden_state_is_what_both_encoders_make():
@@ -87,14 +97,15 @@ def test_the_golden_state_reads_back():
     lambda raw: raw + b"\0",
     lambda raw: raw[:4] + struct.pack("<I", 5) + raw[8:],         # a bin too many
     lambda raw: raw[:4] + struct.pack("<I", 2 ** 31) + raw[8:],
-    lambda raw: raw[:8] + struct.pack("<I", 1) + raw[12:],        # a point too many
+    lambda raw: raw[:8] + struct.pack("<I", 1) + raw[12:],        # a point too few
     lambda raw: raw[:12] + struct.pack("<d", 5.5) + raw[20:],     # not a count
     lambda raw: raw[:12] + struct.pack("<d", 7) + raw[20:],       # not the bins'
     lambda raw: raw[:20] + struct.pack("<d", nan) + raw[28:],
     lambda raw: raw[:28] + struct.pack("<d", 1e9) + raw[36:],     # low above high
-    lambda raw: raw[:-1] + b"\x02",                               # a cell not the bin's
+    lambda raw: raw[:-33] + b"\x02" + raw[-32:],                  # a cell not the bin's
+    lambda raw: raw[:-16] + raw[-32:-16],                         # a point twice
     lambda raw: raw.replace(b"\x02" + struct.pack("<i", 8), b"\x01" + struct.pack("<i", 8)),
-    lambda raw: raw[:-1] + b"\x81\x00",                           # 1, the longer way
+    lambda raw: raw[:-33] + b"\x81\x00" + raw[-32:],              # 1, the longer way
 ))
 def test_other_bytes_are_refused(spoil):
     raw = GOLDEN.read_bytes()

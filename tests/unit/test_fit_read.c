@@ -141,6 +141,7 @@ static struct run_id make_run(struct rig *rig, uint64_t seed)
     struct stream_state s = { 0 };
     for (uint32_t attempt = 1; attempt <= 3; attempt++) {
         s = hello(rig, attempt);
+        rig_steps(rig, &s, attempt, from[attempt - 1], 1);
         add(rig, &s, attempt, from[attempt - 1], 9000, any_probe, &seed);
     }
     return s.run;
@@ -379,6 +380,74 @@ static void test_where_it_is_sealed_and_restarted_does_not_matter(void **state)
     fit_read_done(&first);
 }
 
+/* Probe k of MANY, the same whoever sends it, at a step of its own. */
+#define MANY 4000u
+static struct rig_record probe_number(uint64_t seq, uint64_t k)
+{
+    uint64_t seed = 1000 + k;
+    return any_probe(seq, 10 + k, &seed);
+}
+
+/* Of sender i of n: every n-th probe, in an order of its own. */
+static void send_share(struct rig *rig, uint32_t i, uint32_t n, uint64_t stride)
+{
+    struct stream_state s = hello(rig, i + 1);
+    const uint64_t share = MANY / n;
+    for (uint64_t from = 0; from < share; from += 25) {
+        struct rig_records records = { 0 };
+        for (uint64_t j = from; j < from + 25; j++) {
+            const uint64_t k = j * stride % share * n + i;
+            struct rig_record r =
+                probe_number(s.committed_seq + 1 + j - from, k);
+            rig_records_add(&records, &r);
+        }
+        rig_append(rig, &s, i + 1, &records, 0, records.n);
+        (void)rig_seal(rig, &s, false);
+        rig_records_done(&records);
+    }
+}
+
+static struct fit_read read_senders(uint32_t n, uint64_t stride)
+{
+    struct err e = { 0 };
+    struct rig rig;
+    struct reader *reader = NULL;
+    struct fit_read read;
+    rig_open(&rig, CHUNK);
+    for (uint32_t i = 0; i < n; i++) {
+        send_share(&rig, i, n, stride);
+    }
+    const struct fit_read_query query = {
+        .scan = { .run = rig_run(&rig, "r").id,
+            .to_step = UINT64_MAX,
+            .attempts = SCAN_ALL },
+        .estimator = PAIR_ESTIMATOR_AUTO,
+        .regressor = PAIR_REGRESSOR_AUTO,
+    };
+    assert_int_equal(reader_open(rig.path, &reader, &e), ERR_NONE);
+    assert_int_equal(fit_read(reader, &query, &read, &e), ERR_NONE);
+    reader_close(reader);
+    rig_close(&rig);
+    return read;
+}
+
+static void test_who_sends_and_in_which_order_does_not_matter(void **state)
+{
+    (void)state;
+    static const uint32_t senders[] = { 1, 2, 8 };
+    static const uint64_t strides[] = { 1, 77, 333 }; /* prime to the shares */
+    struct fit_read first = read_senders(1, 1);
+    assert_true(first.states > 0);
+    for (size_t i = 0; i < 9; i++) {
+        struct fit_read read = read_senders(senders[i % 3], strides[i / 3]);
+        assert_memory_equal(
+            &read.part.facts, &first.part.facts, sizeof read.part.facts);
+        assert_same_fits(&read.part.state, &first.part.state);
+        fit_read_done(&read);
+    }
+    fit_read_done(&first);
+}
+
 /* ---- rows ------------------------------------------------------------------
  */
 
@@ -387,8 +456,12 @@ static void test_there_are_twenty_rows_where_there_can_be(void **state)
     struct rig *rig = *state;
     uint64_t seed = 9;
     struct stream_state s = hello(rig, 1);
-    add(rig, &s, 1, 0, 64 * 330, probe, &seed);
+    add(rig, &s, 1, 0, 64 * 322, probe, &seed);
     struct fit_read read = read_all(rig, s.run, FIT_REGRESSOR_START);
+    assert_int_equal(read.n_rows, 20); /* two chunks more are no row */
+    fit_read_done(&read);
+    add(rig, &s, 1, 100000, 64 * 8, probe, &seed);
+    read = read_all(rig, s.run, FIT_REGRESSOR_START);
     /* 330 chunks are 20 rows of level 1, and ten chunks more. */
     assert_int_equal(read.n_rows, 21);
     for (size_t i = 0; i < 20; i++) {
@@ -401,6 +474,47 @@ static void test_there_are_twenty_rows_where_there_can_be(void **state)
     assert_true(ci.L1.low < 3 && ci.L1.high > 3);
     assert_true(ci.L0.low < 2 && ci.L0.high > 2);
     fit_read_done(&read);
+}
+
+static struct fit_read read_weighted(const struct rig *rig, struct run_id run)
+{
+    struct err e = { 0 };
+    struct reader *reader = NULL;
+    struct fit_read read;
+    const struct fit_read_query query = {
+        .scan = { .run = run, .from_step = 100, .to_step = UINT64_MAX },
+        .estimator = TRAJ_ESTIMATOR_SAME_BATCH,
+        .regressor = FIT_REGRESSOR_START,
+        .rows = FIT_READ_WEIGHTED,
+    };
+    assert_int_equal(reader_open(rig->path, &reader, &e), ERR_NONE);
+    assert_int_equal(fit_read(reader, &query, &read, &e), ERR_NONE);
+    reader_close(reader);
+    return read;
+}
+
+static void test_weighted_rows_are_near_those_of_the_records(void **state)
+{
+    struct rig *rig = *state;
+    uint64_t seed = 9;
+    struct stream_state s = hello(rig, 1);
+    add(rig, &s, 1, 0, 64 * 400, probe, &seed);
+    struct fit_read a = read_weighted(rig, s.run);
+    rig_sql(rig, "DELETE FROM pyramid; UPDATE chunk SET summary = x''");
+    struct fit_read b = read_weighted(rig, s.run);
+    struct fit_ci x;
+    struct fit_ci y;
+    assert_true(a.states > 0 && b.states == 0);
+    assert_true(a.n_rows >= FIT_READ_ROWS && b.n_rows > 200);
+    const double n = a.part.state.total.plain.n;
+    assert_int_equal(fit_ci(a.rows, a.n_rows, n, 1, 0.95, &x), FIT_PRESENT);
+    assert_int_equal(fit_ci(b.rows, b.n_rows, n, 1, 0.95, &y), FIT_PRESENT);
+    assert_close(x.L1.estimate, y.L1.estimate, 2e-3);
+    assert_close(x.L0.estimate + 1.5 * x.L1.estimate,
+        y.L0.estimate + 1.5 * y.L1.estimate, 2e-4);
+    assert_close(x.L1.se, y.L1.se, 0.5); /* of 24 blocks: 15 %, thrice */
+    fit_read_done(&a);
+    fit_read_done(&b);
 }
 
 /* ---- microbatches ----------------------------------------------------------
@@ -445,7 +559,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_fits_are_those_of_the_pairs_whatever_is_missing),
         cmocka_unit_test(test_where_it_is_sealed_and_restarted_does_not_matter),
+        cmocka_unit_test(test_who_sends_and_in_which_order_does_not_matter),
         TEST(test_there_are_twenty_rows_where_there_can_be),
+        TEST(test_weighted_rows_are_near_those_of_the_records),
         TEST(test_windows_of_microbatches_begin_with_the_chunk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -464,6 +464,29 @@ static void test_quantiles_of_x_are_within_a_bin(void **state)
     fit_state_done(&s);
 }
 
+static void test_weights_are_those_of_the_relative_fit(void **state)
+{
+    (void)state;
+    static struct pairs p;
+    struct fit_weight weight;
+    struct fit_line line;
+    struct fit_line again;
+    struct fit_sums sums = { 0 };
+    draw(&p, 15, 6, 0.3);
+    struct fit_state s = state_of(&p);
+    assert_true(fit_state_relative(&s, &line));
+    assert_true(fit_state_weight(&s, &weight));
+    const double ratio = (line.L0 + line.L1 * 40) / (line.L0 + line.L1 * 2);
+    assert_close(fit_weight_at(&weight, 2) / fit_weight_at(&weight, 40),
+        ratio * ratio, 1e-12);
+    fit_state_add_weighted(&s, &weight, &sums);
+    assert_true(fit_sums_ols(&sums, &again)); /* one round more */
+    assert_close(again.L0, line.L0, 1e-3);
+    assert_close(again.L1, line.L1, 1e-3);
+    fit_state_done(&s);
+    assert_false(fit_state_weight(&s, &weight));
+}
+
 static void test_the_block_is_seen_without_the_rest(void **state)
 {
     (void)state;
@@ -502,6 +525,7 @@ int main(void)
         cmocka_unit_test(test_a_hull_of_many_points_is_drawn_out),
         cmocka_unit_test(test_no_samples_have_no_envelope_and_no_quantile),
         cmocka_unit_test(test_quantiles_of_x_are_within_a_bin),
+        cmocka_unit_test(test_weights_are_those_of_the_relative_fit),
         cmocka_unit_test(test_the_block_is_seen_without_the_rest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -372,6 +372,25 @@ static void test_any_damage_is_read_as_a_section_or_as_none(void **state)
     pyramid_fits_done(&fits);
 }
 
+static void test_states_fill_the_section(void **state)
+{
+    (void)state;
+    struct pyramid_fits fits = { 0 };
+    const struct str body = many(&fits, 1, 40, PYRAMID_FITS_ALL);
+    struct pyramid_view view;
+    struct pyramid_fits_view section;
+    char bytes[8192] = { 0 };
+    assert_true(pyramid_view_open(body, WIRE_PROBE, &view));
+    assert_true(view.fits.n < sizeof bytes);
+    memcpy(bytes, view.fits.p, view.fits.n);
+    for (size_t n = 0; n <= view.fits.n + 1; n++) {
+        assert_int_equal(pyramid_fits_open((struct str){ bytes, n }, &section),
+            n == view.fits.n);
+    }
+    free_copy(body);
+    pyramid_fits_done(&fits);
+}
+
 /* ---- in the store ----------------------------------------------------------
  */
 
@@ -560,6 +579,7 @@ int main(void)
         cmocka_unit_test(test_a_merge_leaves_out_what_one_may_not_list),
         cmocka_unit_test(test_above_a_body_without_the_section_there_is_none),
         cmocka_unit_test(test_any_damage_is_read_as_a_section_or_as_none),
+        cmocka_unit_test(test_states_fill_the_section),
         STORE(test_bodies_of_older_versions_are_not_wrong_and_are_renewed),
         STORE(test_a_state_of_other_records_is_found_wrong),
         STORE(test_a_chunk_has_all_states_before_it_is_emptied),

@@ -215,8 +215,8 @@ static void test_the_interval_is_that_of_the_rows(void **state)
     struct fit_ci ci;
     assert_int_equal(
         fit_ci(bed->rows, ROWS, N - 80, 1, 0.95, &ci), FIT_PRESENT);
-    assert_int_equal(fit.interval_absent, FIT_PRESENT);
-    assert_memory_equal(&fit.interval, &ci, sizeof ci);
+    assert_int_equal(fit.intervals.absent, FIT_PRESENT);
+    assert_memory_equal(&fit.intervals.ci, &ci, sizeof ci);
     free_bed(bed);
 }
 
@@ -234,14 +234,14 @@ static void test_the_memory_of_residuals_is_seen_in_the_rows(void **state)
         fit_sums_add(&rows[i / LENGTH], x, 2 + 3 * x + e);
     }
     /* The standard error of a variance of 400 means is 7 %. */
-    assert_close(run_fit_batch_tau(rows, MANY, line), 9, 0.22);
+    assert_close(run_fit_batch_tau(rows, MANY, MANY * LENGTH, line), 9, 0.22);
     for (size_t i = 0; i < MANY; i++) {
         rows[i] = (struct fit_sums){ 0 };
         for (size_t k = 0; k < LENGTH; k++) {
             fit_sums_add(&rows[i], 1 + (double)k, 2 + 3 * (1 + (double)k));
         }
     }
-    assert_true(run_fit_batch_tau(rows, MANY, line) <= 1);
+    assert_true(run_fit_batch_tau(rows, MANY, MANY * LENGTH, line) <= 1);
 }
 
 static void test_of_few_pairs_nothing_is_estimated(void **state)
@@ -278,6 +278,22 @@ static void test_what_needs_pairs_is_taken_from_a_sample(void **state)
     free_bed(bed);
 }
 
+static void test_the_census_is_that_of_the_pairs(void **state)
+{
+    (void)state;
+    struct bed *bed = new_bed(RANDOM);
+    struct pair_census a = { 0 };
+    struct pair_census b = { 0 };
+    for (size_t i = 0; i < bed->pairs.n; i++) {
+        pair_census_add(&a, &bed->pairs.v[i]);
+    }
+    bed->part.facts.uses[PAIR_WINDOW_OPEN] = 5; /* those are no pairs yet */
+    fit_facts_census(
+        &bed->part.facts, TRAJ_ESTIMATOR_FULL, FIT_REGRESSOR_START, &b);
+    assert_memory_equal(&a, &b, sizeof a);
+    free_bed(bed);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -290,6 +306,7 @@ int main(void)
         cmocka_unit_test(test_the_memory_of_residuals_is_seen_in_the_rows),
         cmocka_unit_test(test_of_few_pairs_nothing_is_estimated),
         cmocka_unit_test(test_what_needs_pairs_is_taken_from_a_sample),
+        cmocka_unit_test(test_the_census_is_that_of_the_pairs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

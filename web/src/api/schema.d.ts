@@ -874,7 +874,7 @@ export interface components {
             /** @description Of more than 65,536 pairs of one process: of all of them, from the states that are stored with the records, and not from the pairs. ols, nnls and loglog are exact, nnls_relative, quantile and envelope near (relative errors within 0.3 % of the noise, 1 % of a quantile); expectile, envelope_robust, power, theil_sen, spearman and ceiling_ratio are absent, or, where the analysis remembers the run, of every so many-th pair. */
             from_states: boolean;
             interval_absent?: components["schemas"]["AbsentReason"];
-            /** @description From states only: 95 % intervals of ols, by blocks of consecutive pairs. */
+            /** @description From states only: 95 %, by blocks of consecutive pairs. */
             interval?: components["schemas"]["LawInterval"];
             step_range: [
                 components["schemas"]["Count"],
