@@ -742,7 +742,8 @@ TRAJ_API const char *traj_absent_text(enum traj_absent absent);
 /* P(T > t) of Student's t, and the t with P(T <= t) = p: to 1e-10 of themselves
  * for dof <= 1e6 and what is above 1e-300. By the continued fraction of the
  * incomplete beta function (DLMF 8.17.22) and Newton's method on ln P over
- * ln t. Pure; NaN for dof < 1, for p not in (0,1) and for NaN. */
+ * ln t. Pure; NaN for dof < 1 or Inf, for p not in (0,1) and for NaN.
+ */
 TRAJ_API double traj_student_tail(double t, double dof);
 TRAJ_API double traj_student_quantile(double p, double dof);
 

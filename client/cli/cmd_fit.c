@@ -161,6 +161,11 @@ static bool parse(
             return false;
         }
     }
+    if (!traj_is_unset(request->least_loss) &&
+        request->names[FIT_COLUMN_LOSS] == NULL) {
+        fputs("traj fit: --f-star is of no use without --loss\n", stderr);
+        return false;
+    }
     request->file = optind + 1 == argc ? argv[optind] : NULL;
     return request->file != NULL && request->names[FIT_COLUMN_X] != NULL &&
            request->names[FIT_COLUMN_Y] != NULL;

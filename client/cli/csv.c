@@ -95,6 +95,9 @@ static enum csv_result begin_field(struct csv *csv)
 /* One byte inside a row; c is no line end, unless within quotes. */
 static enum csv_result take(struct csv *csv, enum state *state, int c)
 {
+    if (c == '\0') {
+        return refuse(csv, csv->line, "a NUL byte: this is no text");
+    }
     if (*state == IN_QUOTES && c != '"') {
         return put(csv, c);
     }

@@ -107,10 +107,18 @@ static struct masses masses(double t, double dof)
     return m;
 }
 
+static bool is_dof(double dof)
+{
+    return dof >= 1 && !isinf(dof);
+}
+
 double student_tail(double t, double dof)
 {
-    if (!(dof >= 1) || isnan(t)) {
+    if (!is_dof(dof) || isnan(t)) {
         return (double)NAN;
+    }
+    if (isinf(t)) {
+        return t > 0 ? 0 : 1;
     }
     if (!(fabs(t) > 0)) {
         return 0.5;
@@ -149,7 +157,7 @@ static double solve(double middle, double tail, double dof)
 
 double student_quantile(double p, double dof)
 {
-    if (!(p > 0 && p < 1) || !(dof >= 1)) {
+    if (!(p > 0 && p < 1) || !is_dof(dof)) {
         return (double)NAN;
     }
     if (p > 0.5) {

@@ -52,6 +52,14 @@ def test_student_tails_are_scipy(dof):
         assert libtraj.student_tail(x, dof) == pytest.approx(theirs, rel=1e-10, abs=1e-300), x
 
 
+def test_student_beyond_its_arguments():
+    inf = float("inf")
+    assert (libtraj.student_tail(inf, 30), libtraj.student_tail(-inf, 30)) == (0, 1)
+    for nothing in (libtraj.student_tail(1, inf), libtraj.student_quantile(.975, inf),
+                    libtraj.student_quantile(.975, .5), libtraj.student_tail(float("nan"), 3)):
+        assert np.isnan(nothing)
+
+
 # ---- intervals ------------------------------------------------------------------------
 
 

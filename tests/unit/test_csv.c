@@ -96,6 +96,21 @@ static void test_a_row_beyond_its_bound_is_refused(void **state)
                  "closed?)");
 }
 
+/* Else "2<NUL>7" would read as 2. */
+static void test_a_nul_byte_is_refused(void **state)
+{
+    (void)state;
+    static const char plain[] = "x,y\n1,2\0007\n";
+    static const char quoted[] = "x,y\n1,\"\0\"\n";
+    give(plain, sizeof plain - 1);
+    assert_row(1, 2, "y");
+    assert_error("f.csv:2: a NUL byte: this is no text");
+    csv_done(&csv);
+    give(quoted, sizeof quoted - 1);
+    assert_row(1, 2, "y");
+    assert_error("f.csv:2: a NUL byte: this is no text");
+}
+
 static void test_fields_beyond_their_bound_are_refused(void **state)
 {
     (void)state;
@@ -136,6 +151,7 @@ int main(void)
         TEST(test_a_lone_return_is_text),
         TEST(test_a_quote_inside_a_plain_field_is_text),
         TEST(test_a_row_beyond_its_bound_is_refused),
+        TEST(test_a_nul_byte_is_refused),
         TEST(test_fields_beyond_their_bound_are_refused),
         cmocka_unit_test(test_numbers_are_read_whole_or_not_at_all),
     };
