@@ -1,6 +1,7 @@
 /* traj compare: the laws of several runs beside each other. */
 #include "cli/cli.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdbool.h>
@@ -122,6 +123,9 @@ static bool get(struct client *client, char **runs, int n, cJSON **ret_body)
 {
     char *path = strdup(COMPARE_PATH);
     bool ok = path != NULL;
+    if (!ok) {
+        fputs("traj: out of memory\n", stderr);
+    }
     for (int i = 0; ok && i < n; i++) {
         ok = add_run(client, runs[i], i == 0, &path);
     }
@@ -154,6 +158,11 @@ static enum cli_exit compare(const char *url, char **runs, int n, bool json)
     }
     cJSON_Delete(body);
     client_free(client);
+    /* A full disk behind stdout shows here and nowhere else. */
+    if (ok && fflush(stdout) != 0) {
+        fprintf(stderr, "traj: %s\n", strerror(errno));
+        return CLI_FAILED;
+    }
     return ok ? CLI_OK : CLI_FAILED;
 }
 

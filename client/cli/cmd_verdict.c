@@ -2,6 +2,7 @@
  * advice that follows. */
 #include "cli/cli.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <math.h>
@@ -227,6 +228,11 @@ static enum cli_exit answer(const struct asked *asked)
     cJSON_Delete(body);
     free(path);
     client_free(client);
+    /* A full disk behind stdout shows here and nowhere else. */
+    if (ok && fflush(stdout) != 0) {
+        fprintf(stderr, "traj: %s\n", strerror(errno));
+        return CLI_FAILED;
+    }
     return ok ? CLI_OK : CLI_FAILED;
 }
 

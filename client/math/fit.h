@@ -60,10 +60,6 @@ bool fit_nnls_relative(const double *x, const double *y, size_t n,
 bool fit_quantile(const double *x, const double *y, size_t n, double tau,
     double *workspace, struct fit_line *ret);
 
-/* The pinball loss: sum of r (tau - [r < 0]) over r = y - L0 - L1 x. */
-double fit_pinball(const double *x, const double *y, size_t n, double tau,
-    struct fit_line line);
-
 /* Expectile regression with L0, L1 >= 0 (method 3): the minimiser of
  *   sum (y - yhat)^2 + lambda sum max(0, y - yhat)^2,
  * the fit of 2505.13416, which is the tau-expectile, tau = (1 + lambda)/(2 +

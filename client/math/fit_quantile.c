@@ -319,13 +319,6 @@ static double loss(const struct data *data, double tau, struct fit_line line)
     return sum_value(&total);
 }
 
-double fit_pinball(const double *x, const double *y, size_t n, double tau,
-    struct fit_line line)
-{
-    const struct data data = { .x = x, .y = y, .n = n, .fx = 1, .fy = 1 };
-    return loss(&data, tau, line);
-}
-
 /* The problem of all points, scaled, in a workspace of 4n. */
 static struct problem problem_of(
     const struct data *data, double tau, double *workspace)

@@ -102,14 +102,17 @@ bool fit_loglog(const double *x, const double *y, size_t n, double *workspace,
     }
     struct pair_sums sums = pair_sums(log_x, log_y, kept);
     double slope = sums.uv / sums.uu;
-    *ret = (struct fit_loglog){
+    struct fit_loglog fit = {
         .n = kept,
         .slope = slope,
         .intercept = sums.v_mean - slope * sums.u_mean,
         .pearson_r =
             fit_determined(log_y, kept) ? correlation(&sums) : (double)NAN,
     };
-    return fit_median_slope(
-        log_x, log_y, kept, workspace + 2 * n, &ret->theil_sen);
+    if (!fit_median_slope(
+            log_x, log_y, kept, workspace + 2 * n, &fit.theil_sen)) {
+        return false;
+    }
+    *ret = fit;
     return true;
 }

@@ -138,6 +138,7 @@ bool advice_compute(const struct advice_input *input, struct advice *ret)
     }
     const struct fit_line law = input->law;
     const double gain = trainer_gain(input->optimizer, input->momentum);
+    ret->law = law;
     ret->unconfirmed = input->verdict == VERDICT_GROWS_UNCONFIRMED;
     ret->knee = law.L1 > 0 ? law.L0 / law.L1 : (double)INFINITY;
     ret->share_above = share_above(input, ret->knee);

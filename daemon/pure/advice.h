@@ -43,6 +43,7 @@ struct advice_recipe {
 struct advice {
     const char *refusal; /* NULL: there is advice; else constant: a verdict's
                             name, "no_law", "layer" or "optimizer" */
+    struct fit_line law; /* that all of it is made of */
     bool unconfirmed;    /* the operator norm does not tell */
     double knee;         /* L0/L1: above it the gradient norm rules; or Inf */
     double share_above;  /* of the pairs */

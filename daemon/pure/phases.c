@@ -130,7 +130,7 @@ static bool find_changes(struct phases *phases, const struct fit_sample *s,
         .n = to - from,
         .length = residuals->dependence.block,
         .tau_int = residuals->dependence.tau_int,
-        .most = PHASES_MAX - phases->n,
+        .most = PHASES_MAX - phases->n + 1, /* one more: is_full */
     };
     struct fit_sums *workspace =
         calloc(fit_change_room(&query), sizeof *workspace);

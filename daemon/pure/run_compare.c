@@ -87,9 +87,22 @@ static size_t cut_rows(const struct run_compare *c, const double *w,
     return m;
 }
 
+static size_t most_rows(const struct run_compare *c)
+{
+    size_t rows = 0;
+    size_t from = 0;
+    for (size_t i = 0; i < c->n; i++) {
+        const size_t length = c->runs[i].intervals.length;
+        const size_t n = c->runs[i].end - from;
+        rows += (length > 0 ? n / length : 0) + 1;
+        from = c->runs[i].end;
+    }
+    return rows;
+}
+
 static bool put_interval(struct run_compare *c, const double *w)
 {
-    struct fit_sums *rows = calloc(c->n_pairs + RUN_COMPARE_MAX, sizeof *rows);
+    struct fit_sums *rows = calloc(most_rows(c) + 1, sizeof *rows);
     if (rows == NULL) {
         return false;
     }

@@ -117,7 +117,6 @@ static void gather(const struct fit_sample *sample, struct phase_verdict *v)
     f->x_spread = (struct figure){ fit->has_spread, fit->spread };
     f->step_rank =
         (struct figure){ fit->has_spearman_step, fit->spearman_step };
-    f->rank = (struct figure){ fit->report.has_spearman, fit->report.spearman };
     f->proportional = ratio_of_means(sample);
     f->level = RUN_VERDICT_LEVEL;
     if (v->intervals.absent == FIT_PRESENT) {

@@ -286,8 +286,11 @@ static void put_data(
 
 static const struct verdict_reason *decisive(const struct verdict *v)
 {
+    if (v->n_reasons == 0) {
+        return NULL;
+    }
     const struct verdict_reason *last = &v->reasons[v->n_reasons - 1];
-    return v->n_reasons > 0 && last->speaks_for ? last : NULL;
+    return last->speaks_for ? last : NULL;
 }
 
 static void put_not_identifiable(

@@ -54,8 +54,7 @@ struct verdict_facts {
     struct figure x_spread;      /* q95(x) / q05(x) */
     struct figure proportional;  /* mean y / mean x: L1 of a law without L0 */
     struct figure step_rank;     /* Spearman of x and step */
-    struct figure rank;          /* Spearman of y and x */
-    struct figure partial_rank;  /* the same given step (and lr) */
+    struct figure partial_rank;  /* Spearman of y and x, given step (and lr) */
     struct figure partial_p;     /* that it is above 0 by chance */
     struct figure partial_p_any; /* that it differs from 0 by chance */
     struct figure slope, slope_low, slope_high; /* L1, unconstrained */

@@ -140,11 +140,10 @@ static void put_advice(struct buf *out, const struct phase_verdict *v)
         buf_printf(out, "\"%s\"}", a->refusal);
         return;
     }
-    const struct fit_line law = run_fit_law(&v->fit);
     buf_text(out, "null");
     buf_printf(out, ",\"unconfirmed\":%s", a->unconfirmed ? "true" : "false");
-    put_double(out, "L0", law.L0);
-    put_double(out, "L1", law.L1);
+    put_double(out, "L0", a->law.L0);
+    put_double(out, "L1", a->law.L1);
     put_double(out, "grad_norm_most", a->most);
     put_double(out, "target", a->target);
     put_double(out, "knee", a->knee);

@@ -150,8 +150,10 @@ static void take_in(struct analysis *analysis, struct analysis_run *run,
         tell_run(analysis, run, row, now);
     }
     uint64_t probes = row->records[WIRE_PROBE];
-    if (probes > 0 && (!run->has_fit || probes != run->fit_records ||
-                          row->attempts != run->attempts)) {
+    uint64_t norms = row->records[WIRE_SHARPNESS];
+    if (probes > 0 &&
+        (!run->has_fit || probes != run->fit_records || norms != run->norms ||
+            row->attempts != run->attempts)) {
         run->wants_fit = true;
     }
     if (analysis->options.add_alert != NULL &&
@@ -161,6 +163,7 @@ static void take_in(struct analysis *analysis, struct analysis_run *run,
     }
     run->seen = true;
     run->steps = row->records[WIRE_STEP];
+    run->norms = norms;
     run->last_step = row->has_last_step ? row->last_step : 0;
     run->revision = row->revision;
     run->state = state;

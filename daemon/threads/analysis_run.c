@@ -169,6 +169,6 @@ bool analysis_run_law(const struct run_verdict *verdict, struct run_law *ret)
         return false;
     }
     *ret = (struct run_law){ .n = (uint32_t)main->fit.report.n,
-        .line = run_fit_law(&main->fit) };
+        .line = main->advice.law };
     return true;
 }

@@ -41,6 +41,7 @@ struct analysis_run {
     struct run_facts facts;
     uint32_t attempts;
     uint64_t steps;     /* STEP records */
+    uint64_t norms;     /* SHARPNESS records: a verdict hears them too */
     uint64_t last_step; /* 0: none */
 
     bool dirty;                /* changed since the last look */

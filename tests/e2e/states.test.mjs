@@ -45,6 +45,14 @@ test("the list tells states apart by sign and word, and shows L1 of the runs tha
     });
 });
 
+test("the list shows no L1 that something speaks against", async () => {
+    const run = madeUpRun("noisy", { steps: 40 });
+    run.warnings = ["near_ceiling"];
+    await visit("/", [run], async (page) => {
+        await page.waitForFunction(() => document.querySelector("td.col-l1")?.textContent === "in doubt");
+    });
+});
+
 test("the list is walked by j and k, filtered by /, and Enter opens a run", async () => {
     await visit("/", EVERY_STATE, async (page) => {
         await shows(page, "run-failed");

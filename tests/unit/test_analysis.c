@@ -195,6 +195,27 @@ static void append_law(struct bench *bench, struct stream_state *state,
     live_touch(bench->live, state->run_uid);
 }
 
+/* n operator norms of the law 2 + 3 x, from seq on, at the steps from 0 on. */
+static void append_norms(
+    struct bench *bench, struct stream_state *state, uint32_t uid, size_t n)
+{
+    struct rig_records records = { 0 };
+    for (size_t i = 0; i < n; i++) {
+        struct rig_record r = { .seq = state->committed_seq + 1 + i,
+            .kind = WIRE_SHARPNESS };
+        const double x = x_at(i);
+        r.values[SHARPNESS_step] = i;
+        r.values[SHARPNESS_converged] = 1;
+        r.present = 1u << SHARPNESS_step | 1u << SHARPNESS_converged;
+        set(&r, SHARPNESS_value, 2 + 3 * x);
+        set(&r, SHARPNESS_grad_sq, x * x);
+        rig_records_add(&records, &r);
+    }
+    rig_append(&bench->rig, state, uid, &records, 0, records.n);
+    rig_records_done(&records);
+    live_touch(bench->live, state->run_uid);
+}
+
 static double relative_L1(const struct run_fit *fit)
 {
     assert_true(fit->report.fits[0].valid);
@@ -322,6 +343,11 @@ static void test_advice_needs_a_verdict_that_allows_it(void **state)
     assert_true(
         hears(&bench, "event: verdict\ndata: {\"run\":\"a\",\"verdict\":"
                       "\"grows_unconfirmed\""));
+
+    /* Operator norms alone change what is said. */
+    append_norms(&bench, &stream, 1, 60);
+    assert_true(hears(
+        &bench, "event: verdict\ndata: {\"run\":\"a\",\"verdict\":\"grows\""));
 
     /* The steps of Adam are in a metric of its own. */
     stream = rig_hello(&bench.rig, 2,

@@ -197,6 +197,18 @@ static void test_there_is_an_end_to_phases(void **state)
     assert_int_equal(phases.n, PHASES_MAX);
     assert_true(phases.is_full);
     close_world(&w);
+    /* A change point that no phase is left for. */
+    for (size_t i = 0; i < PHASES_MAX; i++) {
+        known[i] = (struct phase_cut){ 10 * (i + 1), PHASE_ATTEMPT };
+    }
+    open_world(&w, constant, another_law);
+    assert_true(find(&w, known, PHASES_MAX - 1, &phases));
+    assert_int_equal(phases.n, PHASES_MAX);
+    assert_true(phases.is_full);
+    assert_true(find(&w, known, PHASES_MAX - 2, &phases));
+    assert_int_equal(phases.n, PHASES_MAX);
+    assert_false(phases.is_full);
+    close_world(&w);
 }
 
 /* One that follows a rule, and a threshold that does: 1/(L0 + L1 x). */

@@ -29,7 +29,6 @@ static struct verdict_facts law(void)
         .x_spread = is(12),
         .proportional = is(8.5),
         .step_rank = is(-0.4),
-        .rank = is(0.9),
         .partial_rank = is(0.8),
         .partial_p = is(0.001),
         .partial_p_any = is(0.002),

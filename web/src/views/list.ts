@@ -350,8 +350,14 @@ function columnClass(head: string): string {
     return `col-${head.toLowerCase()}`;
 }
 
-/** L1 of the law that the run's page and `traj show` name first. */
+/**
+ * L1 of the law that the run's page and `traj show` name first; not where
+ * something speaks against it: the page says what.
+ */
 function lawText(fits: Fits | null): string {
     const law = curves(fits).find((curve) => curve.key === "relative");
-    return law === undefined ? "–" : sig3(law.L1);
+    if (law === undefined) {
+        return "–";
+    }
+    return fits?.warnings.some((warning) => warning !== "thinned") ? "in doubt" : sig3(law.L1);
 }
