@@ -28,8 +28,10 @@ static bool make_room(struct operator_norms *norms)
         memcpy(block + 2 * capacity, norms->value, norms->n * sizeof *block);
     }
     free(norms->step);
-    *norms = (struct operator_norms){ block, block + capacity,
-        block + 2 * capacity, norms->n, capacity };
+    norms->step = block;
+    norms->grad_norm = block + capacity;
+    norms->value = block + 2 * capacity;
+    norms->capacity = capacity;
     return true;
 }
 

@@ -25,8 +25,11 @@ void run_compare_done(struct run_compare *compare)
 static bool grow(double **array, size_t n)
 {
     double *grown = realloc(*array, n * sizeof *grown);
-    *array = grown != NULL ? grown : *array;
-    return grown != NULL;
+    if (grown == NULL) {
+        return false;
+    }
+    *array = grown;
+    return true;
 }
 
 static bool keep(struct run_compare *c, const struct fit_sample *sample)

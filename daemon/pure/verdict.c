@@ -336,14 +336,14 @@ static void put_inconclusive(const struct verdict_facts *f, struct buf *out)
             (unsigned long long)f->n);
         return;
     }
-    const double noise = (double)f->noise / (double)(f->noise + f->n);
+    const uint64_t both = f->noise + f->n;
+    const double noise = (double)f->noise / (double)both;
     put_law(f, out);
     if (noise > VERDICT_NOISE_SHARE_MAX) {
         buf_printf(out,
             ", but %llu of %llu probes lie at the noise floor, and leaving "
             "them out tilts what is left",
-            (unsigned long long)f->noise,
-            (unsigned long long)(f->noise + f->n));
+            (unsigned long long)f->noise, (unsigned long long)both);
     } else if (!f->partial_p.has) {
         buf_text(out,
             ", but it cannot be told from a common course in time or of the "

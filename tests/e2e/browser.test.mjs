@@ -54,7 +54,7 @@ test("a run is watched from nothing to its end, through the death of the daemon"
     await page.keyboard.press("j");
     await page.keyboard.press("Enter");
     await shows(page, "20 points");
-    await shows(page, "oo few probes: 20 pairs, 30 are needed");
+    await shows(page, "oo few probes: 20 pairs of 20, 30 are needed");
 
     // Points arrive without a reload.
     await page.evaluate(() => (window.sameDocument = true));
