@@ -114,6 +114,37 @@ static bool compare_rivals(const struct fit_request *request,
                request->least_loss, &answer->rivals) == TRAJ_OK;
 }
 
+enum traj_fit_method fit_uncertain_method(size_t i)
+{
+    static const enum traj_fit_method methods[FIT_UNCERTAIN] = {
+        TRAJ_FIT_RELATIVE, TRAJ_FIT_OLS, TRAJ_FIT_NNLS
+    };
+    return methods[i];
+}
+
+const char *fit_uncertain_name(size_t i)
+{
+    static const char *const names[FIT_UNCERTAIN] = { "nnls_relative", "ols",
+        "nnls" };
+    return names[i];
+}
+
+/* Rows are taken to be in the order of time. */
+static bool doubt(const struct fit_table *table, struct fit_answer *answer)
+{
+    const double *x = table->column[FIT_COLUMN_X];
+    const double *y = table->column[FIT_COLUMN_Y];
+    bool done = true;
+    for (size_t i = 0; done && i < FIT_UNCERTAIN; i++) {
+        answer->uncertainty[i].size = sizeof answer->uncertainty[i];
+        done = traj_fit_uncertainty(fit_uncertain_method(i), table->n, x, y,
+                   NULL, &answer->uncertainty[i]) == TRAJ_OK;
+    }
+    answer->tests.size = sizeof answer->tests;
+    return done && traj_fit_tests(table->n, x, y, NULL, NULL, NULL,
+                       &answer->tests) == TRAJ_OK;
+}
+
 const char *fit_rival_name(size_t law)
 {
     static const char *const names[TRAJ_FIT_RIVALS] = {
@@ -137,7 +168,7 @@ bool fit_answer_compute(const struct fit_request *request,
         ret->report.n_excluded += table->excluded;
         fit_lines(request, table, workspace, ret);
         fit_at(request, table, workspace, ret);
-        done = find_frontier(table, ret) &&
+        done = find_frontier(table, ret) && doubt(table, ret) &&
                (request->names[FIT_COLUMN_LENGTH] == NULL ||
                    correct(table, ret)) &&
                (request->names[FIT_COLUMN_LOSS] == NULL ||

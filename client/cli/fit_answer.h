@@ -13,6 +13,11 @@
 
 #define FIT_TAUS_MAX 16u
 
+/* Methods that have intervals: RELATIVE, OLS and NNLS. */
+#define FIT_UNCERTAIN 3u
+enum traj_fit_method fit_uncertain_method(size_t i);
+const char *fit_uncertain_name(size_t i);
+
 struct fit_request {
     const char *file;
     const char *names[FIT_COLUMNS]; /* of columns; NULL: not asked for */
@@ -46,6 +51,9 @@ struct fit_answer {
     struct fit_line power_at;
     double *frontier_L0, *frontier_L1; /* owned */
     size_t n_frontier;
+    /* Of these three methods, in the order of the file. */
+    struct traj_fit_uncertainty uncertainty[FIT_UNCERTAIN];
+    struct traj_fit_tests tests;
     struct fit_corrections corrected; /* of names[FIT_COLUMN_LENGTH] */
     struct traj_fit_rivals rivals;    /* of names[FIT_COLUMN_LOSS] */
 };

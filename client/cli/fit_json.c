@@ -53,6 +53,71 @@ static cJSON *json_fits(const struct fit_answer *answer)
     return fits;
 }
 
+static cJSON *json_interval(const struct traj_interval *of)
+{
+    cJSON *interval = cJSON_CreateObject();
+    add_double(interval, "estimate", of->estimate);
+    add_double(interval, "se", of->se);
+    add_double(interval, "low", of->low);
+    add_double(interval, "high", of->high);
+    return interval;
+}
+
+static void add_absent(cJSON *object, enum traj_absent absent)
+{
+    if (absent == TRAJ_PRESENT) {
+        (void)cJSON_AddNullToObject(object, "absent");
+    } else {
+        (void)cJSON_AddStringToObject(
+            object, "absent", traj_absent_text(absent));
+    }
+}
+
+static cJSON *json_uncertainty(const struct traj_fit_uncertainty *u)
+{
+    cJSON *object = cJSON_CreateObject();
+    cJSON *boot = cJSON_AddObjectToObject(object, "bootstrap");
+    add_absent(object, u->absent);
+    add_absent(boot, u->boot_absent);
+    if (u->absent == TRAJ_PRESENT) {
+        add_double(object, "level", u->level);
+        add_double(object, "tau_int", u->tau_int);
+        add_double(object, "n_eff", u->n_eff);
+        add_double(object, "blocks", (double)u->blocks);
+        (void)cJSON_AddItemToObject(object, "L0", json_interval(&u->L0));
+        (void)cJSON_AddItemToObject(object, "L1", json_interval(&u->L1));
+        add_double(object, "x_mean", u->x_mean);
+        (void)cJSON_AddItemToObject(
+            object, "centroid", json_interval(&u->centroid));
+    }
+    if (u->boot_absent == TRAJ_PRESENT) {
+        (void)cJSON_AddItemToObject(boot, "L0", json_interval(&u->boot_L0));
+        (void)cJSON_AddItemToObject(boot, "L1", json_interval(&u->boot_L1));
+    }
+    return object;
+}
+
+static void add_uncertainty(cJSON *root, const struct fit_answer *answer)
+{
+    const struct traj_fit_tests *t = &answer->tests;
+    cJSON *all = cJSON_AddObjectToObject(root, "uncertainty");
+    cJSON *p = cJSON_AddObjectToObject(root, "p_of_growth");
+    for (size_t i = 0; i < FIT_UNCERTAIN; i++) {
+        (void)cJSON_AddItemToObject(all, fit_uncertain_name(i),
+            json_uncertainty(&answer->uncertainty[i]));
+    }
+    add_double(
+        p, "slope", t->slope_absent == TRAJ_PRESENT ? t->slope_p : (double)NAN);
+    add_double(p, "boundary",
+        t->boundary_absent == TRAJ_PRESENT ? t->boundary_p : (double)NAN);
+    add_double(p, "spearman",
+        t->spearman.absent == TRAJ_PRESENT ? t->spearman.p_greater
+                                           : (double)NAN);
+    add_double(p, "differences",
+        t->differences.absent == TRAJ_PRESENT ? t->differences.p_greater
+                                              : (double)NAN);
+}
+
 static cJSON *json_loglog(const struct fit_report *report)
 {
     if (!report->has_loglog) {
@@ -166,6 +231,7 @@ bool fit_answer_print_json(
     add_double(root, "spearman",
         report->has_spearman ? report->spearman : (double)NAN);
     (void)cJSON_AddItemToObject(root, "frontier", json_frontier(answer));
+    add_uncertainty(root, answer);
     add_asked(root, request, answer);
     char *text = cJSON_PrintUnformatted(root);
     cJSON_Delete(root);

@@ -69,6 +69,53 @@ static void print_slopes(const struct fit_report *report)
     }
 }
 
+static void print_interval(const char *name, const struct traj_interval *of)
+{
+    printf("  %s %.4g (%.4g to %.4g)", name, of->estimate, of->low, of->high);
+}
+
+/* Of the unconstrained line, which for the first is weighted; of NNLS itself by
+ * the bootstrap. */
+static void print_uncertainty(const struct fit_answer *answer)
+{
+    const struct traj_fit_uncertainty *first = &answer->uncertainty[0];
+    if (first->absent != TRAJ_PRESENT) {
+        printf("intervals         none: %s\n", traj_absent_text(first->absent));
+        return;
+    }
+    printf("%g %% intervals    rows in the order of time, remembered for %.3g; "
+           "%llu blocks of %llu\n",
+        100 * first->level, first->tau_int, (unsigned long long)first->blocks,
+        (unsigned long long)first->block);
+    for (size_t i = 0; i < FIT_UNCERTAIN; i++) {
+        const struct traj_fit_uncertainty *u = &answer->uncertainty[i];
+        const bool own = fit_uncertain_method(i) == TRAJ_FIT_NNLS;
+        if ((own ? u->boot_absent : u->absent) != TRAJ_PRESENT) {
+            continue;
+        }
+        printf("  %-14s", fit_uncertain_name(i));
+        print_interval("L0", own ? &u->boot_L0 : &u->L0);
+        print_interval("L1", own ? &u->boot_L1 : &u->L1);
+        puts(own ? "  (bootstrap)" : "");
+    }
+}
+
+static void print_tests(const struct traj_fit_tests *tests)
+{
+    if (tests->slope_absent == TRAJ_PRESENT) {
+        printf("p of L1 > 0       %.3g by the slope", tests->slope_p);
+    } else {
+        fputs("p of L1 > 0       none by the slope", stdout);
+    }
+    if (tests->spearman.absent == TRAJ_PRESENT) {
+        printf(", %.3g by ranks", tests->spearman.p_greater);
+    }
+    if (tests->differences.absent == TRAJ_PRESENT) {
+        printf(", %.3g by ranks of differences", tests->differences.p_greater);
+    }
+    putchar('\n');
+}
+
 static void print_correction(const char *method, const struct traj_fit *fit)
 {
     if (traj_is_unset(fit->L0)) {
@@ -132,6 +179,8 @@ void fit_answer_print(
     print_valid(request, answer);
     puts("");
     print_slopes(report);
+    print_uncertainty(answer);
+    print_tests(&answer->tests);
     print_powers(request, answer);
     print_rivals(request, &answer->rivals);
     print_corrected(request, answer);

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import fit_lib as lib
+import libtraj
 from fit_cli import TRAJ, fit, line, run
 
 XY = ("--x", "x", "--y", "y", "--json")
@@ -26,7 +27,7 @@ def complaint(text, *arguments):
 def test_shape_of_the_answer():
     got = fit(np.arange(1.0, 6.0), [2, 4, 5, 8, 9])
     assert list(got) == ["n", "n_excluded", "x_range", "y_range", "fits", "power", "loglog", "spearman",
-                         "frontier"]
+                         "frontier", "uncertainty", "p_of_growth"]
     assert [(f["method"], f["tau"]) for f in got["fits"]] == [
         ("nnls_relative", None), ("ols", None), ("nnls", None), ("quantile", 0.5),
         ("quantile", 0.9), ("quantile", 0.95), ("quantile", 0.99), ("expectile", 0.9), ("envelope", None),
@@ -34,6 +35,38 @@ def test_shape_of_the_answer():
     assert set(got["fits"][0]) == {"method", "tau", "L0", "L1"}
     assert got["n"] == 5 and got["n_excluded"] == 0
     assert got["x_range"] == [1, 5] and got["y_range"] == [2, 9]
+
+
+def ends(interval):
+    return [interval[end] for end in ("estimate", "se", "low", "high")]
+
+
+def test_intervals_and_tests_are_those_of_the_library():
+    rng = np.random.default_rng(5)
+    x = rng.uniform(1, 9, 3000)
+    y = (2 + 0.7 * x) * rng.uniform(0.9, 1.1, 3000)
+    got = fit(x, y)
+    for name, method in (("nnls_relative", libtraj.RELATIVE), ("ols", libtraj.OLS), ("nnls", libtraj.NNLS)):
+        mine, u = got["uncertainty"][name], libtraj.uncertainty(method, x, y)
+        assert mine["absent"] is None and mine["bootstrap"]["absent"] is None
+        assert (mine["blocks"], mine["tau_int"], mine["level"]) == (u.blocks, u.tau_int, 0.95)
+        for of in ("L0", "L1", "centroid"):
+            theirs = getattr(u, of)
+            assert ends(mine[of]) == [theirs.estimate, theirs.se, theirs.low, theirs.high]
+        assert ends(mine["bootstrap"]["L1"])[2:] == [u.boot_L1.low, u.boot_L1.high]
+    assert got["uncertainty"]["nnls_relative"]["L1"]["low"] < 0.7 < got["uncertainty"]["nnls_relative"]["L1"]["high"]
+    assert all(p <= 0.001 for p in got["p_of_growth"].values())
+    shown = run("\n".join(["x,y", *(f"{float(a)!r},{float(b)!r}" for a, b in zip(x, y))]) + "\n",
+                "--x", "x", "--y", "y").stdout
+    L1 = got["uncertainty"]["ols"]["L1"]
+    assert f"L1 {L1['estimate']:.4g} ({L1['low']:.4g} to {L1['high']:.4g})" in shown
+
+
+def test_without_enough_rows_there_is_a_reason_and_no_interval():
+    got = fit(np.arange(1.0, 6.0), [2, 4, 5, 8, 9])
+    for of in got["uncertainty"].values():
+        assert of["absent"] and of["bootstrap"]["absent"] and "L1" not in of and "L1" not in of["bootstrap"]
+    assert set(got["p_of_growth"].values()) == {None}
 
 
 def test_doubles_read_back_exactly():
