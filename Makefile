@@ -37,13 +37,14 @@ TESTLIB_SRC := $(wildcard tests/lib/*.c)
 UNIT := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c)) $(patsubst tests/fault/%.c,%,$(wildcard tests/fault/test_*.c))
 FUZZ := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 BENCH := $(patsubst tests/bench/%.c,%,$(wildcard tests/bench/bench_*.c))
+TRAINERS := $(patsubst tests/integration/%.c,%,$(wildcard tests/integration/*.c)) hazards_ofast
 EXAMPLES := $(patsubst client/examples/%.c,%,$(wildcard client/examples/*.c))
 obj = $(patsubst %.c,$(O)/%.o,$(1))
 ext_obj = $(patsubst %.c,$(O)/extension/%.o,$(1))
 WEB_SRC := $(wildcard web/src/*.ts web/src/*/*.ts web/*.html web/*.css web/src/*.css web/*.mjs web/package-lock.json)
 MIGRATIONS := $(sort $(wildcard schema/store/*.sql))
 
-.PHONY: all test oracle demo bench bench-store soak lint install uninstall clean deps unit asan tsan fuzz format web
+.PHONY: all test oracle demo bench bench-store soak lint install uninstall clean deps unit trainers asan tsan fuzz format web
 all: check-deps $(B)/trajd $(B)/traj $(B)/trajd_tables.so $(B)/libtraj.so $(B)/libtraj.a $(EXAMPLES:%=$(B)/examples/%)
 
 # Says what is missing, installs nothing.
@@ -134,6 +135,8 @@ $(B)/bench/%: $(O)/tests/bench/%.o $(O)/testlib.a $(O)/trajd_internal.a $(O)/tra
 # Their allocations fail one by one.
 $(B)/tests/test_fit_state_faults $(B)/tests/test_verdict_faults: private ALL_LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 # Trainers of the integration tests: traj.h and libtraj.a, as a user has them.
+# Built before the tests, which run side by side and could not build them.
+trainers: $(TRAINERS:%=$(B)/integration/%)
 $(B)/integration/%: $(O)/tests/integration/%.o $(B)/libtraj.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIB_LIBS)
@@ -167,7 +170,7 @@ $(B)/bench/store_writer: $(O)/tests/bench/store/writer.o $(B)/libtraj.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIB_LIBS) -lsqlite3
 # A thousand random kills, half an hour. SOAK: how many, and a seed.
-soak: all
+soak: all trainers
 	@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/soak/kills.py $(SOAK)
 # What intervals cover, on ten times the data sets of `make test`. ORACLE_SETS: how many.
 oracle: all

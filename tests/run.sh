@@ -115,7 +115,7 @@ node_tests() { # node_tests NAME FILE...
 for group in $groups; do
     printf '== %s\n' "$group"
     case $group in
-    build) gate build make -j"$jobs" all unit benches ;;
+    build) gate build make -j"$jobs" all unit benches trainers ;;
     lint) gate lint make -s lint ;;
     unit) unit ;;
     clang) gate clang make -j"$jobs" VARIANT=clang CC=clang build/clang/trajd build/clang/traj build/clang/libtraj.so ;;

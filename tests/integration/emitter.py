@@ -8,17 +8,6 @@ from trajd import BUILD, comparable, export_rows
 OF_THE_LIBRARY = {"wall_ns", "mono_ns"}
 
 
-def build_trainer(name):
-    variant = BUILD.relative_to(wire.ROOT / "build").as_posix()
-    subprocess.run(["make", "-s", f"VARIANT={'' if variant == '.' else variant}",
-                    f"{BUILD.relative_to(wire.ROOT)}/integration/{name}"], cwd=wire.ROOT,
-                   check=True, stdout=subprocess.DEVNULL)
-
-
-def build_emitter():
-    build_trainer("emitter")
-
-
 class Emitter:
     """One attempt of a run. The folder holds its spool and what it recorded."""
 

@@ -5,14 +5,9 @@ import numpy
 import pytest
 
 import wire
-from emitter import Emitter, build_emitter
+from emitter import Emitter
 from peer import Peer
 from trajd import ndjson_rows
-
-
-@pytest.fixture(scope="module", autouse=True)
-def emitter_is_built():
-    build_emitter()
 
 
 def array(trajd, run_id, query):

@@ -8,15 +8,10 @@ import threading
 import pytest
 
 import wire
-from emitter import Emitter, assert_exact, build_emitter, exported, layers_of, sync
+from emitter import Emitter, assert_exact, exported, layers_of, sync
 from peer import Peer
 from test_ingest import garbage, steps
 from trajd import Trajd
-
-
-@pytest.fixture(scope="module", autouse=True)
-def emitter_is_built():
-    build_emitter()
 
 
 @pytest.mark.parametrize("struct", ["traj_step", "traj_probe", "traj_sharpness",

@@ -5,14 +5,7 @@ import subprocess
 
 import pytest
 
-from emitter import build_trainer
 from trajd import BUILD
-
-
-@pytest.fixture(scope="module", autouse=True)
-def programs():
-    build_trainer("hazards")
-    build_trainer("hazards_ofast")
 
 
 def measured(program, mode):

@@ -1,13 +1,7 @@
 """A short campaign of random kills; tests/soak/kills.py is the long one."""
 import pytest
 
-from emitter import build_emitter
 from kill_round import Campaign, last_commit
-
-
-@pytest.fixture(scope="module", autouse=True)
-def emitter_is_built():
-    build_emitter()
 
 
 @pytest.mark.parametrize("seed", [1, 2])

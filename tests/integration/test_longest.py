@@ -4,12 +4,10 @@ import os
 import subprocess
 
 import wire
-from emitter import build_trainer
 from trajd import BUILD, export_rows
 
 
 def test_the_longest_of_everything_is_taken_and_one_more_refused(trajd, tmp_path):
-    build_trainer("longest")
     environment = {k: v for k, v in os.environ.items() if not k.startswith("TRAJ")}
     done = subprocess.run([BUILD / "integration/longest", tmp_path / "spools", trajd.ingest],
                           capture_output=True, text=True, env=environment, timeout=60, check=False)

@@ -12,7 +12,6 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
 
-from emitter import build_emitter  # noqa: E402
 from kill_round import Campaign  # noqa: E402
 from trajd import BUILD  # noqa: E402
 
@@ -21,7 +20,6 @@ def main():
     kills = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
     seed = int(sys.argv[2]) if len(sys.argv) > 2 else time.time_ns() % 2**32
     print(f"seed {seed}", flush=True)
-    build_emitter()
     with tempfile.TemporaryDirectory(prefix="trajd-kills-") as folder:
         campaign = Campaign(pathlib.Path(folder), seed)
         while campaign.kills < kills:
