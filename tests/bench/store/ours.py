@@ -1,6 +1,7 @@
 """trajd, end to end: libtraj in a process for each writer, acknowledged."""
 import io
 import json
+import os
 import pathlib
 import signal
 import struct
@@ -54,7 +55,7 @@ class Trajd(Peer):
                     or self._acked(work) < stop_after:
                 time.sleep(0.001)
             self.kill()
-            subprocess.run(["kill", "-9", f"-{trainers.pid}"], check=False)
+            os.killpg(trainers.pid, signal.SIGKILL)
             trainers.wait()
             trainers.stdout.close()
             return 0.0, self._acked(work)

@@ -2,13 +2,14 @@
 """bench-store: the same steps into trajd and into the stores that a user would
 pick instead, on this machine, one after the other.
 
-    run.py [--quick | --full] [--only NAME] [--work TEXT]... [--table FILE]
+    run.py [--quick | --full] [--only NAME] [--work TEXT]... [--no-kills] [--table FILE]
 
 Of each: steps (or rows) a second till acknowledged, CPU seconds of server and
 client, bytes a step on disk, time to read one metric of all steps and to draw
 it in 2,000 buckets, and what of the acknowledged SIGKILL lost. Medians of
-three. A line of JSON per measurement goes to build/bench-store.jsonl, the table
-to FILE.
+three. A line of JSON per measurement goes to build/bench-store.jsonl; the table
+in FILE is of all that is there, the newest of each, so that hours of measuring
+may be spent in parts. `rm` begins anew.
 """
 import argparse
 import json
@@ -31,6 +32,7 @@ from workload import Workload
 
 PEERS = (Trajd, ClickHouseBig, ClickHouse, PostgreSQL, VictoriaMetrics, InfluxDB, SqliteRows)
 REPEATS = 3
+LOG = pathlib.Path("build/bench-store.jsonl")
 BUCKETS = 2000
 
 QUICK = (Workload(1, 100_000), Workload(8, 100_000), Workload(1, 500, layers=200))
@@ -42,6 +44,7 @@ USUAL = (
 FULL = USUAL + (Workload(1, 10_000_000), Workload(8, 10_000_000, doubles=16),
                 Workload(64, 10_000_000), Workload(256, 10_000_000),
                 Workload(64, 6_400, layers=200))
+KILLED = Workload(1, 3_000_000)
 
 
 def client_cpu():
@@ -107,25 +110,68 @@ def row_of(peer_class, work, results):
             "missing": work.rows - min(r["rows_stored"] for r in results), "repeats": len(results)}
 
 
-def table(rows, kills):
+def measured():
+    """(rows of works, rows of kills): what LOG has, the newest of each, in its order."""
+    newest = {}
+    for line in LOG.read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        newest[row["bench"], row["peer"], row.get("work")] = row
+    return ([row for row in newest.values() if row["bench"] == "store_peers"],
+            [row for row in newest.values() if row["bench"] == "store_kill"])
+
+
+def table_of_work(work, rows):
+    reads = any(r["read_ms"] for r in rows)
+    out = [f"## {work}", "", "| store | rows/s | CPU s | bytes/row |"
+           + (" read one metric, ms | 2,000 buckets, ms |" if reads else ""),
+           "|---|---|---|---|" + ("---|---|" if reads else "")]
+    for r in rows:
+        out.append(f"| {r['peer']} | {r['rows_per_s']:,.0f} | {r['server_cpu_s']:.1f} / "
+                   f"{r['client_cpu_s']:.1f} | {r['bytes_per_row']:.1f} |"
+                   + (f" {r['read_ms']:,.0f} | {r['draw_ms']:,.0f} |" if reads else ""))
+    return out + [""]
+
+
+def table_of_kills(kills):
+    return ["## SIGKILL in the middle", "", "| store | acknowledged | of these gone |", "|---|---|---|",
+            *(f"| {k['peer']} | {k['acked']:,} | {k['lost']:,} |" for k in kills), ""]
+
+
+def table():
+    rows, kills = measured()
     out = ["# Stores side by side", "",
            f"`make bench-store` on {platform.processor() or platform.machine()}, "
-           f"{time.strftime('%Y-%m-%d')}; medians of {rows[0]['repeats']}. A row is a step, or with "
-           "layers a step or one layer of it. CPU is of the server / of the client.", ""]
+           f"{time.strftime('%Y-%m-%d')}; medians of {min((r['repeats'] for r in rows), default=0)}. "
+           "A row is a step, or with layers a step or one layer of it. CPU is of the server / of the "
+           "client.", ""]
     for work in dict.fromkeys(r["work"] for r in rows):
-        some = [r for r in rows if r["work"] == work]
-        reads = any(r["read_ms"] for r in some)
-        out += [f"## {work}", "", "| store | rows/s | CPU s | bytes/row |"
-                + (" read one metric, ms | 2,000 buckets, ms |" if reads else ""),
-                "|---|---|---|---|" + ("---|---|" if reads else "")]
-        for r in some:
-            out.append(f"| {r['peer']} | {r['rows_per_s']:,.0f} | {r['server_cpu_s']:.1f} / "
-                       f"{r['client_cpu_s']:.1f} | {r['bytes_per_row']:.1f} |"
-                       + (f" {r['read_ms']:,.0f} | {r['draw_ms']:,.0f} |" if reads else ""))
-        out.append("")
-    out += ["## SIGKILL in the middle", "", "| store | acknowledged | of these gone |", "|---|---|---|"]
-    out += [f"| {k['peer']} | {k['acked']:,} | {k['lost']:,} |" for k in kills]
-    return "\n".join(out) + "\n"
+        out += table_of_work(work, [r for r in rows if r["work"] == work])
+    return "\n".join(out + (table_of_kills(kills) if kills else []))
+
+
+def add(row, file):
+    with LOG.open("a", encoding="utf-8") as log:
+        print(json.dumps(row), file=log)
+    if file:
+        file.write_text(table(), encoding="utf-8")
+
+
+def measure_all(works, peers, repeats, folder, file):
+    for work in works:
+        results = {p: [] for p in peers}
+        for _ in range(repeats):
+            for peer in peers:  # in turns: a slow minute is everyone's
+                results[peer].append(measure(peer, work, folder))
+                print(f"{work.title}: {peer.name}: {results[peer][-1]}", file=sys.stderr)
+        for peer in peers:
+            add(row_of(peer, work, results[peer]), file)
+
+
+def kill_all(peers, repeats, folder, file):
+    for peer in peers:
+        some = [kill(peer, KILLED, folder) for _ in range(repeats)]
+        worst = max(some, key=lambda k: k["lost"])
+        add({"bench": "store_kill", "peer": peer.name, **worst}, file)
 
 
 def main():
@@ -134,35 +180,22 @@ def main():
     options.add_argument("--full", action="store_true", help="also 1e7 steps")
     options.add_argument("--only", help="stores whose name contains this")
     options.add_argument("--work", action="append", help="workloads whose title contains this")
+    options.add_argument("--no-kills", action="store_true", help="no SIGKILL at the end")
     options.add_argument("--table", type=pathlib.Path, help="where the table goes")
     chosen = options.parse_args()
     works = QUICK if chosen.quick else FULL if chosen.full else USUAL
     works = [w for w in works if not chosen.work or any(text in w.title for text in chosen.work)]
     peers = [p for p in PEERS if not chosen.only or chosen.only.lower() in p.name.lower()]
     repeats = 1 if chosen.quick else REPEATS
-    log = pathlib.Path("build/bench-store.jsonl").open("w", encoding="utf-8")
     folder = tempfile.mkdtemp(prefix="bench-store-")
     pathlib.Path(folder).chmod(0o755)  # PostgreSQL is another user
-    rows, kills = [], []
-    for work in works:
-        results = {p: [] for p in peers}
-        for _ in range(repeats):
-            for peer in peers:  # in turns: a slow minute is everyone's
-                results[peer].append(measure(peer, work, f"{folder}/store"))
-                print(f"{work.title}: {peer.name}: {results[peer][-1]}", file=sys.stderr)
-        for peer in peers:
-            rows.append(row_of(peer, work, results[peer]))
-            print(json.dumps(rows[-1]), file=log, flush=True)
-    for peer in peers:
-        some = [kill(peer, works[0], f"{folder}/store") for _ in range(repeats)]
-        worst = max(some, key=lambda k: k["lost"])
-        kills.append({"bench": "store_kill", "peer": peer.name, **worst})
-        print(json.dumps(kills[-1]), file=log, flush=True)
-    shutil.rmtree(folder)
-    text = table(rows, kills)
-    print(text)
-    if chosen.table:
-        chosen.table.write_text(text, encoding="utf-8")
+    try:
+        measure_all(works, peers, repeats, f"{folder}/store", chosen.table)
+        if not chosen.no_kills:
+            kill_all(peers, repeats, f"{folder}/store", chosen.table)
+    finally:
+        shutil.rmtree(folder)
+    print(table())
 
 
 if __name__ == "__main__":

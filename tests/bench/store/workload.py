@@ -26,7 +26,8 @@ class Workload:
     @property
     def title(self):
         layers = f", {self.layers} layers" if self.layers else ""
-        return f"{self.steps:,} steps, {self.doubles} doubles, {self.writers} writers{layers}, {self.kind}"
+        writers = "1 writer" if self.writers == 1 else f"{self.writers} writers"
+        return f"{self.steps:,} steps, {self.doubles} doubles, {writers}{layers}, {self.kind}"
 
     def step_columns(self, writer, begin, end):
         """doubles arrays, of the steps begin .. end-1 of a writer."""
