@@ -15,6 +15,7 @@ CONFIG = """<?xml version="1.0"?>
   <default_profile>default</default_profile><default_database>default</default_database>
   <mark_cache_size>268435456</mark_cache_size>
   <max_concurrent_queries>512</max_concurrent_queries>
+  <keep_alive_timeout>600</keep_alive_timeout>
 </yandex>
 """
 USERS = """<?xml version="1.0"?>

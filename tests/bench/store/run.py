@@ -57,6 +57,14 @@ def client_cpu():
 
 def measure(peer_class, work, folder):
     peer = peer_class(folder)
+    try:
+        return measure_peer(peer, work)
+    finally:
+        if peer.process is not None:
+            peer.kill()
+
+
+def measure_peer(peer, work):
     peer.prepare()
     peer.start()
     peer.create(work)
@@ -194,7 +202,7 @@ def main():
         if not chosen.no_kills:
             kill_all(peers, repeats, f"{folder}/store", chosen.table)
     finally:
-        shutil.rmtree(folder)
+        shutil.rmtree(folder, ignore_errors=True)
     print(table())
 
 
