@@ -132,6 +132,11 @@ $(B)/tests/%: $(O)/tests/fault/%.o $(O)/testlib.a $(O)/trajd_internal.a $(O)/tra
 $(B)/bench/%: $(O)/tests/bench/%.o $(O)/testlib.a $(O)/trajd_internal.a $(O)/traj_internal.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
+# A training with the example's model: libtraj as a user has it, for both have names of their own.
+$(B)/bench/bench_watch: $(O)/tests/bench/bench_watch.o $(O)/tests/lib/bench_daemon.o \
+  $(call obj,$(filter-out %/options.c,$(wildcard client/examples/lstm/*.c)) client/examples/common/rng.c) $(B)/libtraj.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIB_LIBS)
 # Their allocations fail one by one.
 $(B)/tests/test_fit_state_faults $(B)/tests/test_verdict_faults: private ALL_LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 # Trainers of the integration tests: traj.h and libtraj.a, as a user has them.

@@ -15,7 +15,7 @@
 #include "transport/record.h"
 
 #define NAP_MIN_MS 2L
-#define NAP_MAX_MS 50L
+#define NAP_MAX_MS 100L     /* a page that is live at 10 Hz */
 #define NAP_STOPPING_MS 10L /* what waits is somebody's process */
 
 /* ---- in the thread ------------------------------------------------------ */

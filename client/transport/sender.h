@@ -3,7 +3,7 @@
  * brings it to the daemon, together with what earlier attempts left.
  *
  * It owns the socket, the leftovers and the drainer's side of the live spool.
- * It comes by itself, every 2 to 50 ms after what the trainer records: the
+ * It comes by itself, every 2 to 100 ms after what the trainer records: the
  * trainer never wakes it, because waking costs the trainer a hundred times
  * what recording does.
  */

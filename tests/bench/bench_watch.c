@@ -1,0 +1,242 @@
+/*
+ * What watching without probes costs a training step, within one training: the
+ * LSTM of client/examples, trajd up, for BLOCK steps watched and for BLOCK
+ * steps not, in turns. So both have the same arrays at the same places, which
+ * between two processes makes differences of percents where steps are long.
+ *
+ *   in the thread  CPU time of the trainer's thread, watched less unwatched,
+ *                  the median over pairs of blocks
+ *   in others      CPU time of libtraj's and libzmq's threads while all steps
+ *                  are watched, a step
+ *
+ * Two minibatches: what watching costs depends on the parameters, what a step
+ * costs on its tokens too. The demo's is small; 20 sequences of 70 tokens is
+ * that of AWD-LSTM (Merity, Keskar and Socher, ICLR 2018), the code that Zhang
+ * et al. measured with.
+ */
+#define _DEFAULT_SOURCE
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "../lib/bench_daemon.h"
+#include "examples/lstm/model.h"
+#include "examples/lstm/text.h"
+#include "traj.h"
+
+#define TEXT_BYTES 65536u
+#define VOCABULARY 72u /* of the demo's text, about */
+#define WIDTH 64u
+#define LAYERS 2u
+#define LR 0.5f
+#define PAIRS 101
+
+struct minibatch {
+    size_t batch, bptt;
+    unsigned block; /* steps watched, or not, in a row */
+};
+static const struct minibatch minibatches[] = { { 8, 32, 16 }, { 20, 70, 4 } };
+
+struct trainer {
+    struct lstm_shape shape;
+    struct text text;
+    struct text_reader reader;
+    struct lstm *model;
+    size_t n;
+    real *param, *grad, *state;
+    uint8_t *inputs, *targets;
+    uint64_t step;
+    traj_run *run;
+    traj_watch *watch;
+};
+
+static void must(bool good, const char *what)
+{
+    if (!good) {
+        (void)fprintf(stderr, "bench_watch: %s: %s\n", what, traj_last_error());
+        exit(1);
+    }
+}
+
+static void *array(size_t n, size_t bytes)
+{
+    void *a = calloc(n, bytes);
+    must(a != NULL, "memory");
+    return a;
+}
+
+/* ---- the trainer --------------------------------------------------------- */
+
+static void start_run(struct trainer *t, const struct bench_daemon *daemon)
+{
+    char dir[80];
+    (void)snprintf(dir, sizeof dir, "%s/runs", daemon->folder);
+    struct traj_options options = TRAJ_OPTIONS_INIT;
+    options.endpoint = daemon->ingest;
+    options.dir = dir;
+    options.mode = TRAJ_MODE_ONLINE;
+    must(traj_open(&options, &t->run) == TRAJ_OK, "traj_open");
+    struct traj_watch_options watch = TRAJ_WATCH_INIT;
+    watch.dtype = TRAJ_F32;
+    watch.n = t->n;
+    watch.param = t->param;
+    watch.grad = t->grad;
+    must(traj_watch_open(t->run, &watch, &t->watch) == TRAJ_OK, "a watch");
+}
+
+/* A text without sense: of what it is does not matter here. */
+static void set_up(struct trainer *t, const struct minibatch *m)
+{
+    struct rng rng = { 1 };
+    t->text = (struct text){ array(TEXT_BYTES, 1), TEXT_BYTES, VOCABULARY };
+    for (size_t i = 0; i < TEXT_BYTES; i++) {
+        t->text.tokens[i] = (uint8_t)(i * i / 7 % VOCABULARY);
+    }
+    t->reader = (struct text_reader){ &t->text, m->batch, m->bptt, 0 };
+    t->shape =
+        (struct lstm_shape){ VOCABULARY, WIDTH, LAYERS, m->batch, m->bptt };
+    t->n = lstm_parameters(&t->shape);
+    t->model = lstm_new(&t->shape);
+    must(t->model != NULL, "memory");
+    t->param = array(t->n, sizeof(real));
+    t->grad = array(t->n, sizeof(real));
+    t->state = array(lstm_state_size(&t->shape), sizeof(real));
+    t->inputs = array(m->batch * m->bptt, 1);
+    t->targets = array(m->batch * m->bptt, 1);
+    lstm_init(&t->shape, &rng, t->param);
+}
+
+static void tear_down(struct trainer *t)
+{
+    traj_watch_close(t->watch);
+    must(traj_finish(t->run, 0, 10000) == TRAJ_OK, "traj_finish");
+    lstm_free(t->model);
+    free(t->text.tokens);
+    free(t->param);
+    free(t->grad);
+    free(t->state);
+    free(t->inputs);
+    free(t->targets);
+}
+
+static void update(struct trainer *t)
+{
+    for (size_t i = 0; i < t->n; i++) {
+        t->param[i] -= LR * t->grad[i];
+    }
+}
+
+static void update_watched(struct trainer *t, double loss)
+{
+    struct traj_step step;
+    traj_step_init(&step);
+    step.step = t->step;
+    step.loss = loss;
+    step.lr = (double)LR;
+    step.stage = TRAJ_STAGE_UNSCALED;
+    step.flags = 0;
+    step.clip_scale = 1; /* told, as the demo does */
+    must(traj_before_update(t->watch, &step) == TRAJ_OK, "before_update");
+    update(t);
+    must(traj_after_update(t->watch, &step) == TRAJ_OK, "after_update");
+}
+
+static void train(struct trainer *t, unsigned steps, bool watched)
+{
+    for (unsigned i = 0; i < steps; i++, t->step++) {
+        (void)text_next(&t->reader, t->inputs, t->targets);
+        const struct lstm_batch batch = { t->inputs, t->targets, t->state };
+        double loss =
+            lstm_gradient(t->model, t->param, &batch, t->grad, t->state);
+        if (watched) {
+            update_watched(t, loss);
+        } else {
+            update(t);
+        }
+    }
+}
+
+/* ---- measuring ----------------------------------------------------------- */
+
+static double cpu_us(clockid_t clock)
+{
+    struct timespec now;
+    (void)clock_gettime(clock, &now);
+    return (double)now.tv_sec * 1e6 + (double)now.tv_nsec / 1e3;
+}
+
+/* CPU time of the trainer's thread, a step. */
+static double time_block(struct trainer *t, unsigned steps, bool watched)
+{
+    const double from = cpu_us(CLOCK_THREAD_CPUTIME_ID);
+    train(t, steps, watched);
+    return (cpu_us(CLOCK_THREAD_CPUTIME_ID) - from) / steps;
+}
+
+/* CPU time of all threads but the trainer's, a step. */
+static double others_us(struct trainer *t, unsigned steps)
+{
+    const double all = cpu_us(CLOCK_PROCESS_CPUTIME_ID);
+    const double own = time_block(t, steps, true) * steps;
+    return (cpu_us(CLOCK_PROCESS_CPUTIME_ID) - all - own) / steps;
+}
+
+static int ascending(const void *a, const void *b)
+{
+    const double *x = a;
+    const double *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+static void report(const struct minibatch *m, double bare[static PAIRS],
+    double more[static PAIRS], double others)
+{
+    qsort(bare, PAIRS, sizeof *bare, ascending);
+    qsort(more, PAIRS, sizeof *more, ascending);
+    const double step = bare[PAIRS / 2];
+    const double own = 100 * more[PAIRS / 2] / step;
+    const double low = 100 * more[PAIRS / 4] / step;
+    const double high = 100 * more[3 * PAIRS / 4] / step;
+    const double other = 100 * others / step;
+    (void)printf("%3zu x %-3zu %9.0f %+8.2f %% (%+.2f to %+.2f) %+8.2f %% "
+                 "%+8.2f %%\n",
+        m->batch, m->bptt, step, own, low, high, other, own + other);
+    (void)printf("{\"bench\":\"watch\",\"batch\":%zu,\"bptt\":%zu,"
+                 "\"step_us\":%.1f,\"thread_percent\":%.3f,"
+                 "\"quartiles\":[%.3f,%.3f],\"others_percent\":%.3f,"
+                 "\"percent\":%.3f}\n",
+        m->batch, m->bptt, step, own, low, high, other, own + other);
+}
+
+static void measure(
+    const struct minibatch *m, const struct bench_daemon *daemon)
+{
+    static double bare[PAIRS], more[PAIRS];
+    struct trainer t = { .n = 0 };
+    set_up(&t, m);
+    start_run(&t, daemon);
+    train(&t, 2 * m->block, true); /* warm */
+    for (size_t i = 0; i < PAIRS; i++) {
+        bare[i] = time_block(&t, m->block, false);
+        more[i] = time_block(&t, m->block, true) - bare[i];
+    }
+    report(m, bare, more, others_us(&t, PAIRS * m->block));
+    tear_down(&t);
+}
+
+int main(void)
+{
+    const struct bench_daemon daemon = bench_daemon_start(NULL);
+    (void)printf("LSTM, %u layers of %u, no probes; %d pairs of blocks\n"
+                 "%-9s %9s %10s %18s %12s %10s\n",
+        LAYERS, WIDTH, PAIRS, "minibatch", "us a step", "in its",
+        "thread (quartiles)", "in others", "together");
+    for (size_t i = 0; i < sizeof minibatches / sizeof *minibatches; i++) {
+        measure(&minibatches[i], &daemon);
+    }
+    bench_daemon_stop(&daemon);
+    return 0;
+}
