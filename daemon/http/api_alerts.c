@@ -22,17 +22,11 @@ struct page {
 
 static void parse_cursor(struct request *req, struct page *page)
 {
-    const char *text = request_text(req, "cursor", CURSOR_TEXT_MAX, NULL);
     struct cursor cursor = { 0 };
-    if (text == NULL) {
-        return;
+    if (request_cursor(req, page->filter_hash, &cursor)) {
+        page->query.before_wall_ns = (int64_t)cursor.key[0];
+        page->query.before_id = (int64_t)cursor.key[1];
     }
-    if (!cursor_decode(str_of(text), page->filter_hash, &cursor)) {
-        request_bad(req, "cursor: stale, or of another query");
-        return;
-    }
-    page->query.before_wall_ns = (int64_t)cursor.key[0];
-    page->query.before_id = (int64_t)cursor.key[1];
 }
 
 /* run_uid: of the path, or NULL: then it may be a parameter. */

@@ -56,18 +56,12 @@ static bool parse_format(struct request *req, enum record_format *ret_format)
 
 static void parse_cursor(struct request *req, struct records *r)
 {
-    const char *text = request_text(req, "cursor", CURSOR_TEXT_MAX, NULL);
-    if (text == NULL) {
-        return;
-    }
     struct cursor cursor = { 0 };
-    if (!cursor_decode(str_of(text), r->filter_hash, &cursor)) {
-        request_bad(req, "cursor: stale, or of another query");
-        return;
+    if (request_cursor(req, r->filter_hash, &cursor)) {
+        r->query.after_attempt = (uint32_t)cursor.key[0];
+        r->query.after_rank = (uint32_t)cursor.key[1];
+        r->query.after_seq = cursor.key[2];
     }
-    r->query.after_attempt = (uint32_t)cursor.key[0];
-    r->query.after_rank = (uint32_t)cursor.key[1];
-    r->query.after_seq = cursor.key[2];
 }
 
 /* Everything that decides which rows come, in which order. */

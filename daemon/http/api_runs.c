@@ -142,17 +142,11 @@ static enum err_code read_runs(
 
 static void parse_cursor(struct request *req, struct runs_page *page)
 {
-    const char *text = request_text(req, "cursor", CURSOR_TEXT_MAX, NULL);
     struct cursor cursor = { 0 };
-    if (text == NULL) {
-        return;
+    if (request_cursor(req, page->filter_hash, &cursor)) {
+        page->query.after_created_wall_ns = (int64_t)cursor.key[0];
+        page->query.after_id = (int64_t)cursor.key[1];
     }
-    if (!cursor_decode(str_of(text), page->filter_hash, &cursor)) {
-        request_bad(req, "cursor: stale, or of another query");
-        return;
-    }
-    page->query.after_created_wall_ns = (int64_t)cursor.key[0];
-    page->query.after_id = (int64_t)cursor.key[1];
 }
 
 static enum err_code parse_runs(

@@ -92,6 +92,20 @@ size_t request_choice(struct request *req, const char *name,
     return fallback;
 }
 
+bool request_cursor(
+    struct request *req, uint64_t filter_hash, struct cursor *ret_cursor)
+{
+    const char *text = request_text(req, "cursor", CURSOR_TEXT_MAX, NULL);
+    if (text == NULL) {
+        return false;
+    }
+    if (!cursor_decode(str_of(text), filter_hash, ret_cursor)) {
+        request_bad(req, "cursor: stale, or of another query");
+        return false;
+    }
+    return true;
+}
+
 enum err_code request_params(struct request *req, struct err *e)
 {
     for (size_t i = 0; i < req->url.n_params; i++) {

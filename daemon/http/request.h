@@ -19,6 +19,7 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "http/cursor.h"
 #include "http/etag.h"
 #include "http/http.h"
 #include "http/url.h"
@@ -75,6 +76,10 @@ const char *request_text(
 /* One of the NULL-terminated choices: its index. */
 size_t request_choice(struct request *req, const char *name,
     const char *const *choices, size_t fallback);
+/* The cursor of a page before, if there is one and it is of this query, whose
+ * filters have that hash. */
+bool request_cursor(
+    struct request *req, uint64_t filter_hash, struct cursor *ret_cursor);
 /* A bad combination that only the route can see: "from is beyond to". */
 void request_bad(struct request *req, const char *format, ...)
     PRINTF_LIKE(2, 3);
