@@ -2,10 +2,13 @@
 #include "cli/client_http.h"
 
 #include <curl/curl.h>
+#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "cli/member.h"
 
 #define BODY_MAX (UINT32_C(256) << 20) /* of a JSON reply, and of an error */
 #define CONNECT_TIMEOUT_S 5L
@@ -86,6 +89,24 @@ char *client_escape(struct client *client, const char *text)
     return copy;
 }
 
+char *client_path(const char *format, ...)
+{
+    va_list args;
+    va_list again;
+    va_start(args, format);
+    va_copy(again, args);
+    int n = vsnprintf(NULL, 0, format, args);
+    char *path = n < 0 ? NULL : malloc((size_t)n + 1);
+    if (path == NULL) {
+        fputs("traj: out of memory\n", stderr);
+    } else {
+        (void)vsnprintf(path, (size_t)n + 1, format, again);
+    }
+    va_end(again);
+    va_end(args);
+    return path;
+}
+
 static bool body_append(void *context, const char *bytes, size_t n)
 {
     struct body *body = context;
@@ -146,8 +167,7 @@ static bool set_options(
 static const char *detail_of(const struct body *body, cJSON **ret_problem)
 {
     *ret_problem = body->p == NULL ? NULL : cJSON_Parse(body->p);
-    return cJSON_GetStringValue(
-        cJSON_GetObjectItemCaseSensitive(*ret_problem, "detail"));
+    return cJSON_GetStringValue(member(*ret_problem, "detail"));
 }
 
 static void tell_refusal(
@@ -215,19 +235,16 @@ static enum client_result request(struct client *client, const char *path,
         json == NULL
             ? NULL
             : curl_slist_append(NULL, "Content-Type: application/json");
-    size_t size = strlen(client->url) + strlen(path) + 1;
-    char *url = malloc(size);
+    char *url = client_path("%s%s", client->url, path);
     struct transfer transfer = {
         .curl = client->curl,
         .sink = sink,
         .context = context,
     };
     if (url == NULL) {
-        fputs("traj: out of memory\n", stderr);
         curl_slist_free_all(headers);
         return CLIENT_FAILED;
     }
-    (void)snprintf(url, size, "%s%s", client->url, path);
     client->error[0] = '\0';
     CURLcode code = CURLE_OUT_OF_MEMORY;
     if (set_options(client, url, &transfer) &&

@@ -26,6 +26,10 @@ enum client_result {
     CLIENT_FAILED,    /* told */
 };
 
+/* A path; the caller frees it. NULL: out of memory, which is told. */
+char *client_path(const char *format, ...)
+    __attribute__((format(printf, 1, 2)));
+
 /* A part of a path or a query, escaped; the caller frees it with free(). */
 char *client_escape(struct client *client, const char *text);
 

@@ -11,7 +11,9 @@
 
 #include "cli/client_http.h"
 #include "cli/find_run.h"
+#include "cli/member.h"
 #include "cli/print.h"
+#include "cli/run_get.h"
 
 #define RUNS_PATH "/api/v1/runs/"
 #define COMPARE_PATH "/api/v1/compare?runs="
@@ -30,11 +32,6 @@ static void usage(FILE *out)
         "             " CLIENT_URL_DEFAULT "\n"
         "  --json     what the daemon answers\n",
         out);
-}
-
-static const cJSON *member(const cJSON *object, const char *name)
-{
-    return cJSON_GetObjectItemCaseSensitive(object, name);
 }
 
 static void print_interval(const cJSON *of)
@@ -106,14 +103,10 @@ static bool add_run(
         return false;
     }
     const char *uid = run_path + sizeof RUNS_PATH - 1;
-    const size_t size = strlen(*path) + strlen(uid) + 2;
-    char *longer = malloc(size);
+    char *longer = client_path("%s%s%s", *path, first ? "" : ",", uid);
     if (longer != NULL) {
-        (void)snprintf(longer, size, "%s%s%s", *path, first ? "" : ",", uid);
         free(*path);
         *path = longer;
-    } else {
-        fputs("traj: out of memory\n", stderr);
     }
     free(run_path);
     return longer != NULL;
@@ -121,24 +114,16 @@ static bool add_run(
 
 static bool get(struct client *client, char **runs, int n, cJSON **ret_body)
 {
-    char *path = strdup(COMPARE_PATH);
+    char *path = client_path(COMPARE_PATH);
     bool ok = path != NULL;
-    if (!ok) {
-        fputs("traj: out of memory\n", stderr);
-    }
     for (int i = 0; ok && i < n; i++) {
         ok = add_run(client, runs[i], i == 0, &path);
     }
-    if (ok) {
-        const enum client_result result =
-            client_get_json(client, path, ret_body);
-        if (result == CLIENT_NOT_FOUND) {
-            fputs("traj: one of the runs has been deleted\n", stderr);
-        }
-        ok = result == CLIENT_OK;
+    if (!ok) {
+        free(path);
+        return false;
     }
-    free(path);
-    return ok;
+    return run_get(client, path, "one of the runs has been deleted", ret_body);
 }
 
 static enum cli_exit compare(const char *url, char **runs, int n, bool json)

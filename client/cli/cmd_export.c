@@ -19,7 +19,8 @@
 
 #include "cli/client_http.h"
 #include "cli/find_run.h"
-#include "cli/print.h"
+#include "cli/member.h"
+#include "cli/run_get.h"
 #include "wire/crc32c.h"
 #include "wire/fields.h"
 
@@ -135,8 +136,7 @@ static bool take_lines(void *context, const char *bytes, size_t n)
 
 static bool trailer_agrees(const struct export *x)
 {
-    const cJSON *trailer =
-        cJSON_GetObjectItemCaseSensitive(x->trailer, "trailer");
+    const cJSON *trailer = member(x->trailer, "trailer");
     if (trailer == NULL || x->line_bytes > 0) {
         fputs("traj: the export was cut off\n", stderr);
         return false;
@@ -180,27 +180,35 @@ static void say_thinned(struct client *client, const char *run_path)
     cJSON_Delete(run);
 }
 
+static bool get_rows(
+    struct export *x, struct client *client, const char *run_path)
+{
+    const bool ndjson = x->format == EXPORT_NDJSON;
+    char *path = client_path("%s/export?kind=%s&format=%s", run_path, x->kind,
+        ndjson ? "ndjson" : "csv");
+    if (path == NULL) {
+        return false;
+    }
+    enum client_result result =
+        client_get_stream(client, path, ndjson ? take_lines : take_bytes, x);
+    free(path);
+    if (result == CLIENT_NOT_FOUND) {
+        fputs("traj: " RUN_GONE "\n", stderr);
+    }
+    return result == CLIENT_OK && (!ndjson || trailer_agrees(x));
+}
+
 static bool transfer(struct export *x)
 {
     struct client *client = client_new(x->url);
     char *run_path = NULL;
-    char path[400];
     bool ok = false;
     if (client == NULL) {
         fputs("traj: out of memory\n", stderr);
-    } else if (find_run(client, x->run, &run_path)) {
-        bool ndjson = x->format == EXPORT_NDJSON;
-        (void)snprintf(path, sizeof path, "%s/export?kind=%s&format=%s",
-            run_path, x->kind, ndjson ? "ndjson" : "csv");
-        enum client_result result = client_get_stream(
-            client, path, ndjson ? take_lines : take_bytes, x);
-        if (result == CLIENT_NOT_FOUND) {
-            fputs("traj: the run has been deleted\n", stderr);
-        }
-        ok = result == CLIENT_OK && (!ndjson || trailer_agrees(x));
-        if (ok) {
-            say_thinned(client, run_path);
-        }
+    } else if (find_run(client, x->run, &run_path) &&
+               get_rows(x, client, run_path)) {
+        ok = true;
+        say_thinned(client, run_path);
     }
     free(run_path);
     free(x->line);

@@ -8,6 +8,7 @@
 
 #include "cli/client_http.h"
 #include "cli/find_run.h"
+#include "cli/member.h"
 #include "cli/print.h"
 
 struct list {
@@ -31,7 +32,7 @@ static void usage(FILE *out)
 /* A run that is only not over yet lacks nothing. */
 static const char *completeness(const cJSON *run)
 {
-    const cJSON *gaps = cJSON_GetObjectItemCaseSensitive(run, "gaps");
+    const cJSON *gaps = member(run, "gaps");
     const char *first = cJSON_GetStringValue(cJSON_GetArrayItem(gaps, 0));
     if (first == NULL) {
         return "yes";
@@ -42,7 +43,7 @@ static const char *completeness(const cJSON *run)
 
 static void print_row(const cJSON *run)
 {
-    const cJSON *records = cJSON_GetObjectItemCaseSensitive(run, "records");
+    const cJSON *records = member(run, "records");
     /* The id is there to be copied: never cut. */
     print_column(stdout, member_text(run, "id"), 28, false);
     print_column(stdout, member_text(run, "project"), 13, true);

@@ -9,6 +9,7 @@
 
 #include "cli/client_http.h"
 #include "cli/find_run.h"
+#include "cli/run_get.h"
 
 #define PROBE_EVERY_MAX 1000000ul
 
@@ -38,19 +39,15 @@ static bool parse(const char *text, unsigned long *ret)
 static bool put_rate(
     struct client *client, const char *run_path, unsigned long n)
 {
-    static const char rest[] = "/probe_every";
     char json[48];
-    size_t size = strlen(run_path) + sizeof rest;
-    char *path = malloc(size);
+    char *path = client_path("%s/probe_every", run_path);
     if (path == NULL) {
-        fputs("traj: out of memory\n", stderr);
         return false;
     }
-    (void)snprintf(path, size, "%s%s", run_path, rest);
     (void)snprintf(json, sizeof json, "{\"probe_every\": %lu}", n);
     enum client_result result = client_put_json(client, path, json);
     if (result == CLIENT_NOT_FOUND) {
-        fputs("traj: the run has been deleted\n", stderr);
+        fputs("traj: " RUN_GONE "\n", stderr);
     }
     free(path);
     return result == CLIENT_OK;

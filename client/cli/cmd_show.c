@@ -10,7 +10,9 @@
 
 #include "cli/client_http.h"
 #include "cli/find_run.h"
+#include "cli/member.h"
 #include "cli/print.h"
+#include "cli/run_get.h"
 #include "cli/show_alerts.h"
 #include "cli/show_diagnostics.h"
 #include "cli/show_ranks.h"
@@ -42,29 +44,6 @@ static void usage(FILE *out)
         "  --json     one JSON object: {\"run\", \"fits\", \"diagnostics\",\n"
         "             \"ranks\", \"alerts\", \"last\"}\n",
         out);
-}
-
-static bool get(struct client *client, const char *run_path, const char *rest,
-    cJSON **ret_body)
-{
-    size_t size = strlen(run_path) + strlen(rest) + 1;
-    char *path = malloc(size);
-    if (path == NULL) {
-        fputs("traj: out of memory\n", stderr);
-        return false;
-    }
-    (void)snprintf(path, size, "%s%s", run_path, rest);
-    enum client_result result = client_get_json(client, path, ret_body);
-    if (result == CLIENT_NOT_FOUND) {
-        fputs("traj: the run has been deleted\n", stderr);
-    }
-    free(path);
-    return result == CLIENT_OK;
-}
-
-static const cJSON *member(const cJSON *object, const char *name)
-{
-    return cJSON_GetObjectItemCaseSensitive(object, name);
 }
 
 static const cJSON *end_of(const cJSON *array)
@@ -265,6 +244,25 @@ static void print_all_json(const struct shown *shown)
     fputs("}}\n", stdout);
 }
 
+static bool get(struct client *client, const char *run_path, const char *rest,
+    cJSON **ret_body)
+{
+    return run_get(
+        client, client_path("%s%s", run_path, rest), RUN_GONE, ret_body);
+}
+
+static bool get_all(
+    struct client *client, const char *path, struct shown *shown)
+{
+    return get(client, path, "", &shown->run) &&
+           get(client, path, "/fits", &shown->fits) &&
+           get(client, path, "/diagnostics", &shown->diagnostics) &&
+           get(client, path, "/ranks", &shown->ranks) &&
+           get(client, path, "/alerts?limit=" ALERTS_SHOWN, &shown->alerts) &&
+           get(client, path, "/series?metric=loss,grad_norm&buckets=10",
+               &shown->series);
+}
+
 static enum cli_exit show(
     struct client *client, const char *text, enum show_format format)
 {
@@ -273,13 +271,7 @@ static enum cli_exit show(
     if (!find_run(client, text, &path)) {
         return CLI_FAILED;
     }
-    bool ok = get(client, path, "", &shown.run) &&
-              get(client, path, "/fits", &shown.fits) &&
-              get(client, path, "/diagnostics", &shown.diagnostics) &&
-              get(client, path, "/ranks", &shown.ranks) &&
-              get(client, path, "/alerts?limit=" ALERTS_SHOWN, &shown.alerts) &&
-              get(client, path, "/series?metric=loss,grad_norm&buckets=10",
-                  &shown.series);
+    bool ok = get_all(client, path, &shown);
     if (ok && format == SHOW_JSON) {
         print_all_json(&shown);
     } else if (ok) {

@@ -13,7 +13,9 @@
 
 #include "cli/client_http.h"
 #include "cli/find_run.h"
+#include "cli/member.h"
 #include "cli/print.h"
+#include "cli/run_get.h"
 
 struct asked {
     const char *url, *run;
@@ -35,11 +37,6 @@ static void usage(FILE *out)
         "             " CLIENT_URL_DEFAULT "\n"
         "  --json     what the daemon answers\n",
         out);
-}
-
-static const cJSON *member(const cJSON *object, const char *name)
-{
-    return cJSON_GetObjectItemCaseSensitive(object, name);
 }
 
 static void print_steps(const cJSON *phase)
@@ -190,22 +187,15 @@ static bool get(struct client *client, const struct asked *asked,
 {
     char *group =
         client_escape(client, asked->group == NULL ? "0" : asked->group);
-    const size_t size =
-        strlen(run_path) + (group == NULL ? 0 : strlen(group)) + 20;
-    char *path = group == NULL ? NULL : malloc(size);
-    if (path == NULL) {
-        free(group);
+    if (group == NULL) {
         fputs("traj: out of memory\n", stderr);
         return false;
     }
-    (void)snprintf(path, size, "%s/verdict?group=%s", run_path, group);
-    const enum client_result result = client_get_json(client, path, ret_body);
-    if (result == CLIENT_NOT_FOUND) {
-        fputs("traj: the run has been deleted\n", stderr);
-    }
-    free(path);
+    const bool ok =
+        run_get(client, client_path("%s/verdict?group=%s", run_path, group),
+            RUN_GONE, ret_body);
     free(group);
-    return result == CLIENT_OK;
+    return ok;
 }
 
 static enum cli_exit answer(const struct asked *asked)

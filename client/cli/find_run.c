@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/member.h"
 #include "cli/print.h"
 
 #define PAGE 500     /* runs in one reply */
@@ -20,17 +21,10 @@ static char *list_path(struct client *client, const char *name,
     char *c = client_escape(client, cursor == NULL ? "" : cursor);
     char *path = NULL;
     if (v != NULL && c != NULL) {
-        size_t size =
-            strlen(v) + strlen(c) + (name == NULL ? 0 : strlen(name)) + 64;
-        path = malloc(size);
-        if (path != NULL) {
-            (void)snprintf(path, size, "/api/v1/runs?limit=%d%s%s%s%s%s%s",
-                PAGE, value == NULL ? "" : "&", value == NULL ? "" : name,
-                value == NULL ? "" : "=", v,
-                cursor == NULL ? "" : "&cursor=", c);
-        }
-    }
-    if (path == NULL) {
+        path = client_path("/api/v1/runs?limit=%d%s%s%s%s%s%s", PAGE,
+            value == NULL ? "" : "&", value == NULL ? "" : name,
+            value == NULL ? "" : "=", v, cursor == NULL ? "" : "&cursor=", c);
+    } else {
         fputs("traj: out of memory\n", stderr);
     }
     free(v);
@@ -63,12 +57,12 @@ bool find_each_run(struct client *client, const char *parameter,
             return false;
         }
         const cJSON *run = NULL;
-        cJSON_ArrayForEach(run, cJSON_GetObjectItemCaseSensitive(body, "data"))
+        cJSON_ArrayForEach(run, member(body, "data"))
         {
             visit(context, run);
         }
-        cursor = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(
-            cJSON_GetObjectItemCaseSensitive(body, "page"), "next_cursor"));
+        cursor =
+            cJSON_GetStringValue(member(member(body, "page"), "next_cursor"));
     } while (cursor != NULL);
     cJSON_Delete(body);
     return true;
@@ -85,17 +79,13 @@ static bool can_be_id(const char *text)
 static bool set_path(struct client *client, const char *id, char **ret_path)
 {
     char *escaped = client_escape(client, id);
-    size_t size = escaped == NULL ? 0 : strlen(escaped) + 16;
-    char *path = escaped == NULL ? NULL : malloc(size);
-    if (path == NULL) {
+    if (escaped == NULL) {
         fputs("traj: out of memory\n", stderr);
-        free(escaped);
         return false;
     }
-    (void)snprintf(path, size, "/api/v1/runs/%s", escaped);
+    *ret_path = client_path("/api/v1/runs/%s", escaped);
     free(escaped);
-    *ret_path = path;
-    return true;
+    return *ret_path != NULL;
 }
 
 struct candidates {

@@ -5,7 +5,6 @@
 #include <cjson/cJSON.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 
 /* JSON as compact text. Doubles read back exactly, which cJSON's own printing
@@ -24,14 +23,6 @@ void print_cut(FILE *out, const char *text, size_t max);
 /* The same as a column of a table: padded to `width` characters, the last a
  * blank; what does not fit is cut, if `cut`, or runs over, one blank behind. */
 void print_column(FILE *out, const char *text, size_t width, bool cut);
-
-/* Members of an object; what is missing reads as "", 0, NaN. Numbers may be
- * JSON texts: large integers and NaN, Infinity, -Infinity are. */
-const char *member_text(const cJSON *object, const char *name);
-uint64_t item_u64(const cJSON *item); /* of such a member, or of an array */
-uint64_t member_u64(const cJSON *object, const char *name);
-double member_double(const cJSON *object, const char *name);
-bool member_is_null(const cJSON *object, const char *name);
 
 /* "12 s", "3 min", "5 h", "2 d" since that time. */
 void print_age(FILE *out, const cJSON *object, const char *wall_ns_name);

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "cli/member.h"
 #include "cli/print.h"
 
 void print_alerts(const cJSON *alerts)

@@ -4,12 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "cli/print.h"
-
-static const cJSON *member(const cJSON *object, const char *name)
-{
-    return cJSON_GetObjectItemCaseSensitive(object, name);
-}
+#include "cli/member.h"
 
 /* The window of all steps: the last of a list. */
 static const cJSON *whole_window(const cJSON *part)
