@@ -382,7 +382,8 @@ void record_lost_tail(struct spool *spool, uint64_t lost)
 {
     char text[96];
     int n = snprintf(text, sizeof text,
-        "the spool was damaged: its last %" PRIu64 " records are lost", lost);
+        "the spool was damaged: its last %" PRIu64 " records or more are lost",
+        lost);
     struct event event = { .kind = TRAJ_EVENT_TEXT,
         .severity = TRAJ_ERROR,
         .step = TRAJ_UNSET_COUNT,

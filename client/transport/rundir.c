@@ -51,6 +51,17 @@ bool rundir_parse_stream_name(const char *text, struct stream_name *ret)
     return true;
 }
 
+bool rundir_is_put_aside(const char *entry, const struct stream_name *name)
+{
+    const size_t n = strlen(name->text);
+    if (strncmp(entry, name->text, n) != 0 || entry[n] != '-') {
+        return false;
+    }
+    const char *number = entry + n + 1;
+    const size_t digits = strspn(number, "0123456789");
+    return digits > 0 && strcmp(number + digits, SPOOL_ASIDE) == 0;
+}
+
 static int open_dir_at(int at_fd, const char *path)
 {
     return openat(at_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -337,7 +348,8 @@ enum traj_status stream_recover(int run_fd, const struct stream_name *name,
     if (dir_fd < 0) {
         return io_error("open", name->text);
     }
-    enum traj_status status = spool_recover(&stream->spool, dir_fd, quota);
+    enum traj_status status =
+        spool_recover(&stream->spool, dir_fd, stream->name.text, quota);
     if (status != TRAJ_OK) {
         (void)close(dir_fd);
         return status;
@@ -366,6 +378,10 @@ void stream_remove(struct stream *stream)
 {
     char gone[GONE_BYTES];
     const char *name = stream->name.text;
+    if (!spool_put_aside(&stream->spool)) {
+        stream_close(stream);
+        return;
+    }
     (void)snprintf(gone, sizeof gone, GONE "%s", name);
     if (renameat(stream->run_fd, name, stream->run_fd, gone) == 0) {
         name = gone;

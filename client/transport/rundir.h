@@ -5,6 +5,8 @@
  *                    holds the last attempt number given out
  *   aNNNN-rRRRRR/    one stream, see spool.h
  *   new-rRRRRR/      a stream being made, renamed when it is whole
+ *   aNNNN-rRRRRR-NNNNNNNN.damaged  a file of a stream that holds records that
+ *                    cannot be read; the user's
  *   gone-aNNNN-rRRRRR/  an acknowledged one being deleted; whoever lists the
  *                    streams finishes that
  */
@@ -31,6 +33,10 @@ struct stream_name {
 
 /* true and *ret if text names a stream's folder. */
 bool rundir_parse_stream_name(const char *text, struct stream_name *ret);
+
+/* Whether an entry of a run's folder is a file of that stream that was put
+ * aside. */
+bool rundir_is_put_aside(const char *entry, const struct stream_name *name);
 
 /* One stream with its folder, taken over or made. */
 struct stream {
@@ -62,7 +68,8 @@ TRAJ_CHECK enum traj_status stream_recover(int run_fd,
 /* Close; the files stay. */
 void stream_close(struct stream *stream);
 
-/* Close and remove: everything in it has been acknowledged. */
+/* Close and remove: everything in it that can be read has been acknowledged.
+ * A folder whose damaged files cannot be put aside stays. */
 void stream_remove(struct stream *stream);
 
 #endif

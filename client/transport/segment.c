@@ -43,15 +43,16 @@ static int allocate(int fd, size_t bytes)
     return error;
 }
 
-/* Map fd into a new struct segment. The descriptor stays the caller's. */
-static enum traj_status map(
-    int fd, const char *name, size_t bytes, struct segment **ret_segment)
+/* Map fd into a new struct segment. The descriptor stays the caller's.
+ * flags: MAP_SHARED, or MAP_PRIVATE for a file that stays as it is. */
+static enum traj_status map(int fd, const char *name, size_t bytes, int flags,
+    struct segment **ret_segment)
 {
     struct segment *segment = calloc(1, sizeof *segment);
     if (segment == NULL) {
         return error_set(TRAJ_ENOMEM, "out of memory for %s", name);
     }
-    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, flags, fd, 0);
     if (p == MAP_FAILED) {
         free(segment);
         return io_error("map", name, errno);
@@ -74,8 +75,9 @@ enum traj_status segment_create(int dir_fd, uint64_t number,
     }
     struct segment *segment = NULL;
     int error = allocate(fd, bytes);
-    enum traj_status status = error != 0 ? io_error("allocate", name, error)
-                                         : map(fd, name, bytes, &segment);
+    enum traj_status status = error != 0
+                                  ? io_error("allocate", name, error)
+                                  : map(fd, name, bytes, MAP_SHARED, &segment);
     (void)close(fd); /* the mapping holds the file */
     if (segment == NULL) {
         (void)unlinkat(dir_fd, name, 0); /* else recovery throws it away */
@@ -136,71 +138,118 @@ static bool head_is_good(const struct segment *segment, uint64_t number,
            memcmp(head->stream_uid, stream_uid, 16) == 0;
 }
 
-/* The offset behind the last good record. */
-static size_t scan(const struct segment *segment)
+static uint64_t seq_at(const uint8_t *p)
 {
-    const uint8_t *base = (const uint8_t *)segment->head;
-    uint64_t seq =
-        atomic_load_explicit(&segment->head->first_seq, memory_order_relaxed);
-    size_t at = sizeof(struct segment_head);
-    while (seq != 0 && segment_record_is_good(base + at, segment->bytes - at)) {
-        struct record_head record;
-        memcpy(&record, base + at, sizeof record);
-        if (record.seq != seq) {
-            break;
-        }
-        at += record.length;
-        seq++;
-    }
-    return at;
+    struct record_head head;
+    memcpy(&head, p, sizeof head);
+    return head.seq;
 }
 
-/* The number of bytes of an open file that may be a segment. */
-static enum traj_status file_bytes(int fd, const char *name, size_t *ret_bytes)
+/* From offset `at` on: where the next good record is whose seq is not below
+ * least_seq, or the end. Records lie 8-aligned. */
+static size_t find_record(
+    const struct segment *segment, size_t at, uint64_t least_seq)
+{
+    const uint8_t *base = (const uint8_t *)segment->head;
+    while (at < segment->bytes &&
+           !(segment_record_is_good(base + at, segment->bytes - at) &&
+               seq_at(base + at) >= least_seq)) {
+        at += 8;
+    }
+    return at < segment->bytes ? at : segment->bytes;
+}
+
+/* The good records, moved together. What lay between them is gone from memory;
+ * `committed` says where they end. How many there are. */
+static size_t move_together(struct segment *segment)
+{
+    uint8_t *base = (uint8_t *)segment->head;
+    const size_t start = sizeof(struct segment_head);
+    size_t n = 0;
+    size_t to = start;
+    size_t behind = start; /* the last good one, where it lay */
+    uint64_t seq = 1;
+    for (size_t at = find_record(segment, start, seq); at < segment->bytes;
+         at = find_record(segment, behind, seq)) {
+        const struct record_head *record = (const void *)(base + at);
+        const size_t length = record->length;
+        segment->damaged = segment->damaged || at != behind;
+        if (n++ == 0) {
+            atomic_store_explicit(
+                &segment->head->first_seq, record->seq, memory_order_relaxed);
+        }
+        seq = record->seq + 1;
+        if (at != to) {
+            memmove(base + to, base + at, length);
+        }
+        to += length;
+        behind = at + length;
+    }
+    /* Relaxed: no other thread has this segment yet. */
+    segment->torn = behind < atomic_load_explicit(&segment->head->committed,
+                                 memory_order_relaxed);
+    segment->damaged = segment->damaged || segment->torn;
+    atomic_store_explicit(&segment->head->committed, to, memory_order_relaxed);
+    return n;
+}
+
+/* A process that is killed while it makes a file leaves it empty, or without a
+ * head, or with a part of one; what comes last of it is first_seq. */
+static enum segment_state classify(struct segment *segment, uint64_t number,
+    const uint8_t stream_uid[static 16])
+{
+    const bool good = head_is_good(segment, number, stream_uid);
+    const bool begun = atomic_load_explicit(&segment->head->first_seq,
+                           memory_order_relaxed) != 0;
+    const size_t n = move_together(segment);
+    if (n == 0 && !begun) {
+        return SEGMENT_UNUSED;
+    }
+    return good ? SEGMENT_HAS_RECORDS : SEGMENT_NONE;
+}
+
+static enum traj_status recover_file(int fd, const char *name, uint64_t number,
+    const uint8_t stream_uid[static 16], enum segment_state *ret_state,
+    struct segment **ret_segment)
 {
     struct stat st;
+    struct segment *segment = NULL;
     if (fstat(fd, &st) != 0) {
         return io_error("stat", name, errno);
     }
     if (st.st_size < (off_t)sizeof(struct segment_head)) {
-        return error_set(TRAJ_EIO, "%s is no segment", name);
+        *ret_state = st.st_size == 0 ? SEGMENT_UNUSED : SEGMENT_NONE;
+        return TRAJ_OK;
     }
-    *ret_bytes = (size_t)st.st_size;
+    enum traj_status status =
+        map(fd, name, (size_t)st.st_size, MAP_PRIVATE, &segment);
+    if (status != TRAJ_OK) {
+        return status;
+    }
+    segment->number = number;
+    *ret_state = classify(segment, number, stream_uid);
+    if (*ret_state == SEGMENT_HAS_RECORDS) {
+        *ret_segment = segment;
+    } else {
+        segment_close(segment);
+    }
     return TRAJ_OK;
 }
 
 enum traj_status segment_recover(int dir_fd, uint64_t number,
-    const uint8_t stream_uid[static 16], struct segment **ret_segment,
-    bool *ret_torn)
+    const uint8_t stream_uid[static 16], enum segment_state *ret_state,
+    struct segment **ret_segment)
 {
     char name[SEGMENT_NAME_BYTES];
     segment_name(name, number);
-    int fd = openat(dir_fd, name, O_RDWR | O_CLOEXEC);
+    int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         return io_error("open", name, errno);
     }
-    struct segment *segment = NULL;
-    size_t bytes = 0;
-    enum traj_status status = file_bytes(fd, name, &bytes);
-    if (status == TRAJ_OK) {
-        status = map(fd, name, bytes, &segment);
-    }
+    enum traj_status status =
+        recover_file(fd, name, number, stream_uid, ret_state, ret_segment);
     (void)close(fd); /* the mapping holds the file */
-    if (segment == NULL) {
-        return status;
-    }
-    segment->number = number;
-    if (!head_is_good(segment, number, stream_uid)) {
-        segment_close(segment);
-        return error_set(TRAJ_EIO, "%s is not a segment of its stream", name);
-    }
-    size_t end = scan(segment);
-    *ret_torn = end < atomic_load_explicit(
-                          &segment->head->committed, memory_order_relaxed);
-    /* Relaxed: no other thread has this segment yet. */
-    atomic_store_explicit(&segment->head->committed, end, memory_order_relaxed);
-    *ret_segment = segment;
-    return TRAJ_OK;
+    return status;
 }
 
 void segment_close(struct segment *segment)

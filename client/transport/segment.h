@@ -56,6 +56,10 @@ struct segment {
      * for good: then it may be unmapped once it is read. */
     _Atomic(struct segment *) next;
     size_t populated; /* pages up to here are present; the maintainer's */
+    /* Of a recovered one. Its file is what is left of what it held: no copy
+     * of the records that can be read replaces it. */
+    bool damaged; /* it held records that cannot be read */
+    bool torn;    /* among them its last ones */
 };
 
 /* The file's name, NNNNNNNN.seg. */
@@ -67,15 +71,29 @@ TRAJ_CHECK enum traj_status segment_create(int dir_fd, uint64_t number,
     const uint8_t stream_uid[static 16], size_t bytes,
     struct segment **ret_segment);
 
+/* What a file turned out to be that a dead process left. */
+enum segment_state {
+    SEGMENT_HAS_RECORDS, /* or would have had */
+    SEGMENT_UNUSED, /* made ahead, or not to its end: no record was in it */
+    SEGMENT_NONE,   /* something was in it; it is no segment any more */
+};
+
 /*
- * Open what a dead process left. Every record is checked, from the front, by
- * length, checksum and seq; committed becomes the end of the last good one.
- * After SIGKILL that is what the process had committed; after a power cut it
- * may be less (pages that never reached the disk), and then *ret_torn is set.
+ * Open what a dead process left. Every record is checked by its lengths, its
+ * checksum and its seq, which rises; those that are good are in the segment
+ * back to back, in memory: the file stays as it is.
+ *
+ * After SIGKILL they are what the process had committed, and perhaps a whole
+ * one more. Bytes among them that are no record, or an end before the one that
+ * was committed, are damage: a disk's, or of a power cut before all pages
+ * reached it. A record that was never committed leaves neither.
+ *
+ * *ret_segment is set for SEGMENT_HAS_RECORDS. TRAJ_EIO and TRAJ_ENOMEM: what
+ * the file is could not be found out.
  */
 TRAJ_CHECK enum traj_status segment_recover(int dir_fd, uint64_t number,
-    const uint8_t stream_uid[static 16], struct segment **ret_segment,
-    bool *ret_torn);
+    const uint8_t stream_uid[static 16], enum segment_state *ret_state,
+    struct segment **ret_segment);
 
 /* Unmap and free; the file stays. NULL is allowed. */
 void segment_close(struct segment *segment);

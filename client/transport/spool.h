@@ -9,6 +9,10 @@
  *   the appender  reserve, commit (the trainer's thread)
  *   the drainer   maintain, release_before, acked, and cursors (the sender)
  * A spool that was recovered has no appender.
+ *
+ * A segment that holds records that cannot be read, and that nobody has a copy
+ * of, is not deleted: when the daemon has the others, its file goes to the
+ * run's folder, DIR/RUN_ID/aNNNN-rRRRRR-NNNNNNNN.damaged, and is the user's.
  */
 #ifndef TRAJ_TRANSPORT_SPOOL_H
 #define TRAJ_TRANSPORT_SPOOL_H
@@ -22,6 +26,7 @@
 #include "transport/lock.h"
 #include "transport/segment.h"
 
+#define SPOOL_ASIDE ".damaged"
 #define SPOOL_SEGMENT_BYTES (4u << 20)
 #define SPOOL_SEGMENT_BYTES_MIN (256u << 10)
 #define SPOOL_RECORD_MAX (sizeof(struct record_head) + 64 * 8 + 65536)
@@ -61,6 +66,11 @@ struct spool {
     size_t segment_bytes;
     struct quota *quota; /* borrowed; outlives the spool */
 
+    /* Of a recovered one. */
+    const char *name;    /* of the stream, aNNNN-rRRRRR; borrowed, as quota */
+    uint64_t unreadable; /* records not acknowledged that cannot be read */
+    bool stuck;          /* a damaged file could not be put aside */
+
     /* The appender's. */
     struct segment *tail; /* the one being written */
     size_t offset;        /* of the next record in it */
@@ -87,15 +97,20 @@ struct spool {
 TRAJ_CHECK enum traj_status spool_create(struct spool *spool, int dir_fd,
     const uint8_t stream_uid[static 16], struct quota *quota);
 
-/* Take over what a dead process left in dir_fd (taken on success).
- * TRAJ_EBUSY: its process lives. */
+/* Take over what a dead process left in dir_fd (taken on success), the folder
+ * of the stream of that name. TRAJ_EBUSY: its process lives. */
 TRAJ_CHECK enum traj_status spool_recover(
-    struct spool *spool, int dir_fd, struct quota *quota);
+    struct spool *spool, int dir_fd, const char *name, struct quota *quota);
 
 /* Close both sides, give unused room back to the disk. Files stay. */
 void spool_close(struct spool *spool);
 
-/* Close, and remove the stream's files. The folder is the caller's. */
+/* Put the damaged files aside that are still in the folder. false: one is, and
+ * the folder must stay. */
+TRAJ_CHECK bool spool_put_aside(struct spool *spool);
+
+/* Close, and remove the stream's files; damaged ones have been put aside. The
+ * folder is the caller's. */
 void spool_close_and_remove(struct spool *spool);
 
 enum spool_urgency {
@@ -122,8 +137,13 @@ void spool_commit(struct spool *spool, unsigned kind, uint64_t present,
  * time since the last call. */
 bool spool_maintain(struct spool *spool, int64_t now_mono_ns);
 
-/* Drainer: unmap and delete all segments before keep. */
+/* Drainer: unmap all segments before keep; their files are deleted, or put
+ * aside if they are damaged. */
 void spool_release_before(struct spool *spool, const struct segment *keep);
+
+/* How many records are there whose seq is beyond `seq`. For a spool without
+ * an appender. */
+uint64_t spool_records_beyond(const struct spool *spool, uint64_t seq);
 
 /* Take bytes from the quota, or not; one segment more when urgent. */
 bool quota_take(struct quota *quota, size_t bytes, enum spool_urgency urgency);

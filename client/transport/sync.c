@@ -60,10 +60,11 @@ enum sync_result sync_stream(struct link *link, int run_fd,
     struct drain drain;
     drain_init(&drain, &stream, DRAIN_LEFTOVER, &counters);
     drain.closing_wanted = true;
-    uint64_t before = acked_of(&drain);
+    uint64_t before = spool_records_beyond(&stream.spool, acked_of(&drain));
     drain_all(link, &drain, timeout_ns, buffer);
-    ret_counts->records = acked_of(&drain) - before;
-    ret_counts->left = stream.spool.next_seq - drain.acked.next_seq;
+    ret_counts->left = spool_records_beyond(&stream.spool, acked_of(&drain));
+    ret_counts->records = before - ret_counts->left;
+    ret_counts->unreadable = stream.spool.unreadable;
     if (drain.state == DRAIN_DONE) {
         stream_remove(&stream);
         return SYNC_DONE;

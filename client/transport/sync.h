@@ -8,7 +8,7 @@
 #include "transport/link.h"
 
 enum sync_result {
-    SYNC_DONE = 0, /* acknowledged, closed, removed */
+    SYNC_DONE = 0, /* what can be read is acknowledged, closed, removed */
     SYNC_LIVE,     /* its process lives: left alone */
     SYNC_REFUSED,  /* the daemon does not want it; it is kept */
     SYNC_TIMEOUT,  /* no acknowledgement for too long; the rest is kept */
@@ -16,8 +16,9 @@ enum sync_result {
 };
 
 struct sync_counts {
-    uint64_t records; /* that this call had acknowledged */
-    uint64_t left;    /* not acknowledged */
+    uint64_t records;    /* that this call had acknowledged */
+    uint64_t left;       /* not acknowledged */
+    uint64_t unreadable; /* lost: nothing of the spool tells what they were */
 };
 
 /* Send the stream `name` of the run's folder run_fd. Gives up when nothing has

@@ -1,5 +1,5 @@
-/* What is left of a spool after its writer was killed, its disk filled up, or
- * the power went: found, checked, and never passed off as whole. */
+/* What is left of a spool after its writer was killed or its disk filled up:
+ * found, checked, and never passed off as whole. */
 #define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,60 +23,6 @@
 #include "transport/drain.h"
 #include "transport/record.h"
 #include "wire/encode.h"
-
-/* The records of a spool, read front to back. */
-struct contents {
-    uint64_t n;
-    uint64_t first_seq, last_seq;
-    uint64_t holes; /* records between that are not there */
-};
-
-/* All of it; every step is checked bit for bit: seq i + 1 holds step i. */
-static struct contents read_steps(const struct spool *spool)
-{
-    struct contents c = { 0 };
-    struct cursor cursor = cursor_at_front(spool, 1);
-    const struct record_head *record = NULL;
-    while ((record = cursor_peek(&cursor)) != NULL) {
-        uint64_t values[WIRE_FIELDS_MAX];
-        struct wire_record r;
-        cursor_unpack(record, values, &r);
-        if (r.kind == WIRE_STEP) {
-            assert_is_rig_step(r.seq - 1, r.kind, r.present, r.values);
-        }
-        c.holes += r.seq - cursor.next_seq;
-        c.first_seq = c.n == 0 ? r.seq : c.first_seq;
-        c.last_seq = r.seq;
-        c.n++;
-        cursor_advance(&cursor, record);
-    }
-    return c;
-}
-
-static void segment_path(
-    const struct spool_rig *rig, unsigned number, char path[static 128])
-{
-    (void)snprintf(
-        path, 128, "%s/r/%s/%08u.seg", rig->dir, rig->stream.name.text, number);
-}
-
-/* Overwrite n bytes of a file of the stream, which must be closed. */
-static void damage(const char *path, off_t at, const void *bytes, size_t n)
-{
-    int fd = open(path, O_WRONLY);
-    assert_true(fd >= 0);
-    assert_int_equal(pwrite(fd, bytes, n, at), n);
-    assert_int_equal(close(fd), 0);
-}
-
-/* Close the rig's stream, let damage be done, and take it over again. */
-static void recover_again(struct spool_rig *rig)
-{
-    atomic_store(&rig->quota.used, 0);
-    struct stream_name name = rig->stream.name;
-    assert_int_equal(
-        stream_recover(rig->run_fd, &name, &rig->quota, &rig->stream), TRAJ_OK);
-}
 
 /* ---- SIGKILL ------------------------------------------------------------ */
 
@@ -120,7 +66,7 @@ static void assert_all_returned_are_there(
     assert_true(rundir_parse_stream_name(name, &stream_name));
     assert_int_equal(
         stream_recover(run_fd, &stream_name, &quota, &stream), TRAJ_OK);
-    struct contents c = read_steps(&stream.spool);
+    struct spool_contents c = spool_rig_read(&stream.spool);
     assert_int_equal(c.holes, 0);
     assert_in_range(c.n, returned, returned + 1);
     stream_close(&stream);
@@ -155,109 +101,6 @@ static void test_every_call_that_returned_before_sigkill_is_recovered(
     }
     assert_int_equal(munmap(returned, 4096), 0);
     test_dir_remove(dir);
-}
-
-/* ---- power cuts --------------------------------------------------------- */
-
-static void test_a_torn_record_ends_its_segment_and_shows_as_a_gap(void **state)
-{
-    (void)state;
-    struct spool_rig rig;
-    char path[128];
-    spool_rig_open(&rig, 4u << 20); /* segments of 512 KiB */
-    spool_rig_record(&rig, 0, 10000);
-    uint64_t third =
-        atomic_load(&rig.stream.spool.first->next->next->head->first_seq);
-    stream_close(&rig.stream);
-    segment_path(&rig, 1, path);
-    damage(path, 100000, "\xff", 1); /* in the middle of the second */
-    recover_again(&rig);
-    struct contents c = read_steps(&rig.stream.spool);
-    assert_int_equal(c.last_seq, 10000);
-    assert_true(c.holes > 0 && c.holes < third);
-    assert_int_equal(c.n + c.holes, 10000);
-    spool_rig_close(&rig);
-}
-
-static void test_every_flipped_bit_of_a_record_is_found(void **state)
-{
-    (void)state;
-    struct spool_rig rig;
-    spool_rig_open(&rig, 0);
-    spool_rig_record(&rig, 0, 1);
-    const struct record_head *record =
-        segment_record(rig.stream.spool.first, sizeof(struct segment_head));
-    size_t n = record->length;
-    uint8_t copy[1024];
-    memcpy(copy, record, n);
-    assert_true(segment_record_is_good(copy, n));
-    for (size_t bit = 0; bit < n * 8; bit++) {
-        copy[bit / 8] ^= (uint8_t)(1u << bit % 8);
-        assert_false(segment_record_is_good(copy, n));
-        copy[bit / 8] ^= (uint8_t)(1u << bit % 8);
-    }
-    for (size_t shorter = 0; shorter < n; shorter++) {
-        assert_false(segment_record_is_good(copy, shorter));
-    }
-    spool_rig_close(&rig);
-}
-
-static void test_a_committed_length_that_never_reached_the_disk_costs_nothing(
-    void **state)
-{
-    (void)state;
-    struct spool_rig rig;
-    char path[128];
-    uint64_t stale = sizeof(struct segment_head);
-    spool_rig_open(&rig, 0);
-    spool_rig_record(&rig, 0, 500);
-    stream_close(&rig.stream);
-    segment_path(&rig, 0, path);
-    damage(path, offsetof(struct segment_head, committed), &stale, 8);
-    recover_again(&rig);
-    assert_int_equal(read_steps(&rig.stream.spool).n, 500);
-    spool_rig_close(&rig);
-}
-
-static void test_a_lost_end_is_told_by_an_event_behind_the_gap(void **state)
-{
-    (void)state;
-    struct spool_rig rig;
-    char path[128];
-    uint8_t zeros[512] = { 0 };
-    spool_rig_open(&rig, 0);
-    spool_rig_record(&rig, 0, 500);
-    off_t end = (off_t)atomic_load(&rig.stream.spool.tail->head->committed);
-    stream_close(&rig.stream);
-    segment_path(&rig, 0, path);
-    damage(path, end - (off_t)sizeof zeros, zeros, sizeof zeros);
-    recover_again(&rig);
-    struct contents c = read_steps(&rig.stream.spool);
-    assert_int_equal(c.last_seq, 501); /* the event */
-    assert_in_range(c.holes, 1, 5);
-    assert_int_equal(c.n + c.holes, 501);
-    spool_rig_recover(&rig);
-    struct contents again = read_steps(&rig.stream.spool);
-    assert_memory_equal(&again, &c, sizeof c);
-    spool_rig_close(&rig);
-}
-
-static void test_a_segment_that_is_no_segment_is_a_gap(void **state)
-{
-    (void)state;
-    struct spool_rig rig;
-    char path[128];
-    uint8_t zeros[192] = { 0 };
-    spool_rig_open(&rig, 4u << 20);
-    spool_rig_record(&rig, 0, 10000);
-    stream_close(&rig.stream);
-    segment_path(&rig, 1, path);
-    damage(path, 0, zeros, sizeof zeros);
-    recover_again(&rig);
-    struct contents c = read_steps(&rig.stream.spool);
-    assert_int_equal(c.last_seq, 10000);
-    assert_true(c.holes > 1000);
-    spool_rig_close(&rig);
 }
 
 /* ---- a disk that is full ------------------------------------------------ */
@@ -461,13 +304,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(
             test_every_call_that_returned_before_sigkill_is_recovered),
-        cmocka_unit_test(
-            test_a_torn_record_ends_its_segment_and_shows_as_a_gap),
-        cmocka_unit_test(test_every_flipped_bit_of_a_record_is_found),
-        cmocka_unit_test(
-            test_a_committed_length_that_never_reached_the_disk_costs_nothing),
-        cmocka_unit_test(test_a_lost_end_is_told_by_an_event_behind_the_gap),
-        cmocka_unit_test(test_a_segment_that_is_no_segment_is_a_gap),
         cmocka_unit_test(
             test_a_segment_that_gets_no_room_is_an_error_and_drops_are_told),
         cmocka_unit_test(test_a_run_that_ends_on_a_full_disk_tells_its_drops),

@@ -79,16 +79,16 @@ static void read_segment(void)
 {
     static uint8_t message[WIRE_MESSAGE_MAX];
     struct segment *segment = NULL;
-    bool torn = false;
-    if (segment_recover(dir_fd, 0, uid, &segment, &torn) != TRAJ_OK) {
-        return;
-    }
+    enum segment_state state = SEGMENT_NONE;
+    assert(segment_recover(dir_fd, 0, uid, &state, &segment) == TRAJ_OK);
+    assert(state == SEGMENT_HAS_RECORDS); /* its head is good */
     struct spool spool = { .first = segment };
     struct cursor cursor = cursor_at_front(&spool, 1);
     const struct record_head *record = NULL;
     while ((record = cursor_peek(&cursor)) != NULL) {
         uint64_t values[WIRE_FIELDS_MAX];
         struct wire_record r;
+        assert(record->seq >= cursor.next_seq); /* the seqs rise */
         cursor_unpack(record, values, &r);
         assert(wire_encode_data(message, sizeof message, uid, 0, r.seq, &r, 1) >
                0);

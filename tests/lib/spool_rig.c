@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "transport/cursor.h"
 #include "transport/record.h"
 #include "wire.h"
 
@@ -126,6 +127,27 @@ void spool_rig_record(struct spool_rig *rig, uint64_t from, uint64_t to)
         assert_int_equal(
             record_step(&rig->stream.spool, &step, times_now()), TRAJ_OK);
     }
+}
+
+struct spool_contents spool_rig_read(const struct spool *spool)
+{
+    struct spool_contents c = { 0 };
+    struct cursor cursor = cursor_at_front(spool, 1);
+    const struct record_head *record = NULL;
+    while ((record = cursor_peek(&cursor)) != NULL) {
+        uint64_t values[WIRE_FIELDS_MAX];
+        struct wire_record r;
+        cursor_unpack(record, values, &r);
+        if (r.kind == WIRE_STEP) {
+            assert_is_rig_step(r.seq - 1, r.kind, r.present, r.values);
+        }
+        c.holes += r.seq - cursor.next_seq;
+        c.first_seq = c.n == 0 ? r.seq : c.first_seq;
+        c.last_seq = r.seq;
+        c.n++;
+        cursor_advance(&cursor, record);
+    }
+    return c;
 }
 
 void assert_is_rig_step(

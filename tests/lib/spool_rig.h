@@ -38,6 +38,15 @@ struct traj_step rig_traj_step(uint64_t i);
 /* Record steps from..to-1 into the rig's spool; all must succeed. */
 void spool_rig_record(struct spool_rig *rig, uint64_t from, uint64_t to);
 
+/* The records of a spool, read front to back; each that is a step is checked
+ * bit for bit: seq i + 1 holds step i. */
+struct spool_contents {
+    uint64_t n;
+    uint64_t first_seq, last_seq;
+    uint64_t holes; /* records between that are not there */
+};
+struct spool_contents spool_rig_read(const struct spool *spool);
+
 /* Whether values and presence are those of rig_traj_step(i), bit for bit. */
 void assert_is_rig_step(
     uint64_t i, unsigned kind, uint64_t present, const uint64_t *values);

@@ -130,6 +130,27 @@ static void test_sync_says_what_it_cannot_read(void **state)
     assert_true(is_there(w));
 }
 
+static void test_sync_sends_what_is_whole_and_counts_the_rest(void **state)
+{
+    struct world *w = *state;
+    char path[128];
+    (void)snprintf(path, sizeof path, "%s/r/%s/00000000.seg", w->rig.dir,
+        w->rig.stream.name.text);
+    int fd = open(path, O_WRONLY);
+    assert_true(fd >= 0);
+    assert_int_equal(pwrite(fd, "\xff\xff", 2, 50000), 2);
+    assert_int_equal(close(fd), 0);
+    assert_int_equal(sync_it(w, 10 * SECOND), SYNC_DONE);
+    assert_int_equal(w->counts.unreadable, 1);
+    assert_int_equal(w->counts.records, 999);
+    assert_int_equal(w->counts.left, 0);
+    assert_false(is_there(w));
+    struct fake_daemon *d = peer_lock(&w->peer);
+    assert_int_equal(d->streams[0].n, 999);
+    assert_int_equal(d->streams[0].lost, 1);
+    peer_unlock(&w->peer);
+}
+
 static void test_a_stream_whose_bye_was_lost_only_says_bye_again(void **state)
 {
     struct world *w = *state;
@@ -157,6 +178,7 @@ int main(void)
         TEST(test_sync_gives_up_without_an_answer_and_keeps_all),
         TEST(test_sync_keeps_what_the_daemon_refuses),
         TEST(test_sync_says_what_it_cannot_read),
+        TEST(test_sync_sends_what_is_whole_and_counts_the_rest),
         TEST(test_a_stream_whose_bye_was_lost_only_says_bye_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
