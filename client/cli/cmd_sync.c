@@ -60,6 +60,11 @@ static bool parse_seconds(const char *text, int64_t *ret_ns)
     return true;
 }
 
+static int open_folder(int at_fd, const char *name)
+{
+    return openat(at_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
 static void print_result(const struct sync_job *job, const char *run,
     const char *stream, enum sync_result result,
     const struct sync_counts *counts)
@@ -67,7 +72,8 @@ static void print_result(const struct sync_job *job, const char *run,
     printf("%s/%s: %" PRIu64 " records sent, ", run, stream, counts->records);
     switch (result) {
     case SYNC_DONE:
-        puts("all acknowledged");
+        puts(counts->unreadable == 0 ? "all acknowledged"
+                                     : "all that can be read acknowledged");
         break;
     case SYNC_LIVE:
         puts("live: its trainer sends it itself");
@@ -83,7 +89,39 @@ static void print_result(const struct sync_job *job, const char *run,
         printf("unreadable: %s\n", traj_last_error());
         break;
     }
-    (void)fflush(stdout); /* a line per stream, as it happens */
+    (void)fflush(stdout); /* as it happens */
+}
+
+/* The files of the stream that sync has put aside, this time or before. */
+static void print_kept(
+    int run_fd, const char *run, const struct stream_name *name)
+{
+    int fd = open_folder(run_fd, ".");
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    if (dir == NULL) {
+        if (fd >= 0) {
+            (void)close(fd);
+        }
+        return;
+    }
+    const struct dirent *entry = NULL;
+    while ((entry = readdir(dir)) != NULL) {
+        if (rundir_is_put_aside(entry->d_name, name)) {
+            printf("  kept: %s/%s\n", run, entry->d_name);
+        }
+    }
+    (void)closedir(dir);
+}
+
+static void print_loss(int run_fd, const char *run,
+    const struct stream_name *name, uint64_t unreadable)
+{
+    if (unreadable > 0) {
+        printf("  lost: %" PRIu64 " record%s of run %s, rank %" PRIu32
+               ", cannot be read\n",
+            unreadable, unreadable == 1 ? "" : "s", run, name->rank);
+        print_kept(run_fd, run, name);
+    }
 }
 
 static void sync_one(struct sync_job *job, int run_fd, const char *run,
@@ -97,9 +135,11 @@ static void sync_one(struct sync_job *job, int run_fd, const char *run,
     enum sync_result result = sync_stream(
         &job->link, run_fd, name, job->timeout_ns, job->buffer, &counts);
     job->streams++;
-    job->failed = job->failed || (result != SYNC_DONE && result != SYNC_LIVE);
+    job->failed = job->failed || counts.unreadable > 0 ||
+                  (result != SYNC_DONE && result != SYNC_LIVE);
     job->gave_up = result == SYNC_TIMEOUT;
     print_result(job, run, name->text, result, &counts);
+    print_loss(run_fd, run, name, counts.unreadable);
 }
 
 /* All streams of the run's folder; how many there are. */
@@ -116,11 +156,6 @@ static size_t sync_run(struct sync_job *job, int run_fd, const char *run)
     }
     free(names);
     return n;
-}
-
-static int open_folder(int at_fd, const char *name)
-{
-    return openat(at_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
 static void sync_runs_below(struct sync_job *job, int root_fd)
@@ -149,6 +184,12 @@ static void sync_runs_below(struct sync_job *job, int root_fd)
     (void)closedir(dir);
 }
 
+static const char *last_part(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash != NULL ? slash + 1 : path;
+}
+
 /* DIR is a stream's folder: then its run's folder is the one above. */
 static bool is_stream_folder(char *path, struct stream_name *ret_name)
 {
@@ -156,23 +197,30 @@ static bool is_stream_folder(char *path, struct stream_name *ret_name)
     while (n > 1 && path[n - 1] == '/') {
         path[--n] = '\0';
     }
-    const char *slash = strrchr(path, '/');
-    return rundir_parse_stream_name(slash != NULL ? slash + 1 : path, ret_name);
+    return rundir_parse_stream_name(last_part(path), ret_name);
+}
+
+/* The stream's folder, in that of its run. */
+static void sync_stream_folder(
+    struct sync_job *job, char *path, int fd, const struct stream_name *name)
+{
+    char *slash = strrchr(path, '/');
+    if (slash != NULL) {
+        *slash = '\0';
+    }
+    int run_fd = open_folder(fd, "..");
+    if (run_fd >= 0) {
+        sync_one(job, run_fd, slash != NULL ? last_part(path) : "..", name);
+        (void)close(run_fd);
+    }
 }
 
 static void sync_path(struct sync_job *job, char *path, int fd)
 {
     struct stream_name name;
     if (is_stream_folder(path, &name)) {
-        int run_fd = open_folder(fd, "..");
-        if (run_fd >= 0) {
-            sync_one(job, run_fd, "..", &name);
-            (void)close(run_fd);
-        }
-        return;
-    }
-    const char *slash = strrchr(path, '/');
-    if (sync_run(job, fd, slash != NULL ? slash + 1 : path) == 0) {
+        sync_stream_folder(job, path, fd, &name);
+    } else if (sync_run(job, fd, last_part(path)) == 0) {
         sync_runs_below(job, fd);
     }
 }
