@@ -153,9 +153,40 @@ static void tell(uint64_t steps, uint64_t by_law, double grad_norm,
         grad_norm, a->step, a->clip_threshold);
 }
 
+static const char help[] =
+    "usage: clip_by_law [STEPS]\n"
+    "Descends a function of a known law, with noise, and clips by the law "
+    "that\n"
+    "trajd fits to it; until one comes the step is fixed. Ends after STEPS\n"
+    "steps (5000), of 1 ms each, or when 1000 of them were by the law.\n"
+    "\n"
+    "TRAJ_URL, TRAJ_DIR, TRAJ_RUN_ID and TRAJ_MODE are read by libtraj.\n"
+    "Exit status: 0 done, also without a trajd, which is told; 2 wrong\n"
+    "options.\n";
+
+/* A number of steps, the whole text. */
+static int parse_steps(const char *text, uint64_t *ret_steps)
+{
+    size_t digits = strspn(text, "0123456789");
+    if (digits == 0 || digits > 15 || text[digits] != '\0') {
+        return 0;
+    }
+    *ret_steps = strtoull(text, NULL, 10);
+    return 1;
+}
+
 int main(int argc, char **argv)
 {
-    uint64_t most = argc > 1 ? strtoull(argv[1], NULL, 10) : 5000;
+    uint64_t most = 5000;
+    if (argc > 1 && strcmp(argv[1], "--help") == 0) {
+        (void)fputs(help, stdout);
+        return 0;
+    }
+    if (argc > 2 || (argc > 1 && !parse_steps(argv[1], &most))) {
+        (void)fprintf(stderr, "clip_by_law: %s: see clip_by_law --help\n",
+            argv[argc - 1]);
+        return 2;
+    }
     traj_run *run = NULL;
     traj_watch *watch = NULL;
     struct traj_options options = TRAJ_OPTIONS_INIT;

@@ -98,15 +98,49 @@ static double train_step(struct learner *m, uint64_t k, traj_watch *watch)
     return step.loss;
 }
 
+static const char help[] =
+    "usage: delta_only [logistic] [heavy-ball] [float] [no-watch]\n"
+    "Learns from 400 samples in a trainer that shows no gradient; the watch\n"
+    "computes it from the updates.\n"
+    "\n"
+    "  logistic    the logistic loss instead of squares\n"
+    "  heavy-ball  momentum 0.5 instead of plain SGD\n"
+    "  float       weights in float instead of double\n"
+    "  no-watch    make no call into libtraj; the losses are the same\n"
+    "\n"
+    "TRAJ_URL, TRAJ_DIR, TRAJ_RUN_ID and TRAJ_MODE are read by libtraj.\n"
+    "Exit status: 0 done, also where nothing could be recorded, which is "
+    "told;\n"
+    "2 wrong options.\n";
+
+/* false: not one of the words. */
+static bool take_word(const char *word, struct learner *m, bool *quiet)
+{
+    bool logistic = strcmp(word, "logistic") == 0;
+    bool single = strcmp(word, "float") == 0;
+    bool heavy = strcmp(word, "heavy-ball") == 0;
+    bool no_watch = strcmp(word, "no-watch") == 0;
+    m->logistic = m->logistic || logistic;
+    m->single = m->single || single;
+    m->momentum = heavy ? 0.5 : m->momentum;
+    *quiet = *quiet || no_watch;
+    return logistic || single || heavy || no_watch;
+}
+
 int main(int argc, char **argv)
 {
     struct learner m = { .lr = 0.05 };
     bool quiet = false;
     for (int i = 1; i < argc; i++) {
-        m.logistic = m.logistic || strcmp(argv[i], "logistic") == 0;
-        m.single = m.single || strcmp(argv[i], "float") == 0;
-        m.momentum = strcmp(argv[i], "heavy-ball") == 0 ? 0.5 : m.momentum;
-        quiet = quiet || strcmp(argv[i], "no-watch") == 0;
+        if (strcmp(argv[i], "--help") == 0) {
+            (void)fputs(help, stdout);
+            return 0;
+        }
+        if (!take_word(argv[i], &m, &quiet)) {
+            (void)fprintf(
+                stderr, "delta_only: %s: see delta_only --help\n", argv[i]);
+            return 2;
+        }
     }
     traj_run *run = NULL;
     traj_watch *watch = NULL;

@@ -258,9 +258,30 @@ static void watched_update(struct net *net, void *context)
     hook->step++;
 }
 
+static const char help[] =
+    "usage: layers [no-watch]\n"
+    "Trains a small net of two layers in 400 batches, in the style of many C\n"
+    "nets, with the hook where it belongs; the source says where it does not.\n"
+    "\n"
+    "  no-watch  make no call into libtraj; the losses are the same\n"
+    "\n"
+    "TRAJ_URL, TRAJ_DIR, TRAJ_RUN_ID and TRAJ_MODE are read by libtraj.\n"
+    "Exit status: 0 done, also where nothing could be recorded, which is "
+    "told;\n"
+    "1 out of memory, 2 wrong options.\n";
+
 int main(int argc, char **argv)
 {
-    const bool quiet = argc > 1 && strcmp(argv[1], "no-watch") == 0;
+    if (argc > 1 && strcmp(argv[1], "--help") == 0) {
+        (void)fputs(help, stdout);
+        return 0;
+    }
+    const bool quiet = argc == 2 && strcmp(argv[1], "no-watch") == 0;
+    if (argc > 1 && !quiet) {
+        (void)fprintf(
+            stderr, "layers: %s: see layers --help\n", argv[argc - 1]);
+        return 2;
+    }
     struct net net = { .lr = 0.05F, .momentum = 0.9F, .update = net_update };
     struct hook hook = { 0 };
     net_init(&net);

@@ -7,6 +7,7 @@
  */
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 #include <traj.h>
 
 enum { N = 8 };
@@ -35,8 +36,25 @@ static void check(enum traj_status status)
     }
 }
 
-int main(void)
+static const char help[] =
+    "usage: minimal\n"
+    "Descends the sum of cosh(x_i) in 200 steps and has each of them watched:\n"
+    "the three calls of libtraj that a trainer needs. It has no options;\n"
+    "TRAJ_URL, TRAJ_DIR, TRAJ_RUN_ID and TRAJ_MODE are read by libtraj.\n"
+    "Exit status: 0 done, also where nothing could be recorded, which is "
+    "told;\n"
+    "2 wrong options.\n";
+
+int main(int argc, char **argv)
 {
+    if (argc > 1 && strcmp(argv[1], "--help") == 0) {
+        (void)fputs(help, stdout);
+        return 0;
+    }
+    if (argc > 1) {
+        (void)fprintf(stderr, "minimal: %s: see minimal --help\n", argv[1]);
+        return 2;
+    }
     for (int i = 0; i < N; i++) {
         x[i] = 2 + 0.25 * i;
     }

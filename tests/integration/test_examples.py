@@ -139,6 +139,38 @@ def test_the_default_table_is_there_and_trains(offline):
     assert last < first
 
 
+ALL = sorted(path.stem for path in EXAMPLES.glob("*.c"))
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_help_says_what_an_example_takes_and_returns(offline, tmp_path, name):
+    said = run(name, "--help", env=offline)
+    assert said.stderr == ""
+    assert said.stdout.startswith(f"usage: {name}")
+    assert re.search(r"Exit status: 0 .*2[ \n]wrong\s+options", said.stdout, re.S)
+    for word in "TRAJ_URL", "TRAJ_DIR", "TRAJ_MODE":
+        assert word in said.stdout
+    assert max(map(len, said.stdout.splitlines())) <= 80
+    assert not (tmp_path / "spool").exists()
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("words", [["--nonsense"], ["nonsense"], [""]])
+def test_what_an_example_does_not_know_it_refuses(offline, tmp_path, name, words):
+    done = run(name, *words, env=offline, status=2)
+    assert done.stdout == "" and name in done.stderr
+    assert not (tmp_path / "spool").exists()
+
+
+@pytest.mark.parametrize("name, words", [
+    ("minimal", ["1"]), ("layers", ["no-watch", "x"]), ("layers", ["no-watch", "no-watch"]),
+    ("delta_only", ["logistic", "adam"]), ("clip_by_law", ["5", "5"]), ("clip_by_law", ["-1"]),
+    ("clip_by_law", ["5x"]), ("clip_by_law", ["1" * 16])])
+def test_words_too_many_or_wrong_are_refused(offline, name, words):
+    done = run(name, *words, env=offline, status=2)
+    assert (done.stdout, done.stderr) == ("", f"{name}: {words[-1]}: see {name} --help\n")
+
+
 @pytest.mark.parametrize("source", sorted(EXAMPLES.glob("*.c")), ids=lambda path: path.stem)
 def test_an_example_uses_traj_h_only_and_opens_with_its_name(source):
     text = source.read_text()

@@ -72,7 +72,7 @@ enum args_result options_parse(
         REAL_ARG("units", "parameters are in units of this (1)", &o->units,
             DBL_MIN, DBL_MAX),
         WORD_ARG(
-            "estimator", "of the smoothness (full)", &o->estimator, estimators),
+            "estimator", "of smoothness (full)", &o->estimator, estimators),
         COUNT_ARG(
             "probe-every", "steps between probes (1)", &o->probe_every, 1, 1e9),
         COUNT_ARG("sharpness", "probes between operator norms; 0 = none (0)",
