@@ -59,6 +59,37 @@ static int serve(const struct config *config)
     return EXIT_SUCCESS;
 }
 
+/* A full disk behind stdout shows here and nowhere else. */
+static int finish(int code)
+{
+    if (fflush(stdout) == 0 && ferror(stdout) == 0) {
+        return code;
+    }
+    perror("trajd: standard output");
+    return code == EXIT_SUCCESS ? EXIT_FAILURE : code;
+}
+
+static int say(const struct config *config)
+{
+    switch (config->action) {
+    case CONFIG_HELP:
+        config_help(stdout);
+        break;
+    case CONFIG_VERSION:
+        (void)puts("trajd " TRAJ_BUILD_VERSION);
+        break;
+    case CONFIG_PRINT:
+        config_print(config, stdout);
+        break;
+    case CONFIG_CHECK:
+        (void)puts("trajd: the settings are right");
+        break;
+    case CONFIG_RUN:
+        break;
+    }
+    return finish(EXIT_SUCCESS);
+}
+
 int main(int argc, char **argv)
 {
     static struct config config;
@@ -74,28 +105,12 @@ int main(int argc, char **argv)
     const char *const *environment = (const char *const *)environ;
 
     if (command_is_named(argc, arguments)) {
-        return (int)command_run(argc, arguments, environment);
+        return finish((int)command_run(argc, arguments, environment));
     }
     if (config_load(&config, argc, arguments, environment, &e) != ERR_NONE) {
         (void)fprintf(stderr, "trajd: %s\nSee trajd --help.\n", e.text);
         return EXIT_USAGE;
     }
     log_set_level(config.log_level);
-    switch (config.action) {
-    case CONFIG_HELP:
-        config_help(stdout);
-        return EXIT_SUCCESS;
-    case CONFIG_VERSION:
-        (void)puts("trajd " TRAJ_BUILD_VERSION);
-        return EXIT_SUCCESS;
-    case CONFIG_PRINT:
-        config_print(&config, stdout);
-        return EXIT_SUCCESS;
-    case CONFIG_CHECK:
-        (void)puts("trajd: the settings are right");
-        return EXIT_SUCCESS;
-    case CONFIG_RUN:
-        break;
-    }
-    return serve(&config);
+    return config.action == CONFIG_RUN ? serve(&config) : say(&config);
 }

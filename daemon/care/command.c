@@ -198,6 +198,12 @@ static int take_own(const struct command *command, int argc,
     return rest;
 }
 
+static bool has_policy(const struct config *config)
+{
+    return config->keep_days > 0 || config->thin_days > 0 ||
+           config->keep_bytes > 0 || config->run_bytes > 0;
+}
+
 static enum err_code read_arguments(const struct command *command, int argc,
     const char *const *argv, const char *const *environment,
     struct arguments *a, struct err *e)
@@ -214,6 +220,10 @@ static enum err_code read_arguments(const struct command *command, int argc,
     if (code == ERR_NONE && (a->flags & FLAG_HELP) == 0) {
         if (command->positions > 0 && a->destination == NULL) {
             return err_set(e, ERR_INVALID, "where to?");
+        }
+        if (command->run == do_prune && !has_policy(&a->config)) {
+            return err_set(e, ERR_INVALID,
+                "nothing to prune by: no option says what may go");
         }
         if (stat(a->db, &status) != 0) {
             return err_set(e, ERR_IO, "%s: %s", a->db, strerror(errno));

@@ -195,7 +195,8 @@ def test_check_of_what_is_no_database_exits_with_2(tmp_path):
 
 
 @pytest.mark.parametrize("arguments", [
-    ["check", "--nothing"], ["backup"], ["check", "--force"], ["repair", "x"], ["prune", "--json"]])
+    ["check", "--nothing"], ["backup"], ["check", "--force"], ["repair", "x"], ["prune", "--json"],
+    ["prune"], ["prune", "--dry-run"], ["prune", "--keep-days", "0"]])
 def test_wrong_arguments_exit_with_2_and_say_how(arguments, tmp_path):
     query(tmp_path / "trajd.db", "CREATE TABLE t (a)")
     result = subprocess.run([BUILD / "trajd", *arguments], cwd=tmp_path, capture_output=True,
@@ -204,12 +205,25 @@ def test_wrong_arguments_exit_with_2_and_say_how(arguments, tmp_path):
     assert f"usage: trajd {arguments[0]} " in result.stderr
 
 
+@pytest.mark.parametrize("arguments", [
+    ["check", "--db", "trajd.db"], ["check", "--json", "--db", "trajd.db"], ["backup", "--help"],
+    ["--help"], ["--version"], ["--print-config"]])
+def test_what_cannot_be_said_is_no_success(arguments, tmp_path):
+    Trajd(tmp_path).start().end()
+    with open("/dev/full", "w", encoding="ascii") as full:
+        result = subprocess.run([BUILD / "trajd", *arguments], cwd=tmp_path, stdout=full,
+                                stderr=subprocess.PIPE, text=True, check=False)
+    assert (result.returncode, result.stderr) == (
+        1, "trajd: standard output: No space left on device\n")
+
+
 # ---- what needs the database for itself --------------------------------------
 
 
 @pytest.mark.parametrize("name", ["repair", "compact", "prune"])
 def test_a_running_trajd_keeps_its_database(trajd, name):
-    result = care.command(name, trajd.db)
+    policy = ["--keep-days", "1"] if name == "prune" else []
+    result = care.command(name, trajd.db, *policy)
     assert result.returncode == 1
     assert f"in use by another trajd (pid {trajd.process.pid})" in result.stderr
 
