@@ -1,7 +1,6 @@
 /* traj compare: the laws of several runs beside each other. */
 #include "cli/cli.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdbool.h>
@@ -15,6 +14,7 @@
 #include "cli/print.h"
 #include "cli/run_get.h"
 
+#define RUNS_MAX 16
 #define RUNS_PATH "/api/v1/runs/"
 #define COMPARE_PATH "/api/v1/compare?runs="
 
@@ -25,8 +25,9 @@ static void usage(FILE *out)
         "\n"
         "Shows the law of each of 2 to 16 runs with the interval of its L1, "
         "one\n"
-        "law for all of them, and whether their L1 may be the same. RUN is as\n"
-        "for traj show.\n"
+        "law for all of them, and whether their L1 may be the same, from the\n"
+        "class of probes that the page shows of the first. RUN is as for traj\n"
+        "show.\n"
         "\n"
         "  --url URL  where trajd is; default $TRAJD_URL or\n"
         "             " CLIENT_URL_DEFAULT "\n"
@@ -62,13 +63,34 @@ static void print_doubts(const cJSON *fit)
     }
 }
 
+/* A run whose probes are all of another class has no pair here. */
+static void print_others(const cJSON *fit)
+{
+    const uint64_t others =
+        member_u64(member(fit, "excluded"), "other_estimator");
+    if (member_u64(fit, "n") == 0 && others > 0) {
+        printf(" (%" PRIu64 " probes of another estimator)", others);
+    }
+}
+
 static void print_run(const cJSON *run)
 {
+    const cJSON *fit = member(run, "fit");
     print_column(stdout, member_text(run, "run"), 25, true);
-    printf("%8" PRIu64, member_u64(member(run, "fit"), "n"));
+    printf("%8" PRIu64, member_u64(fit, "n"));
     print_interval(run);
-    print_doubts(member(run, "fit"));
+    print_others(fit);
+    print_doubts(fit);
     putchar('\n');
+}
+
+/* Of all runs: that of the first. */
+static void print_class(const cJSON *data)
+{
+    const cJSON *fit =
+        member(cJSON_GetArrayItem(member(data, "runs"), 0), "fit");
+    printf("pairs are of %s, %s: the first run's\n",
+        member_text(fit, "regressor"), member_text(fit, "estimator"));
 }
 
 static void print_comparison(const cJSON *data)
@@ -91,6 +113,7 @@ static void print_comparison(const cJSON *data)
             member_double(equal, "p"), member_double(equal, "q"),
             member_u64(equal, "dof"));
     }
+    print_class(data);
     puts("whether a run has a law at all: traj verdict RUN");
 }
 
@@ -143,11 +166,6 @@ static enum cli_exit compare(const char *url, char **runs, int n, bool json)
     }
     cJSON_Delete(body);
     client_free(client);
-    /* A full disk behind stdout shows here and nowhere else. */
-    if (ok && fflush(stdout) != 0) {
-        fprintf(stderr, "traj: %s\n", strerror(errno));
-        return CLI_FAILED;
-    }
     return ok ? CLI_OK : CLI_FAILED;
 }
 
@@ -174,13 +192,12 @@ int cmd_compare(int argc, char **argv)
             usage(stdout);
             return CLI_OK;
         default:
-            usage(stderr);
-            return CLI_USAGE;
+            return cli_wrong(usage, NULL);
         }
     }
-    if (argc - optind < 2) {
-        usage(stderr);
-        return CLI_USAGE;
+    if (argc - optind < 2 || argc - optind > RUNS_MAX) {
+        return cli_wrong(
+            usage, "2 to %d runs, not %d", RUNS_MAX, argc - optind);
     }
     return (int)compare(url, argv + optind, argc - optind, json);
 }

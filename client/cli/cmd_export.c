@@ -11,6 +11,8 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -229,9 +231,24 @@ static char *partial_name(const char *file)
     return name;
 }
 
+/* The file that is not whole yet: a signal that ends traj removes it. */
+static _Atomic(const char *) partial;
+
+static void on_ending(int number)
+{
+    const char *name = atomic_load(&partial);
+    if (name != NULL) {
+        (void)unlink(name);
+    }
+    (void)signal(number, SIG_DFL);
+    (void)raise(number);
+}
+
 /* mkstemp makes files that only their owner reads; an export is no secret. */
 static FILE *open_partial(char *name)
 {
+    atomic_store(&partial, name); /* mkstemp writes the rest of it */
+    cli_catch_ending(on_ending);
     int fd = mkstemp(name);
     if (fd < 0) {
         return NULL;
@@ -299,6 +316,7 @@ static bool export_beside(struct export *x)
     } else {
         ok = finish_partial(x, name, transfer(x));
     }
+    atomic_store(&partial, NULL);
     free(name);
     free(target);
     return ok;
@@ -307,12 +325,7 @@ static bool export_beside(struct export *x)
 static bool export_to_stdout(struct export *x)
 {
     x->out = stdout;
-    bool ok = transfer(x);
-    if (fflush(stdout) != 0 && ok) {
-        fprintf(stderr, "traj: standard output: %s\n", strerror(errno));
-        ok = false;
-    }
-    return ok;
+    return transfer(x);
 }
 
 static bool export_it(struct export *x)
@@ -333,24 +346,28 @@ static bool is_kind(const char *text)
     return false;
 }
 
-/* false: asked wrongly. */
-static bool parse_option(struct export *x, int option)
+/* CLI_USAGE: asked wrongly, and told. */
+static int take_option(struct export *x, int option)
 {
     switch (option) {
     case 'u':
         x->url = optarg;
-        return true;
+        return CLI_OK;
     case 'k':
         x->kind = optarg;
-        return is_kind(optarg);
+        return is_kind(optarg)
+                   ? CLI_OK
+                   : cli_wrong(usage, "--kind: '%s' is none", optarg);
     case 'f':
         x->format = strcmp(optarg, "ndjson") == 0 ? EXPORT_NDJSON : EXPORT_CSV;
-        return strcmp(optarg, "ndjson") == 0 || strcmp(optarg, "csv") == 0;
+        return x->format == EXPORT_NDJSON || strcmp(optarg, "csv") == 0
+                   ? CLI_OK
+                   : cli_wrong(usage, "--format: '%s' is none", optarg);
     case 'o':
         x->file = strcmp(optarg, "-") == 0 ? NULL : optarg;
-        return true;
+        return CLI_OK;
     default:
-        return false;
+        return cli_wrong(usage, NULL);
     }
 }
 
@@ -371,14 +388,12 @@ int cmd_export(int argc, char **argv)
             usage(stdout);
             return CLI_OK;
         }
-        if (!parse_option(&x, option)) {
-            usage(stderr);
+        if (take_option(&x, option) != CLI_OK) {
             return CLI_USAGE;
         }
     }
     if (optind != argc - 1) {
-        usage(stderr);
-        return CLI_USAGE;
+        return cli_wrong(usage, optind == argc ? "which run?" : "one run only");
     }
     x.run = argv[optind];
     return export_it(&x) ? CLI_OK : CLI_FAILED;

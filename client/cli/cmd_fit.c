@@ -3,7 +3,6 @@
  * columns of a CSV file. Works without a daemon and without libtraj's
  * transport. One thread.
  */
-#include <errno.h>
 #include <getopt.h>
 #include <math.h>
 #include <stdbool.h>
@@ -132,6 +131,22 @@ static bool take(struct fit_request *request, int option)
     }
 }
 
+static bool is_complete(const struct fit_request *request, int n_files)
+{
+    if (n_files != 1) {
+        fputs(n_files == 0 ? "traj fit: which file?\n"
+                           : "traj fit: one file only\n",
+            stderr);
+        return false;
+    }
+    if (request->names[FIT_COLUMN_X] == NULL ||
+        request->names[FIT_COLUMN_Y] == NULL) {
+        fputs("traj fit: --x and --y name the columns\n", stderr);
+        return false;
+    }
+    return true;
+}
+
 /* As take; *ret_help: --help was asked. */
 static bool parse(
     int argc, char **argv, struct fit_request *request, bool *ret_help)
@@ -166,9 +181,8 @@ static bool parse(
         fputs("traj fit: --f-star is of no use without --loss\n", stderr);
         return false;
     }
-    request->file = optind + 1 == argc ? argv[optind] : NULL;
-    return request->file != NULL && request->names[FIT_COLUMN_X] != NULL &&
-           request->names[FIT_COLUMN_Y] != NULL;
+    request->file = argv[optind]; /* NULL behind the last */
+    return is_complete(request, argc - optind);
 }
 
 /* False: out of memory. */
@@ -218,13 +232,5 @@ int cmd_fit(int argc, char **argv)
         fputs(usage_text, stdout);
         return CLI_OK;
     }
-    if (!answer_request(&request)) {
-        return CLI_FAILED;
-    }
-    /* A full disk behind stdout shows here and nowhere else. */
-    if (fflush(stdout) != 0) {
-        fprintf(stderr, "traj fit: %s\n", strerror(errno));
-        return CLI_FAILED;
-    }
-    return CLI_OK;
+    return answer_request(&request) ? CLI_OK : CLI_FAILED;
 }

@@ -87,7 +87,7 @@ static enum cli_exit list_runs(
             project == NULL ? "" : project);
     }
     client_free(client);
-    return ok && fflush(stdout) == 0 ? CLI_OK : CLI_FAILED;
+    return ok ? CLI_OK : CLI_FAILED;
 }
 
 int cmd_ls(int argc, char **argv)
@@ -118,13 +118,11 @@ int cmd_ls(int argc, char **argv)
             usage(stdout);
             return CLI_OK;
         default:
-            usage(stderr);
-            return CLI_USAGE;
+            return cli_wrong(usage, NULL);
         }
     }
     if (optind != argc) {
-        usage(stderr);
-        return CLI_USAGE;
+        return cli_wrong(usage, "'%s' is one word too many", argv[optind]);
     }
     return (int)list_runs(url, project, &list);
 }

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/config.h"
@@ -95,26 +96,34 @@ static bool parse_format(const char *text, enum rows_format *ret)
     return false;
 }
 
-/* false: asked wrongly. */
-static bool parse_option(struct query_job *job, int option)
+/* CLI_USAGE: asked wrongly, and told. */
+static int take_option(struct query_job *job, int option)
 {
     uint64_t number = 0;
     switch (option) {
     case 'd':
         job->db = optarg;
-        return true;
+        return CLI_OK;
     case 'f':
-        return parse_format(optarg, &job->format);
+        return parse_format(optarg, &job->format)
+                   ? CLI_OK
+                   : cli_wrong(usage, "--format: '%s' is none", optarg);
     case 'l':
-        return parse_number(optarg, UINT64_MAX, &job->limit);
+        return parse_number(optarg, UINT64_MAX, &job->limit)
+                   ? CLI_OK
+                   : cli_wrong(
+                         usage, "--limit: '%s' is no number of rows", optarg);
     case 't':
         if (!parse_number(optarg, TIMEOUT_MAX_S, &number)) {
-            return false;
+            return cli_wrong(usage,
+                "--timeout: '%s' is not a number from 1 to "
+                "%u",
+                optarg, TIMEOUT_MAX_S);
         }
         job->timeout_s = (unsigned)number;
-        return true;
+        return CLI_OK;
     default:
-        return false;
+        return cli_wrong(usage, NULL);
     }
 }
 
@@ -145,19 +154,11 @@ static bool find_database(
 
 /* ---- asking -------------------------------------------------------------- */
 
-/* Without SA_RESTART: a write that waits ends too. One that is ignored stays
- * so, as for a job in the background of a script. */
 static void catch_signals(unsigned timeout_s)
 {
-    static const int numbers[] = { SIGINT, SIGTERM, SIGALRM };
     struct sigaction action = { .sa_handler = catch_signal };
-    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
-        struct sigaction before;
-        bool known = sigaction(numbers[i], NULL, &before) == 0;
-        if (numbers[i] == SIGALRM || (known && before.sa_handler != SIG_IGN)) {
-            (void)sigaction(numbers[i], &action, NULL);
-        }
-    }
+    cli_catch_ending(catch_signal);
+    (void)sigaction(SIGALRM, &action, NULL);
     (void)alarm(timeout_s);
 }
 
@@ -204,6 +205,11 @@ static bool ask(const struct query_job *job, const char *path, struct err *e)
 {
     struct query *query = NULL;
     sqlite3_stmt *stmt = NULL;
+    struct stat status;
+    if (stat(path, &status) != 0) { /* SQLite does not say why */
+        (void)err_set(e, ERR_IO, "%s: %s", path, strerror(errno));
+        return false;
+    }
     bool ok = query_open(path, is_caught, &query, e) == ERR_NONE &&
               query_prepare(query, job->sql, &stmt, e) == ERR_NONE &&
               print_rows(job, query, stmt, e) == ERR_NONE;
@@ -266,15 +272,14 @@ int cmd_query(int argc, char **argv)
             usage(stdout);
             return CLI_OK;
         }
-        if (!parse_option(&job, option)) {
-            usage(stderr);
+        if (take_option(&job, option) != CLI_OK) {
             return CLI_USAGE;
         }
     }
     bool from_terminal = optind == argc && isatty(STDIN_FILENO);
     if (argc - optind > 1 || from_terminal) {
-        usage(stderr);
-        return CLI_USAGE;
+        return cli_wrong(
+            usage, from_terminal ? "which statement?" : "one statement only");
     }
     job.sql = argv[optind]; /* NULL behind the last */
     return run(&job);

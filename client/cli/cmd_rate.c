@@ -86,13 +86,15 @@ int cmd_rate(int argc, char **argv)
             usage(stdout);
             return CLI_OK;
         default:
-            usage(stderr);
-            return CLI_USAGE;
+            return cli_wrong(usage, NULL);
         }
     }
-    if (optind != argc - 2 || !parse(argv[optind + 1], &n)) {
-        usage(stderr);
-        return CLI_USAGE;
+    if (optind != argc - 2) {
+        return cli_wrong(usage, "a run and a number of steps are wanted");
+    }
+    if (!parse(argv[optind + 1], &n)) {
+        return cli_wrong(usage, "'%s' is not a number from 0 to %lu",
+            argv[optind + 1], PROBE_EVERY_MAX);
     }
     return (int)rate(url, argv[optind], n);
 }

@@ -291,7 +291,7 @@ static enum cli_exit show(
     cJSON_Delete(shown.alerts);
     cJSON_Delete(shown.series);
     free(path);
-    return ok && fflush(stdout) == 0 ? CLI_OK : CLI_FAILED;
+    return ok ? CLI_OK : CLI_FAILED;
 }
 
 int cmd_show(int argc, char **argv)
@@ -317,13 +317,11 @@ int cmd_show(int argc, char **argv)
             usage(stdout);
             return CLI_OK;
         default:
-            usage(stderr);
-            return CLI_USAGE;
+            return cli_wrong(usage, NULL);
         }
     }
     if (optind != argc - 1) {
-        usage(stderr);
-        return CLI_USAGE;
+        return cli_wrong(usage, optind == argc ? "which run?" : "one run only");
     }
     struct client *client = client_new(url);
     if (client == NULL) {

@@ -158,13 +158,19 @@ static size_t sync_run(struct sync_job *job, int run_fd, const char *run)
     return n;
 }
 
+/* What could not be opened, and errno says why. */
+static void tell(struct sync_job *job, const char *name)
+{
+    fprintf(stderr, "traj sync: %s: %s\n", name, strerror(errno));
+    job->failed = true;
+}
+
 static void sync_runs_below(struct sync_job *job, int root_fd)
 {
     int fd = open_folder(root_fd, ".");
     DIR *dir = fd < 0 ? NULL : fdopendir(fd);
     if (dir == NULL) {
-        fprintf(stderr, "traj sync: %s\n", strerror(errno));
-        job->failed = true;
+        tell(job, "DIR");
         if (fd >= 0) {
             (void)close(fd);
         }
@@ -179,6 +185,8 @@ static void sync_runs_below(struct sync_job *job, int root_fd)
         if (run_fd >= 0) {
             (void)sync_run(job, run_fd, entry->d_name);
             (void)close(run_fd);
+        } else if (errno != ENOTDIR && errno != ENOENT) {
+            tell(job, entry->d_name); /* it may be a run's */
         }
     }
     (void)closedir(dir);
@@ -209,10 +217,12 @@ static void sync_stream_folder(
         *slash = '\0';
     }
     int run_fd = open_folder(fd, "..");
-    if (run_fd >= 0) {
-        sync_one(job, run_fd, slash != NULL ? last_part(path) : "..", name);
-        (void)close(run_fd);
+    if (run_fd < 0) {
+        tell(job, name->text);
+        return;
     }
+    sync_one(job, run_fd, slash != NULL ? last_part(path) : "..", name);
+    (void)close(run_fd);
 }
 
 static void sync_path(struct sync_job *job, char *path, int fd)
@@ -241,7 +251,7 @@ static int sync_dir(struct sync_job *job, const char *dir)
         sync_path(job, path, fd);
         link_close(&job->link);
         code = job->failed ? CLI_FAILED : CLI_OK;
-        if (job->streams == 0) {
+        if (job->streams == 0 && !job->failed) {
             printf("%s: nothing to send\n", dir);
         }
     }
@@ -271,15 +281,16 @@ int cmd_sync(int argc, char **argv)
         }
         if (option == 'e') {
             job.endpoint = optarg;
-        } else if (option != 't' || !parse_seconds(optarg, &job.timeout_ns)) {
-            usage(stderr);
-            return CLI_USAGE;
+        } else if (option != 't') {
+            return cli_wrong(usage, NULL);
+        } else if (!parse_seconds(optarg, &job.timeout_ns)) {
+            return cli_wrong(usage,
+                "--timeout: '%s' is not a number from 1 to 86400", optarg);
         }
     }
     if (argc - optind > 1 || options_check_endpoint(job.endpoint) != TRAJ_OK) {
-        fprintf(stderr, "traj sync: %s\n",
+        return cli_wrong(usage, "%s",
             argc - optind > 1 ? "one DIR only" : traj_last_error());
-        return CLI_USAGE;
     }
     return sync_dir(
         &job, optind < argc ? argv[optind] : setting("TRAJ_DIR", "traj-runs"));

@@ -2,7 +2,6 @@
  * advice that follows. */
 #include "cli/cli.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <math.h>
@@ -185,17 +184,10 @@ static void print_verdict(const cJSON *data)
 static bool get(struct client *client, const struct asked *asked,
     const char *run_path, cJSON **ret_body)
 {
-    char *group =
-        client_escape(client, asked->group == NULL ? "0" : asked->group);
-    if (group == NULL) {
-        fputs("traj: out of memory\n", stderr);
-        return false;
-    }
-    const bool ok =
-        run_get(client, client_path("%s/verdict?group=%s", run_path, group),
-            RUN_GONE, ret_body);
-    free(group);
-    return ok;
+    return run_get(client,
+        client_path("%s/verdict?group=%s", run_path,
+            asked->group == NULL ? "0" : asked->group),
+        RUN_GONE, ret_body);
 }
 
 static enum cli_exit answer(const struct asked *asked)
@@ -218,12 +210,14 @@ static enum cli_exit answer(const struct asked *asked)
     cJSON_Delete(body);
     free(path);
     client_free(client);
-    /* A full disk behind stdout shows here and nowhere else. */
-    if (ok && fflush(stdout) != 0) {
-        fprintf(stderr, "traj: %s\n", strerror(errno));
-        return CLI_FAILED;
-    }
     return ok ? CLI_OK : CLI_FAILED;
+}
+
+/* Whether there is such a layer, trajd says. */
+static bool is_group(const char *text)
+{
+    const size_t n = strlen(text);
+    return n > 0 && n <= 5 && strspn(text, "0123456789") == n;
 }
 
 int cmd_verdict(int argc, char **argv)
@@ -240,6 +234,10 @@ int cmd_verdict(int argc, char **argv)
     while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
         switch (option) {
         case 'g':
+            if (!is_group(optarg)) {
+                return cli_wrong(
+                    usage, "--group: '%s' is no number of a layer", optarg);
+            }
             asked.group = optarg;
             break;
         case 'u':
@@ -252,13 +250,11 @@ int cmd_verdict(int argc, char **argv)
             usage(stdout);
             return CLI_OK;
         default:
-            usage(stderr);
-            return CLI_USAGE;
+            return cli_wrong(usage, NULL);
         }
     }
     if (optind != argc - 1) {
-        usage(stderr);
-        return CLI_USAGE;
+        return cli_wrong(usage, optind == argc ? "which run?" : "one run only");
     }
     asked.run = argv[optind];
     return (int)answer(&asked);

@@ -205,7 +205,7 @@ def test_the_database_is_where_trajd_has_it(runs, tmp_path):
     assert query(sql, cwd=runs.db.parent).stdout == "n\n2\n"
     missing = query(sql, cwd="/")
     assert missing.returncode == 1
-    assert missing.stderr.startswith("traj query: trajd.db: open: ")
+    assert missing.stderr == "traj query: trajd.db: No such file or directory\n"
     broken = query(sql, environment={"TRAJD_CONFIG": "/nonexistent"}.items())
     assert (broken.returncode, broken.stdout) == (2, "")
 
