@@ -223,7 +223,7 @@ static enum traj_status recover_file(int fd, const char *name, uint64_t number,
     }
     enum traj_status status =
         map(fd, name, (size_t)st.st_size, MAP_PRIVATE, &segment);
-    if (status != TRAJ_OK) {
+    if (segment == NULL) {
         return status;
     }
     segment->number = number;
