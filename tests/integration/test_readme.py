@@ -5,6 +5,9 @@ import re
 import subprocess
 from pathlib import Path
 
+import wire
+from peer import Peer
+
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / os.environ.get("TRAJ_BUILD", "build")
 README = (ROOT / "README.md").read_text()
@@ -65,3 +68,19 @@ def test_paths_of_the_api_are_in_the_contract():
     assert len(paths) > 5
     for path in paths:
         assert f"\n  {path.replace('RUN', '{id}')}:" in contract, path
+
+
+def test_the_probes_of_a_run_can_be_fitted_as_it_says(trajd):
+    peer = Peer(trajd.ingest, "r-1")
+    for k in range(90):
+        g = 1.0 + k * 37 % 11
+        peer.record(wire.PROBE, step=k, estimator=3, smoothness=wire.f64(2 + 3 * g),
+                    grad_sq=wire.f64(g * g), delta_sq=wire.f64(1e-12))
+    peer.deliver()
+    line, = (line for line in indented_blocks() if "| build/traj fit" in line)
+    line = line.replace("build/", f"{BUILD}/").replace("'RUN'", "'r-1'")
+    done = subprocess.run(line, shell=True, capture_output=True, text=True, timeout=60, check=True,
+                          env=dict(os.environ, TRAJD_DB=str(trajd.db)))
+    assert "\n90 pairs\n" in done.stdout
+    method, L0, L1 = re.search(r"^(nnls_relative) +(\S+) +(\S+)", done.stdout, re.M).groups()
+    assert (float(L0), float(L1)) == (2, 3), method
