@@ -22,6 +22,7 @@
 #include "http/dispatch.h"
 #include "http/readers.h"
 #include "http/request.h"
+#include "http/web_root.h"
 
 #define THREADS 2
 /* What event streams leave keeps the API answering when all of them are
@@ -192,7 +193,9 @@ enum err_code http_start(
         http_free(http);
         return err_nomem(e);
     }
-    if (open_server(http, e) != ERR_NONE) {
+    const char *web_root = options->web_root;
+    if ((web_root != NULL && web_root_check(web_root, e) != ERR_NONE) ||
+        open_server(http, e) != ERR_NONE) {
         http_free(http);
         return err_prefix(e, "http");
     }

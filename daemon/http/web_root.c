@@ -9,6 +9,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum err_code web_root_check(const char *root, struct err *e)
+{
+    int fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        return err_set(
+            e, ERR_INVALID, "the web root %s: %s", root, strerror(errno));
+    }
+    (void)close(fd);
+    return ERR_NONE;
+}
+
 const char *web_root_media_type(const char *path)
 {
     static const struct {

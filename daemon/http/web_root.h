@@ -7,6 +7,9 @@
 
 #define WEB_ROOT_FILE_MAX (16u << 20) /* bytes of one file */
 
+/* Whether root is a folder that can be opened. */
+CHECK_RESULT enum err_code web_root_check(const char *root, struct err *e);
+
 /*
  * Appends the file at root + path ("/index.html") to out. ERR_NOT_FOUND: no
  * plain file, or one that a link leads out of root.

@@ -1,10 +1,11 @@
 """The page's files: embedded, or from --web-root; and what all replies share."""
 import gzip
 import http.client
+import subprocess
 
 import pytest
 
-from trajd import Trajd
+from trajd import BUILD, Trajd
 
 
 def ask(trajd, path, method="GET", **headers):
@@ -96,6 +97,17 @@ def from_folder(tmp_path):
     daemon = Trajd(tmp_path, "--web-root", root).start()
     yield daemon
     daemon.end()
+
+
+@pytest.mark.parametrize("name, why", [("none", "No such file or directory"),
+                                       ("trajd.db", "Not a directory")])
+def test_a_web_root_that_is_no_folder_is_refused_at_the_start(tmp_path, name, why):
+    (tmp_path / "trajd.db").touch()
+    done = subprocess.run([BUILD / "trajd", "--db", tmp_path / "trajd.db", "--http", "127.0.0.1:0",
+                           "--ingest", "tcp://127.0.0.1:0", "--web-root", tmp_path / name],
+                          capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"trajd: http: the web root {tmp_path / name}: {why}\n"
 
 
 def test_a_web_root_gives_its_files_and_no_others(from_folder):
