@@ -131,19 +131,6 @@ static struct fit_sums draw(
     return sums;
 }
 
-/* Linear between order statistics; reorders. n > 0. */
-static double percentile(double *values, size_t n, double p)
-{
-    const double at = p * (double)(n - 1);
-    const size_t k = (size_t)at;
-    const double low = order_select(values, n, k);
-    if (k + 1 >= n) {
-        return low;
-    }
-    const double high = order_select(values, n, k + 1);
-    return low + (at - (double)k) * (high - low);
-}
-
 static double mean_of(const double *values, size_t n)
 {
     struct sum total = { 0 };
@@ -170,8 +157,8 @@ static struct fit_interval percentiles(
     return (struct fit_interval){
         .estimate = estimate,
         .se = sqrt(covariance(values, values, n)),
-        .low = percentile(values, n, 0.5 - level / 2),
-        .high = percentile(values, n, 0.5 + level / 2),
+        .low = order_quantile(values, n, 0.5 - level / 2),
+        .high = order_quantile(values, n, 0.5 + level / 2),
     };
 }
 

@@ -234,3 +234,15 @@ double order_median(double *values, size_t n)
 {
     return order_select(values, n, (n - 1) / 2);
 }
+
+double order_quantile(double *values, size_t n, double q)
+{
+    const double at = q * (double)(n - 1);
+    const size_t k = (size_t)at;
+    const double low = order_select(values, n, k);
+    if (k + 1 >= n) {
+        return low;
+    }
+    const double high = order_select(values, n, k + 1);
+    return low + (at - (double)k) * (high - low);
+}

@@ -24,4 +24,8 @@ double order_select(double *values, size_t n, size_t k);
 /* Lower median; reorders. n > 0. */
 double order_median(double *values, size_t n);
 
+/* The q-quantile, linear between order statistics (type 7 of Hyndman and Fan
+ * 1996); reorders. n > 0, 0 <= q <= 1. */
+double order_quantile(double *values, size_t n, double q);
+
 #endif

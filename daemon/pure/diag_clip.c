@@ -154,23 +154,12 @@ bool diag_clip_add(
     return keep_norm(clip, step->norm.v);
 }
 
-/* The quantile of n > 0 values by linear interpolation; reorders them. */
-static double quantile(double *values, size_t n, double q)
-{
-    const double at = q * (double)(n - 1);
-    const size_t low = (size_t)at;
-    const size_t high = low + 1 < n ? low + 1 : low;
-    const double a = order_select(values, n, low);
-    const double b = order_select(values, n, high);
-    return a + (at - (double)low) * (b - a);
-}
-
 bool autoclip_all(struct diag_clip *clip, double *ret)
 {
     if (clip->n_norms == 0) {
         return false;
     }
-    *ret = quantile(clip->norms, clip->n_norms, AUTOCLIP_ALL);
+    *ret = order_quantile(clip->norms, clip->n_norms, AUTOCLIP_ALL);
     return true;
 }
 
@@ -182,6 +171,6 @@ bool autoclip_recent(struct diag_clip *clip, double *ret)
         return false;
     }
     memcpy(recent, &clip->norms[clip->n_norms - n], n * sizeof *recent);
-    *ret = quantile(recent, n, AUTOCLIP_RECENT);
+    *ret = order_quantile(recent, n, AUTOCLIP_RECENT);
     return true;
 }

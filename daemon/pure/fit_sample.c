@@ -3,7 +3,6 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "traj.h"
 
@@ -98,22 +97,4 @@ bool fit_sample_take(const struct pairs *pairs,
     }
     ret->excluded[PAIR_USED] = 0;
     return true;
-}
-
-static int compare(const void *a, const void *b)
-{
-    double x = 0;
-    double y = 0;
-    memcpy(&x, a, sizeof x);
-    memcpy(&y, b, sizeof y);
-    return (x > y) - (x < y);
-}
-
-double fit_sample_quantile(double *values, size_t n, double q)
-{
-    qsort(values, n, sizeof *values, compare);
-    const double at = q * (double)(n - 1);
-    const size_t low = (size_t)at;
-    const size_t high = low + 1 < n ? low + 1 : low;
-    return values[low] + (at - (double)low) * (values[high] - values[low]);
 }

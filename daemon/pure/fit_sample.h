@@ -47,7 +47,4 @@ bool fit_sample_take(const struct pairs *pairs,
     const struct run_fit_query *query, struct fit_sample *ret);
 void fit_sample_done(struct fit_sample *sample);
 
-/* The q-quantile of n > 0 values by linear interpolation; sorts them. */
-double fit_sample_quantile(double *values, size_t n, double q);
-
 #endif

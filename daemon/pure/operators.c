@@ -8,7 +8,7 @@
 #include "math/fit.h"
 #include "math/fit_dependence.h"
 #include "math/fit_tests.h"
-#include "pure/fit_sample.h"
+#include "math/order.h"
 
 #define SEED 1
 
@@ -74,7 +74,7 @@ static double quantile_of(
     const double *v, size_t n, double q, double *workspace)
 {
     memcpy(workspace, v, n * sizeof *v);
-    return fit_sample_quantile(workspace, n, q);
+    return order_quantile(workspace, n, q);
 }
 
 /* d ln y / d ln x by least squares, and its standard error as of independent

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "math/order.h"
 #include "pure/fit_part.h"
 #include "traj.h"
 
@@ -31,20 +32,20 @@ static void count_waiting(const struct pairs *pairs, struct run_fit *fit)
     fit->window = ours && pairs->window > 0 ? pairs->window : 1;
 }
 
-/* Sorts sample->ratio. */
+/* Reorders sample->ratio. */
 static void doubt(const struct fit_sample *sample, struct run_fit *fit)
 {
     if (sample->n_ratio > 0) {
         fit->has_ceiling_ratio = true;
         fit->ceiling_ratio =
-            fit_sample_quantile(sample->ratio, sample->n_ratio, 0.5);
+            order_quantile(sample->ratio, sample->n_ratio, 0.5);
     }
     if (sample->n > 0) {
         double *x = sample->workspace;
         memcpy(x, sample->x, sample->n * sizeof *x);
         fit->has_spread = true;
-        fit->spread = fit_sample_quantile(x, sample->n, 0.95);
-        fit->spread /= fit_sample_quantile(x, sample->n, 0.05);
+        fit->spread = order_quantile(x, sample->n, 0.95);
+        fit->spread /= order_quantile(x, sample->n, 0.05);
     }
     if ((sample->flags & TRAJ_PROBE_NOT_IDEMPOTENT) != 0) {
         fit->warnings |= RUN_FIT_NOT_IDEMPOTENT;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "math/order.h"
 #include "pure/run_fit_states.h"
 #include "traj.h"
 
@@ -197,7 +198,7 @@ static double median_of(const double *v, size_t n, double *workspace)
         return (double)NAN;
     }
     memcpy(workspace, v, n * sizeof *v);
-    return fit_sample_quantile(workspace, n, 0.5);
+    return order_quantile(workspace, n, 0.5);
 }
 
 static bool judge_sample(const struct run_verdict_input *in,

@@ -298,6 +298,20 @@ static void test_selecting_and_sorting_agree_with_qsort(void **state)
     }
 }
 
+/* numpy.quantile([4, 1, 3, 2], [0, 0.05, 0.5, 0.95, 1]) */
+static void test_a_quantile_lies_between_two_values(void **state)
+{
+    (void)state;
+    static const double q[] = { 0, 0.05, 0.5, 0.95, 1 };
+    static const double expected[] = { 1, 1.15, 2.5, 3.85, 4 };
+    for (size_t i = 0; i < 5; i++) {
+        double values[] = { 4, 1, 3, 2 };
+        assert_close(order_quantile(values, 4, q[i]), expected[i], 1e-14);
+    }
+    double one = 7;
+    assert_true(order_quantile(&one, 1, 0.3) == 7);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -310,6 +324,7 @@ int main(void)
         cmocka_unit_test(test_extreme_scales_neither_overflow_nor_vanish),
         cmocka_unit_test(test_without_a_second_x_every_fit_is_absent),
         cmocka_unit_test(test_below_n_min_nothing_is_estimated),
+        cmocka_unit_test(test_a_quantile_lies_between_two_values),
         cmocka_unit_test(test_clean_keeps_order_in_place),
         cmocka_unit_test(test_regressors_are_means_of_norms),
         cmocka_unit_test(
