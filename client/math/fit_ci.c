@@ -2,11 +2,9 @@
  * Pure; any thread. */
 #include "math/fit_ci.h"
 #include <math.h>
-#include <string.h>
 
 #include "math/order.h"
 #include "math/random.h"
-#include "math/scale.h"
 #include "math/student.h"
 #include "sum.h"
 
@@ -203,24 +201,4 @@ enum fit_absent fit_bootstrap(const struct fit_sums *rows, size_t m,
     };
     ret->corr = cov / ret->L0.se / ret->L1.se;
     return FIT_PRESENT;
-}
-
-bool fit_relative_weights(struct fit_line line, const double *x, size_t n,
-    double *workspace, double *ret_w)
-{
-    const double largest = line.L0 + ldexp(line.L1, scale_exponent_of(x, n));
-    const double factor = scale_factor(scale_exponent(largest));
-    for (size_t i = 0; i < n; i++) {
-        const double yhat = (line.L0 + line.L1 * x[i]) * factor;
-        ret_w[i] = yhat * yhat;
-    }
-    if (n == 0) {
-        return false;
-    }
-    memcpy(workspace, ret_w, n * sizeof *ret_w);
-    const double least = 1e-3 * order_median(workspace, n);
-    for (size_t i = 0; i < n; i++) {
-        ret_w[i] = 1 / fmax(ret_w[i], least);
-    }
-    return least > 0;
 }

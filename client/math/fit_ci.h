@@ -67,7 +67,7 @@ struct fit_bootstrap {
  * draw takes m of the m rows with replacement, adds them up and fits. se is the
  * standard deviation over the draws, low and high are percentiles (type 7 of
  * Hyndman and Fan 1996). Of RELATIVE the rows are weighted sums, with the
- * weights of the fit itself (fit_relative_weights): its last round is redone.
+ * weights of the fit itself (fit_weights.h): its last round is redone.
  * The draws are a function of seed alone: splitmix64 of seed and a counter.
  * draws in 2 .. FIT_DRAWS_MAX; workspace: 3 draws doubles. The centroid is at
  * the x_mean of all rows.
@@ -75,11 +75,5 @@ struct fit_bootstrap {
 enum fit_absent fit_bootstrap(const struct fit_sums *rows, size_t m,
     double samples, double tau_int, enum fit_kind kind, double level,
     size_t draws, uint64_t seed, double *workspace, struct fit_bootstrap *ret);
-
-/* The weights that fit_nnls_relative's line gives the samples, 1/yhat^2 with
- * yhat^2 no smaller than 1e-3 of its lower median. False if that median is 0.
- * workspace: n doubles. */
-bool fit_relative_weights(struct fit_line line, const double *x, size_t n,
-    double *workspace, double *ret_w);
 
 #endif

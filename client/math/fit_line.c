@@ -160,10 +160,7 @@ bool fit_nnls_relative(const double *x, const double *y, size_t n,
     /* Where most of the line is 0 there is no relative error to speak of: the
      * plain fit stands. */
     for (int round = 1; round < FIT_RELATIVE_ROUNDS; round++) {
-        for (size_t i = 0; i < n; i++) {
-            w[i] = line.L0 + line.L1 * x[i];
-        }
-        if (!fit_weights_relative(w, n, workspace + n)) {
+        if (!fit_relative_weights(line, x, n, workspace + n, w)) {
             break;
         }
         if (!fit_nnls(x, y, w, n, &line)) {

@@ -13,6 +13,7 @@
 #include "math/fit_ci.h"
 #include "math/fit_dependence.h"
 #include "math/fit_samples.h"
+#include "math/fit_weights.h"
 #include "math/student.h"
 
 static_assert(

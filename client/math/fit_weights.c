@@ -21,3 +21,12 @@ bool fit_weights_relative(double *w, size_t n, double *scratch)
     }
     return least > 0;
 }
+
+bool fit_relative_weights(struct fit_line line, const double *x, size_t n,
+    double *workspace, double *ret_w)
+{
+    for (size_t i = 0; i < n; i++) {
+        ret_w[i] = line.L0 + line.L1 * x[i];
+    }
+    return n > 0 && fit_weights_relative(ret_w, n, workspace);
+}

@@ -4,8 +4,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "math/fit_ci.h"
 #include "math/fit_sums.h"
+#include "math/fit_weights.h"
 
 /* sqrt(w) (y - the weighted line of these n). */
 static void put_rest(const double *x, const double *y, const double *w,

@@ -8,6 +8,7 @@
 
 #include "math/chi_squared.h"
 #include "math/fit_sums.h"
+#include "math/fit_weights.h"
 
 void run_compare_start(
     struct run_compare *compare, const struct run_fit_query *query)

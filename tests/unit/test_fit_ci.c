@@ -11,6 +11,7 @@
 
 #include "../lib/close.h"
 #include "math/fit_ci.h"
+#include "math/fit_weights.h"
 #include "math/random.h"
 #include "math/student.h"
 
