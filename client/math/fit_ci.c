@@ -8,20 +8,11 @@
 #include "math/student.h"
 #include "sum.h"
 
-static struct fit_sums total_of(const struct fit_sums *rows, size_t m)
-{
-    struct fit_sums total = { 0 };
-    for (size_t j = 0; j < m; j++) {
-        fit_sums_merge(&total, &rows[j], 1);
-    }
-    return total;
-}
-
 /* Why these rows are not enough for intervals, if they are not. */
 static enum fit_absent blocks_absent(
     const struct fit_sums *rows, size_t m, double samples, double tau_int)
 {
-    const struct fit_sums total = total_of(rows, m);
+    const struct fit_sums total = fit_sums_total(rows, m);
     if (!fit_sums_determined(&total)) {
         return FIT_ABSENT_UNDETERMINED;
     }
@@ -78,7 +69,7 @@ enum fit_absent fit_ci(const struct fit_sums *rows, size_t m, double samples,
     if (absent != FIT_PRESENT) {
         return absent;
     }
-    const struct fit_sums total = total_of(rows, m);
+    const struct fit_sums total = fit_sums_total(rows, m);
     const struct fit_centred c = fit_sums_centred(&total);
     struct fit_line line = { 0 };
     (void)fit_sums_ols(&total, &line); /* determined, as looked at above */
@@ -171,7 +162,7 @@ enum fit_absent fit_bootstrap(const struct fit_sums *rows, size_t m,
     if (absent != FIT_PRESENT) {
         return absent;
     }
-    const struct fit_sums total = total_of(rows, m);
+    const struct fit_sums total = fit_sums_total(rows, m);
     const double x_mean = twofold_value(fit_sums_centred(&total).x_mean);
     struct fit_line line = { 0 };
     (void)refit(&total, kind, &line); /* determined, as looked at above */

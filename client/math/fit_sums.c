@@ -44,6 +44,15 @@ void fit_sums_merge(struct fit_sums *sums, const struct fit_sums *of, double w)
     sums->yy = plus_times(sums->yy, of->yy, w);
 }
 
+struct fit_sums fit_sums_total(const struct fit_sums *rows, size_t n)
+{
+    struct fit_sums total = { 0 };
+    for (size_t i = 0; i < n; i++) {
+        fit_sums_merge(&total, &rows[i], 1);
+    }
+    return total;
+}
+
 /* sum (a - a0)(b - b0) from sum ab, sum a, sum b. */
 static double product_about(struct twofold ab, struct twofold a,
     struct twofold b, double n, struct twofold a0, struct twofold b0)

@@ -42,6 +42,8 @@ void fit_sums_add(struct fit_sums *sums, double x, double y);
 void fit_sums_add_weighted(struct fit_sums *sums, double x, double y, double w);
 /* Adds w >= 0 times the sums of others. */
 void fit_sums_merge(struct fit_sums *sums, const struct fit_sums *of, double w);
+/* All of n, added up. */
+struct fit_sums fit_sums_total(const struct fit_sums *rows, size_t n);
 
 /* Sums about the point (x0, y0): of u = x - x0 and v = y - y0. */
 struct fit_about {

@@ -61,15 +61,12 @@ static void slope_tests(
     const struct fit_cut *cut, double samples, struct traj_fit_tests *full)
 {
     struct fit_test test;
-    struct fit_sums total = { 0 };
+    const struct fit_sums total = fit_sums_total(cut->rows, cut->m);
     full->slope_absent = (enum traj_absent)fit_slope_test(
         cut->rows, cut->m, samples, cut->tau_int, &test);
     if (full->slope_absent == TRAJ_PRESENT) {
         full->slope_t = test.statistic;
         full->slope_p = test.p;
-    }
-    for (size_t j = 0; j < cut->m; j++) {
-        fit_sums_merge(&total, &cut->rows[j], 1);
     }
     full->boundary_absent =
         (enum traj_absent)fit_boundary_test(&total, cut->tau_int, &test);

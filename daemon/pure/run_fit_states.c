@@ -83,19 +83,10 @@ static bool put_lines(const struct fit_state *state, struct fit_report *report)
 /* ---- intervals ------------------------------------------------------------
  */
 
-static struct fit_sums total_of(const struct fit_sums *rows, size_t n)
-{
-    struct fit_sums total = { 0 };
-    for (size_t i = 0; i < n; i++) {
-        fit_sums_merge(&total, &rows[i], 1);
-    }
-    return total;
-}
-
 double run_fit_batch_tau(const struct fit_sums *rows, size_t n_rows,
     double samples, struct fit_line line)
 {
-    const struct fit_sums total = total_of(rows, n_rows);
+    const struct fit_sums total = fit_sums_total(rows, n_rows);
     const double within = fit_sums_sse(&total, line) / samples;
     double between = 0;
     for (size_t i = 0; i < n_rows; i++) {
@@ -111,7 +102,7 @@ static void put_intervals(
     const struct run_fit_states *states, struct intervals *ret)
 {
     const double n = states->part->state.total.plain.n;
-    const struct fit_sums total = total_of(states->rows, states->n_rows);
+    const struct fit_sums total = fit_sums_total(states->rows, states->n_rows);
     struct fit_line line;
     struct fit_test test;
     *ret = (struct intervals){ .absent = FIT_ABSENT_FEW_BLOCKS,
@@ -143,7 +134,7 @@ static void put_intervals(
 /* The share of the variance of x that is between rows. */
 static double share_between(const struct fit_sums *rows, size_t n)
 {
-    const struct fit_sums total = total_of(rows, n);
+    const struct fit_sums total = fit_sums_total(rows, n);
     const struct fit_centred c = fit_sums_centred(&total);
     const double mean = twofold_value(c.x_mean);
     double between = 0;
