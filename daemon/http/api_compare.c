@@ -12,6 +12,7 @@
 #include "http/reply.h"
 #include "pure/fit_json.h"
 #include "pure/interval_json.h"
+#include "pure/member_json.h"
 #include "pure/run_compare.h"
 #include "store/pair_scan.h"
 
@@ -140,10 +141,8 @@ static void put_pooled(struct buf *out, const struct run_compare *compare)
 {
     buf_text(out, ",\"pooled\":{\"n\":");
     buf_json_u64(out, compare->n_pairs);
-    buf_text(out, ",\"L0\":");
-    buf_json_optional(out, compare->has_pooled, compare->pooled.L0);
-    buf_text(out, ",\"L1\":");
-    buf_json_optional(out, compare->has_pooled, compare->pooled.L1);
+    member_json_optional(out, "L0", compare->has_pooled, compare->pooled.L0);
+    member_json_optional(out, "L1", compare->has_pooled, compare->pooled.L1);
     interval_json(out, compare->pooled_absent, &compare->pooled_ci);
     buf_char(out, '}');
 }

@@ -2,13 +2,7 @@
 #include "pure/fit_json.h"
 
 #include "pure/interval_json.h"
-
-static void put_optional(
-    struct buf *out, const char *name, bool has, double value)
-{
-    buf_printf(out, ",\"%s\":", name);
-    buf_json_optional(out, has, value);
-}
+#include "pure/member_json.h"
 
 static void put_range(
     struct buf *out, const char *name, bool has, double low, double high)
@@ -46,9 +40,9 @@ static void put_fits(struct buf *out, const struct fit_report *report)
         }
         double tau = report->fits[i].tau;
         buf_printf(out, "%s{\"method\":\"%s\"", comma, report->fits[i].method);
-        put_optional(out, "tau", tau == tau, tau);
-        put_optional(out, "L0", true, report->fits[i].line.L0);
-        put_optional(out, "L1", true, report->fits[i].line.L1);
+        member_json_optional(out, "tau", tau == tau, tau);
+        member_json_double(out, "L0", report->fits[i].line.L0);
+        member_json_double(out, "L1", report->fits[i].line.L1);
         buf_char(out, '}');
         comma = ",";
     }
@@ -63,10 +57,10 @@ static void put_loglog(struct buf *out, const struct fit_report *report)
     }
     buf_text(out, ",\"loglog\":{\"slope\":");
     buf_json_double(out, report->loglog.slope);
-    put_optional(out, "intercept", true, report->loglog.intercept);
-    put_optional(out, "pearson_r", true, report->loglog.pearson_r);
+    member_json_double(out, "intercept", report->loglog.intercept);
+    member_json_double(out, "pearson_r", report->loglog.pearson_r);
     const double theil_sen = report->loglog.theil_sen;
-    put_optional(out, "theil_sen", theil_sen == theil_sen, theil_sen);
+    member_json_optional(out, "theil_sen", theil_sen == theil_sen, theil_sen);
     buf_char(out, '}');
 }
 
@@ -79,8 +73,8 @@ static void put_power(struct buf *out, const struct fit_report *report)
     }
     buf_text(out, ",\"power\":{\"rho\":");
     buf_json_double(out, power->rho);
-    put_optional(out, "L0", true, power->line.L0);
-    put_optional(out, "L1", true, power->line.L1);
+    member_json_double(out, "L0", power->line.L0);
+    member_json_double(out, "L1", power->line.L1);
     buf_text(out, ",\"scores\":[");
     for (size_t k = 0; k < FIT_POWERS; k++) {
         if (k > 0) {
@@ -147,17 +141,13 @@ void fit_json(struct buf *out, const struct run_fit *fit, const char *run_uid)
     put_fits(out, report);
     put_power(out, report);
     put_loglog(out, report);
-    put_optional(out, "spearman", report->has_spearman, report->spearman);
-    put_optional(
+    member_json_optional(
+        out, "spearman", report->has_spearman, report->spearman);
+    member_json_optional(
         out, "spearman_step_x", fit->has_spearman_step, fit->spearman_step);
-    put_optional(
+    member_json_optional(
         out, "ceiling_ratio", fit->has_ceiling_ratio, fit->ceiling_ratio);
     put_warnings(out, fit->warnings);
-    buf_text(out, ",\"reason\":");
-    if (fit->reason == NULL) {
-        buf_text(out, "null");
-    } else {
-        buf_json_text(out, str_of(fit->reason));
-    }
+    member_json_name(out, "reason", fit->reason);
     buf_char(out, '}');
 }

@@ -3,6 +3,8 @@
 
 #include <stddef.h>
 
+#include "pure/member_json.h"
+
 const char *interval_absent_name(enum fit_absent absent)
 {
     switch (absent) {
@@ -28,20 +30,14 @@ const char *interval_absent_name(enum fit_absent absent)
     return "unknown";
 }
 
-static void put_double(struct buf *out, const char *name, double value)
-{
-    buf_printf(out, ",\"%s\":", name);
-    buf_json_double(out, value);
-}
-
 static void put_interval(
     struct buf *out, const char *name, const struct fit_interval *interval)
 {
     buf_printf(out, ",\"%s\":{\"estimate\":", name);
     buf_json_double(out, interval->estimate);
-    put_double(out, "se", interval->se);
-    put_double(out, "low", interval->low);
-    put_double(out, "high", interval->high);
+    member_json_double(out, "se", interval->se);
+    member_json_double(out, "low", interval->low);
+    member_json_double(out, "high", interval->high);
     buf_char(out, '}');
 }
 
@@ -49,12 +45,12 @@ static void put_intervals(struct buf *out, const struct fit_ci *ci)
 {
     buf_text(out, "{\"level\":");
     buf_json_double(out, ci->level);
-    put_double(out, "dof", ci->dof);
+    member_json_double(out, "dof", ci->dof);
     put_interval(out, "L0", &ci->L0);
     put_interval(out, "L1", &ci->L1);
-    put_double(out, "x_mean", ci->x_mean);
+    member_json_double(out, "x_mean", ci->x_mean);
     put_interval(out, "centroid", &ci->centroid);
-    put_double(out, "corr", ci->corr);
+    member_json_double(out, "corr", ci->corr);
     buf_char(out, '}');
 }
 

@@ -5,28 +5,7 @@
 
 #include "pure/fit_json.h"
 #include "pure/interval_json.h"
-
-static void put_double(struct buf *out, const char *name, double value)
-{
-    buf_printf(out, ",\"%s\":", name);
-    buf_json_double(out, value);
-}
-
-static void put_figure(struct buf *out, const char *name, struct figure figure)
-{
-    buf_printf(out, ",\"%s\":", name);
-    buf_json_optional(out, figure.has, figure.v);
-}
-
-static void put_name(struct buf *out, const char *name, const char *value)
-{
-    buf_printf(out, ",\"%s\":", name);
-    if (value == NULL) {
-        buf_text(out, "null");
-    } else {
-        buf_printf(out, "\"%s\"", value);
-    }
-}
+#include "pure/member_json.h"
 
 static void put_sentence(struct buf *out, const struct phase_verdict *v)
 {
@@ -45,8 +24,9 @@ static void put_reasons(struct buf *out, const struct verdict *verdict)
         const struct verdict_reason *r = &verdict->reasons[i];
         buf_comma(out, i);
         buf_printf(out, "{\"name\":\"%s\"", r->name);
-        put_double(out, "value", r->value);
-        put_figure(out, "limit", (struct figure){ !isnan(r->limit), r->limit });
+        member_json_double(out, "value", r->value);
+        member_json_figure(
+            out, "limit", (struct figure){ !isnan(r->limit), r->limit });
         buf_printf(out, ",\"decides\":%s}", r->speaks_for ? "true" : "false");
     }
     buf_char(out, ']');
@@ -61,21 +41,22 @@ static void put_memory(struct buf *out, const struct phase_verdict *v)
 {
     const struct fit_dependence *d = &v->intervals.dependence;
     const bool has = v->intervals.dependence_absent == FIT_PRESENT;
-    put_figure(out, "tau_int", (struct figure){ has, d->tau_int });
-    put_figure(out, "n_eff", (struct figure){ has, d->n_eff });
+    member_json_figure(out, "tau_int", (struct figure){ has, d->tau_int });
+    member_json_figure(out, "n_eff", (struct figure){ has, d->n_eff });
 }
 
 static void put_ranks(struct buf *out, const struct phase_verdict *v)
 {
-    put_name(out, "partial_absent", interval_absent_name(v->partial_absent));
-    put_figure(out, "partial_spearman", v->facts.partial_rank);
-    put_figure(out, "partial_p", v->facts.partial_p);
+    member_json_name(
+        out, "partial_absent", interval_absent_name(v->partial_absent));
+    member_json_figure(out, "partial_spearman", v->facts.partial_rank);
+    member_json_figure(out, "partial_p", v->facts.partial_p);
     const bool differs = v->difference_absent == FIT_PRESENT;
-    put_figure(out, "difference_spearman",
+    member_json_figure(out, "difference_spearman",
         (struct figure){ differs, v->difference.rho });
-    put_figure(out, "difference_p",
+    member_json_figure(out, "difference_p",
         (struct figure){ differs, v->difference.p_greater });
-    put_figure(out, "slope_p", v->facts.slope_p);
+    member_json_figure(out, "slope_p", v->facts.slope_p);
 }
 
 static void put_leverage(struct buf *out, const struct phase_verdict *v)
@@ -86,9 +67,9 @@ static void put_leverage(struct buf *out, const struct phase_verdict *v)
     }
     buf_text(out, ",\"leverage\":{\"dropped\":");
     buf_u64(out, v->leverage.n_dropped);
-    put_double(out, "x_above", v->leverage.x_above);
-    put_double(out, "L0", v->leverage.rest.L0);
-    put_double(out, "L1", v->leverage.rest.L1);
+    member_json_double(out, "x_above", v->leverage.x_above);
+    member_json_double(out, "L0", v->leverage.rest.L0);
+    member_json_double(out, "L1", v->leverage.rest.L1);
     buf_char(out, '}');
 }
 
@@ -96,13 +77,13 @@ static void put_operator(struct buf *out, const struct verdict_facts *f)
 {
     buf_text(out, ",\"operator_norm\":{\"n\":");
     buf_json_u64(out, f->operator_n);
-    put_figure(out, "spread", f->operator_spread);
-    put_figure(out, "spearman", f->operator_rank);
-    put_figure(out, "p", f->operator_p);
-    put_figure(out, "growth", f->operator_growth);
-    put_figure(out, "growth_se", f->operator_growth_se);
-    put_figure(out, "share", f->operator_share);
-    put_figure(out, "high", f->operator_high);
+    member_json_figure(out, "spread", f->operator_spread);
+    member_json_figure(out, "spearman", f->operator_rank);
+    member_json_figure(out, "p", f->operator_p);
+    member_json_figure(out, "growth", f->operator_growth);
+    member_json_figure(out, "growth_se", f->operator_growth_se);
+    member_json_figure(out, "share", f->operator_share);
+    member_json_figure(out, "high", f->operator_high);
     buf_char(out, '}');
 }
 
@@ -125,8 +106,8 @@ static void put_recipes(struct buf *out, const struct advice *a)
     for (size_t i = 0; i < ADVICE_RECIPES; i++) {
         buf_comma(out, i);
         buf_printf(out, "{\"name\":\"%s\"", a->recipes[i].name);
-        put_double(out, "lr", a->recipes[i].lr);
-        put_double(out, "threshold", a->recipes[i].threshold);
+        member_json_double(out, "lr", a->recipes[i].lr);
+        member_json_double(out, "threshold", a->recipes[i].threshold);
         buf_char(out, '}');
     }
     buf_char(out, ']');
@@ -142,19 +123,19 @@ static void put_advice(struct buf *out, const struct phase_verdict *v)
     }
     buf_text(out, "null");
     buf_printf(out, ",\"unconfirmed\":%s", a->unconfirmed ? "true" : "false");
-    put_double(out, "L0", a->law.L0);
-    put_double(out, "L1", a->law.L1);
-    put_double(out, "grad_norm_most", a->most);
-    put_double(out, "target", a->target);
-    put_double(out, "knee", a->knee);
-    put_double(out, "share_above_knee", a->share_above);
+    member_json_double(out, "L0", a->law.L0);
+    member_json_double(out, "L1", a->law.L1);
+    member_json_double(out, "grad_norm_most", a->most);
+    member_json_double(out, "target", a->target);
+    member_json_double(out, "knee", a->knee);
+    member_json_double(out, "share_above_knee", a->share_above);
     put_steps(out, a);
     put_recipes(out, a);
-    put_figure(out, "own_threshold", a->own_threshold);
-    put_figure(out, "lr_limit", a->lr_limit);
-    put_figure(out, "lr_over_limit", a->lr_over_limit);
-    put_double(out, "bound_ratio", a->bound_ratio);
-    put_double(out, "adaptivity", a->adaptivity);
+    member_json_figure(out, "own_threshold", a->own_threshold);
+    member_json_figure(out, "lr_limit", a->lr_limit);
+    member_json_figure(out, "lr_over_limit", a->lr_over_limit);
+    member_json_double(out, "bound_ratio", a->bound_ratio);
+    member_json_double(out, "adaptivity", a->adaptivity);
     buf_char(out, '}');
 }
 
@@ -170,13 +151,13 @@ static void put_steps_of(struct buf *out, const struct phase *phase)
     } else {
         buf_json_u64(out, phase->to_step);
     }
-    put_name(out, "cause", phase_cause_name(phase->cause));
+    member_json_name(out, "cause", phase_cause_name(phase->cause));
 }
 
 static void put_phase(struct buf *out, const struct phase_verdict *v)
 {
     put_steps_of(out, &v->phase);
-    put_name(out, "verdict", verdict_name(v->verdict.kind));
+    member_json_name(out, "verdict", verdict_name(v->verdict.kind));
     put_sentence(out, v);
     put_reasons(out, &v->verdict);
     put_intervals(out, v);
@@ -225,7 +206,7 @@ void verdict_advice_json(struct buf *out, const struct run_verdict *verdict)
 {
     const struct phase_verdict *main = &verdict->v[verdict->main];
     put_steps_of(out, &main->phase);
-    put_name(out, "verdict", verdict_name(main->verdict.kind));
+    member_json_name(out, "verdict", verdict_name(main->verdict.kind));
     put_sentence(out, main);
     buf_text(out, ",\"advice\":");
     put_advice(out, main);
