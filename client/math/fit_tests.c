@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "math/fit_limits.h"
 #include "math/fit_rank.h"
 #include "math/order.h"
 #include "math/random.h"
@@ -104,7 +105,7 @@ static size_t span(const double *const *covariates, size_t n_covariates,
     return k;
 }
 
-#define SEPARABLE (1 - 0.98 * 0.98)
+#define SEPARABLE (1 - FIT_TIME_RANK_MAX * FIT_TIME_RANK_MAX)
 
 static double shifted(
     const double *u, const double *v, size_t n, size_t shift, double norm)

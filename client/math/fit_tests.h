@@ -51,10 +51,11 @@ struct fit_partial {
  * around the circle by 1 .. n-1 places, drawn `shifts` times from seed;
  * p = (1 + #{as large})/(1 + shifts). shifts in 1 .. FIT_SHIFTS_MAX.
  *
- * FIT_ABSENT_NOT_SEPARABLE if the covariates explain more than 0.98^2 of the
- * ranks of x or y: for one covariate, |Spearman| above 0.98; what is left is
- * 0/0 or rounding. FIT_ABSENT_FEW_SAMPLES below FIT_N_MIN; FIT_ABSENT_CONSTANT
- * if x or y is. workspace: (6 + n_covariates) n doubles.
+ * FIT_ABSENT_NOT_SEPARABLE if the covariates explain more than
+ * FIT_TIME_RANK_MAX^2 of the ranks of x or y: for one covariate, |Spearman|
+ * above FIT_TIME_RANK_MAX; what is left is 0/0 or rounding.
+ * FIT_ABSENT_FEW_SAMPLES below FIT_N_MIN; FIT_ABSENT_CONSTANT if x or y is.
+ * workspace: (6 + n_covariates) n doubles.
  */
 enum fit_absent fit_partial_spearman(const double *x, const double *y, size_t n,
     const double *const *covariates, size_t n_covariates, size_t shifts,

@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#include "math/fit_limits.h"
+
 static void note_step(struct fit_facts *facts, uint64_t first, uint64_t last)
 {
     const bool is_first = facts->uses[PAIR_USED] == 0;
@@ -33,7 +35,7 @@ bool fit_part_add(struct fit_part *part, const struct pair *pair,
     facts->flags |= pair->flags;
     if (ceiling > 0 && isfinite(ceiling)) {
         facts->ceilings++;
-        facts->near_ceiling += y / ceiling > FIT_NEAR_CEILING ? 1 : 0;
+        facts->near_ceiling += y / ceiling > FIT_CEILING_RATIO_MAX ? 1 : 0;
     }
     return true;
 }

@@ -13,16 +13,13 @@
 #include "math/fit_state.h"
 #include "pure/pairs.h"
 
-/* median(y / ceiling) above it: see RUN_FIT_NEAR_CEILING. */
-#define FIT_NEAR_CEILING 0.6
-
 /* Of all of them, but for the state. */
 struct fit_facts {
     uint64_t uses[PAIR_USES];       /* PAIR_USED: the pairs of the state */
     uint64_t first_step, last_step; /* of the used ones; 0 if there are none */
     unsigned flags;                 /* TRAJ_PROBE_* of any used one */
     uint64_t ceilings;              /* used pairs that have a ceiling */
-    uint64_t near_ceiling;          /* of those: y > FIT_NEAR_CEILING ceiling */
+    uint64_t near_ceiling; /* of those: y > FIT_CEILING_RATIO_MAX ceiling */
 };
 
 /* All zero: of no pair. */

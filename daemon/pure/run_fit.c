@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "math/fit_limits.h"
 #include "math/order.h"
 #include "pure/fit_part.h"
 #include "traj.h"
@@ -54,13 +55,14 @@ static void doubt(const struct fit_sample *sample, struct run_fit *fit)
 
 static void warn(struct run_fit *fit)
 {
-    if (fit->has_spread && fit->spread < 2) {
+    if (fit->has_spread && fit->spread < FIT_SPREAD_MIN) {
         fit->warnings |= RUN_FIT_NARROW_RANGE;
     }
-    if (fit->has_spearman_step && fabs(fit->spearman_step) > 0.98) {
+    if (fit->has_spearman_step &&
+        fabs(fit->spearman_step) > FIT_TIME_RANK_MAX) {
         fit->warnings |= RUN_FIT_MONOTONE_IN_TIME;
     }
-    if (fit->has_ceiling_ratio && fit->ceiling_ratio > FIT_NEAR_CEILING) {
+    if (fit->has_ceiling_ratio && fit->ceiling_ratio > FIT_CEILING_RATIO_MAX) {
         fit->warnings |= RUN_FIT_NEAR_CEILING;
     }
     if (fit->estimator == TRAJ_ESTIMATOR_DIFFERENT) {

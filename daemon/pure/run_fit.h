@@ -17,19 +17,17 @@
 /* Pairs of one run that are fitted; of more, every second, fourth, ... */
 #define RUN_FIT_PAIRS_MAX 65536
 
-/* Honest doubts, as bits; names by run_fit_warning_name. */
+/* Honest doubts (math/fit_limits.h), as bits; names by run_fit_warning_name. */
 enum run_fit_warning {
-    /* |Spearman(regressor, step)| > 0.98: what looks like a law of the
-     * gradient norm may as well be one of time. */
+    /* Spearman(regressor, step) beyond FIT_TIME_RANK_MAX. */
     RUN_FIT_MONOTONE_IN_TIME = 1,
-    /* median(y / ceiling) > 0.6: the smoothness is about what unrelated
-     * gradients would give. */
+    /* median(y / ceiling) beyond FIT_CEILING_RATIO_MAX. */
     RUN_FIT_NEAR_CEILING = 2,
     /* The gradients of a pair are of different data: noise raises y. */
     RUN_FIT_DIFFERENT_DATA = 4,
     /* A probe's callback gave two gradients at one point. */
     RUN_FIT_NOT_IDEMPOTENT = 8,
-    /* q95(x) / q05(x) < 2: L0 and L1 cannot be told apart. */
+    /* q95(x) / q05(x) below FIT_SPREAD_MIN. */
     RUN_FIT_NARROW_RANGE = 16,
     /* Only every 2nd, 4th, ... pair was fitted: see `every`. */
     RUN_FIT_THINNED = 32,

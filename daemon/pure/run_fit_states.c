@@ -4,11 +4,10 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "math/fit_limits.h"
 #include "math/fit_tests.h"
 #include "pure/pair_window.h"
 #include "traj.h"
-
-#define MONOTONE 0.98 /* as RUN_FIT_MONOTONE_IN_TIME */
 
 /* ---- lines ----------------------------------------------------------------
  */
@@ -158,10 +157,11 @@ static bool is_monotone(const struct run_fit_states *states, bool *ret)
         memory[i] = twofold_value(states->rows[i].x) / states->rows[i].n;
         memory[n + i] = (double)i;
     }
-    *ret = n >= FIT_BLOCKS_MIN &&
-           fit_spearman(memory, memory + n, n, memory + 2 * n, &rho) &&
-           fabs(rho) > MONOTONE &&
-           share_between(states->rows, n) > MONOTONE * MONOTONE;
+    *ret =
+        n >= FIT_BLOCKS_MIN &&
+        fit_spearman(memory, memory + n, n, memory + 2 * n, &rho) &&
+        fabs(rho) > FIT_TIME_RANK_MAX &&
+        share_between(states->rows, n) > FIT_TIME_RANK_MAX * FIT_TIME_RANK_MAX;
     free(memory);
     return true;
 }

@@ -8,8 +8,8 @@
  * one by one is absent: expectile, robust envelope, power, Theil-Sen, rank
  * correlations, median(y / ceiling). Warnings: near_ceiling is counted, so
  * exact; of narrow_range the quantiles are to a bin of x; monotone_in_time is
- * said if the rows' mean x does rank with time (|Spearman| > 0.98) and 0.98^2
- * of the variance of x is between rows.
+ * said if the rows' mean x does rank with time beyond FIT_TIME_RANK_MAX and the
+ * square of that of the variance of x is between rows.
  */
 #ifndef TRAJD_RUN_FIT_STATES_H
 #define TRAJD_RUN_FIT_STATES_H

@@ -4,6 +4,8 @@
 #include <assert.h>
 #include <math.h>
 
+#include "math/fit_limits.h"
+
 const char *verdict_name(enum verdict_kind kind)
 {
     static const char *const names[] = {
@@ -81,7 +83,8 @@ static bool data_fail(const struct verdict_facts *f, struct verdict *v)
 static bool measurement_fails(const struct verdict_facts *f, struct verdict *v)
 {
     v->kind = VERDICT_NEAR_CEILING;
-    if (note_above(v, "ceiling_ratio", f->ceiling_ratio, VERDICT_CEILING_MAX)) {
+    if (note_above(
+            v, "ceiling_ratio", f->ceiling_ratio, FIT_CEILING_RATIO_MAX)) {
         return true;
     }
     v->kind = VERDICT_NOISE_LIMITED;
@@ -103,14 +106,14 @@ static bool interval_tells_nothing(
 static bool not_identifiable(const struct verdict_facts *f, struct verdict *v)
 {
     v->kind = VERDICT_NOT_IDENTIFIABLE;
-    if (note_below(v, "grad_norm_spread", f->x_spread, VERDICT_SPREAD_MIN) ||
+    if (note_below(v, "grad_norm_spread", f->x_spread, FIT_SPREAD_MIN) ||
         note_below(v, "independent_pairs", f->n_eff, VERDICT_N_EFF_MIN)) {
         return true;
     }
     v->kind = VERDICT_NOT_SEPARABLE;
     struct figure size = f->step_rank;
     size.v = fabs(size.v);
-    if (note_above(v, "spearman_step", size, VERDICT_STEP_RANK_MAX)) {
+    if (note_above(v, "spearman_step", size, FIT_TIME_RANK_MAX)) {
         return true;
     }
     v->kind = VERDICT_NOT_IDENTIFIABLE;
@@ -297,7 +300,7 @@ static void put_not_identifiable(
     const struct verdict *v, const struct verdict_facts *f, struct buf *out)
 {
     const struct verdict_reason *why = decisive(v);
-    if (f->x_spread.has && f->x_spread.v < VERDICT_SPREAD_MIN) {
+    if (f->x_spread.has && f->x_spread.v < FIT_SPREAD_MIN) {
         buf_printf(out, "not identifiable: the gradient norm varied by %.3gx",
             f->x_spread.v);
     } else if (f->n_eff.has && f->n_eff.v < VERDICT_N_EFF_MIN) {

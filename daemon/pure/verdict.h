@@ -72,10 +72,8 @@ struct verdict_facts {
     struct figure operator_high;  /* q95, of any number of them */
 };
 
+/* Beside those of math/fit_limits.h. */
 #define VERDICT_PAIRS_MIN 30u
-#define VERDICT_CEILING_MAX 0.6
-#define VERDICT_SPREAD_MIN 2.0
-#define VERDICT_STEP_RANK_MAX 0.98
 #define VERDICT_N_EFF_MIN 30.0
 /* Of pairs that noise has taken out: those that stay are the higher ones. */
 #define VERDICT_NOISE_SHARE_MAX 0.1
