@@ -10,13 +10,12 @@
 #include "http/pair_query.h"
 #include "http/reply.h"
 #include "pure/verdict_json.h"
-#include "store/fit_read_run.h"
 #include "store/pair_scan.h"
-#include "store/verdict_read.h"
+#include "store/verdict_run.h"
 
 struct asked {
     struct pair_choice choice;
-    struct run_verdict_input input;
+    struct verdict_query query;
 };
 
 static struct figure positive(struct request *req, const char *name)
@@ -38,49 +37,21 @@ static enum err_code parse(
 {
     *ret = (struct asked){ 0 };
     pair_choice_parse(req, &ret->choice);
-    ret->input.query = (struct run_fit_query){
+    ret->query.fit = (struct run_fit_query){
         .regressor = pair_query_regressor(req, "regressor"),
         .estimator = pair_query_estimator(req),
         .from_step = ret->choice.query.scan.from_step,
         .to_step = ret->choice.query.scan.to_step,
     };
-    ret->input.grad_norm = positive(req, "grad_norm");
-    ret->input.target = positive(req, "target");
+    ret->query.grad_norm = positive(req, "grad_norm");
+    ret->query.target = positive(req, "target");
     return request_params(req, e);
-}
-
-/* Operator norms are of all parameters: beside a layer they say nothing. Of one
- * rank's pairs there are states, with windows of the default size. */
-static enum err_code judge(struct reader *reader, struct asked *asked,
-    const struct pairs *pairs, struct verdict_read *read,
-    struct run_verdict *ret, struct err *e)
-{
-    static const struct operator_norms none = { 0 };
-    struct fit_read_phase phase = { reader, &asked->choice.query, ERR_NONE, e };
-    const bool has_states = !asked->choice.query.global &&
-                            asked->choice.window == PAIR_WINDOW_DEFAULT;
-    struct run_verdict_input *in = &asked->input;
-    in->pairs = pairs;
-    in->operators = asked->choice.query.group == 0 ? &read->operators : &none;
-    in->of_layer = asked->choice.query.group != 0;
-    in->known = read->known;
-    in->n_known = read->n_known;
-    in->optimizer = read->optimizer;
-    in->lr = read->lr;
-    in->momentum = read->momentum;
-    in->fit_all = has_states ? fit_read_phase : NULL;
-    in->fit_context = &phase;
-    if (run_verdict_compute(in, ret)) {
-        return ERR_NONE;
-    }
-    return phase.code != ERR_NONE ? phase.code : err_nomem(e);
 }
 
 static enum err_code compute(struct reader *reader, struct asked *asked,
     const struct run_row *run, struct run_verdict *ret, struct err *e)
 {
     struct pairs pairs;
-    struct verdict_read read = { 0 };
     pairs_init(&pairs, RUN_FIT_PAIRS_MAX);
     enum err_code code = pair_choice_of_run(&asked->choice, reader, run, e);
     if (code == ERR_NONE) {
@@ -88,11 +59,9 @@ static enum err_code compute(struct reader *reader, struct asked *asked,
             reader, &asked->choice.query, asked->choice.window, &pairs, e);
     }
     if (code == ERR_NONE) {
-        code = verdict_read(reader, run, &read, e);
-    }
-    if (code == ERR_NONE) {
-        code = judge(reader, asked, &pairs, &read, ret, e);
-        verdict_read_done(&read);
+        asked->query.pairs = &asked->choice.query;
+        asked->query.window = asked->choice.window;
+        code = verdict_run(reader, run, &asked->query, &pairs, ret, e);
     }
     pair_choice_done(&asked->choice);
     pairs_done(&pairs);

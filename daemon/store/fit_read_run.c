@@ -6,6 +6,11 @@
 #include "pure/run_fit_states.h"
 #include "store/fit_read.h"
 
+bool fit_read_run_can(const struct pair_query *pairs, uint32_t window)
+{
+    return !pairs->global && window == PAIR_WINDOW_DEFAULT;
+}
+
 enum err_code fit_read_run(struct reader *reader,
     const struct pair_query *pairs, const struct run_fit_query *fit,
     uint64_t most, bool *ret_more, struct run_fit *ret_fit, struct err *e)

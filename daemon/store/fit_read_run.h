@@ -8,11 +8,16 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
 #include "pure/run_fit.h"
 #include "store/pair_scan.h"
 #include "store/reader.h"
+
+/* Whether there are states of these pairs: of one rank's, with windows of the
+ * default size. */
+bool fit_read_run_can(const struct pair_query *pairs, uint32_t window);
 
 /*
  * pairs: not global: which run, attempts, rank and group. fit: which steps,

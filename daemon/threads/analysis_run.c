@@ -8,7 +8,7 @@
 #include "pure/run_fit_states.h"
 #include "pure/trainer.h"
 #include "store/fit_read_run.h"
-#include "store/verdict_read.h"
+#include "store/verdict_run.h"
 #include "threads/analysis.h"
 
 struct analysis_run *analysis_run_new(const char *uid)
@@ -135,31 +135,12 @@ enum err_code analysis_run_judge(const struct analysis_run *run,
     struct reader *reader, const struct run_row *row, struct run_verdict *ret,
     struct err *e)
 {
-    struct verdict_read read;
-    enum err_code code = verdict_read(reader, row, &read, e);
-    if (code != ERR_NONE) {
-        return code;
-    }
-    const struct pair_query query = { .scan = { .run = row->id } };
-    struct fit_read_phase phase = { reader, &query, ERR_NONE, e };
-    const struct run_verdict_input input = {
-        .pairs = &run->follow.pairs,
-        .fit_all = run->follow.query.global ? NULL : fit_read_phase,
-        .fit_context = &phase,
-        .query = run_fit_everything,
-        .operators = &read.operators,
-        .known = read.known,
-        .n_known = read.n_known,
-        .optimizer = read.optimizer,
-        .lr = read.lr,
-        .momentum = read.momentum,
-    };
-    const bool ok = run_verdict_compute(&input, ret);
-    verdict_read_done(&read);
-    if (ok) {
-        return ERR_NONE;
-    }
-    return phase.code != ERR_NONE ? phase.code : err_nomem(e);
+    const struct pair_query pairs = { .scan = { .run = row->id },
+        .global = run->follow.query.global };
+    const struct verdict_query query = { .pairs = &pairs,
+        .window = PAIR_WINDOW_DEFAULT,
+        .fit = run_fit_everything };
+    return verdict_run(reader, row, &query, &run->follow.pairs, ret, e);
 }
 
 bool analysis_run_law(const struct run_verdict *verdict, struct run_law *ret)
