@@ -15,6 +15,8 @@
 #include "pure/figure.h"
 #include "pure/fit_sample.h"
 
+#define INTERVALS_LEVEL 0.95 /* of those that are shown */
+
 struct intervals {
     enum fit_absent dependence_absent;
     struct fit_dependence dependence;

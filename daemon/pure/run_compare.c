@@ -59,7 +59,7 @@ bool run_compare_add(struct run_compare *compare, const struct pairs *pairs)
     if (ok) {
         compare->query.regressor = (int)sample.regressor;
         compare->query.estimator = (int)sample.estimator;
-        ok = intervals_of(&sample, RUN_COMPARE_LEVEL, &run->intervals) &&
+        ok = intervals_of(&sample, INTERVALS_LEVEL, &run->intervals) &&
              run_fit_of_sample(pairs, &compare->query, &sample, &run->fit) &&
              keep(compare, &sample);
     }
@@ -113,7 +113,7 @@ static bool put_interval(struct run_compare *c, const double *w)
     double tau = 1;
     const size_t m = cut_rows(c, w, rows, &tau);
     c->pooled_absent = fit_ci(
-        rows, m, (double)c->n_pairs, tau, RUN_COMPARE_LEVEL, &c->pooled_ci);
+        rows, m, (double)c->n_pairs, tau, INTERVALS_LEVEL, &c->pooled_ci);
     free(rows);
     return true;
 }

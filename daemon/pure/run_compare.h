@@ -20,7 +20,6 @@
 #include "pure/run_fit.h"
 
 #define RUN_COMPARE_MAX 16u
-#define RUN_COMPARE_LEVEL 0.95
 
 struct compared {
     struct run_fit fit;

@@ -119,7 +119,7 @@ static void put_intervals(
         (struct fit_dependence){ .tau_int = tau, .n_eff = n / tau };
     ret->length = (size_t)(n / (double)states->n_rows);
     ret->absent =
-        fit_ci(states->rows, states->n_rows, n, tau, RUN_FIT_LEVEL, &ret->ci);
+        fit_ci(states->rows, states->n_rows, n, tau, INTERVALS_LEVEL, &ret->ci);
     if (ret->absent == FIT_PRESENT &&
         fit_slope_test(states->rows, states->n_rows, n, tau, &test) ==
             FIT_PRESENT) {

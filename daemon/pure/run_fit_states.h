@@ -17,8 +17,6 @@
 #include "pure/fit_part.h"
 #include "pure/run_fit.h"
 
-#define RUN_FIT_LEVEL 0.95 /* of the intervals */
-
 /* As store/fit_read.h gives it; borrowed. */
 struct run_fit_states {
     enum fit_regressor regressor;

@@ -9,8 +9,6 @@
 #include "pure/run_fit_states.h"
 #include "traj.h"
 
-#define SEED 1
-
 /* ---- one phase ----------------------------------------------------------- */
 
 /* Of the pairs; where there is a fit of more, it brings its own. */
@@ -18,7 +16,7 @@ static bool depend(const struct fit_sample *sample, struct phase_verdict *v)
 {
     if (v->fit.from_states) {
         v->intervals = v->fit.intervals;
-    } else if (!intervals_of(sample, RUN_VERDICT_LEVEL, &v->intervals)) {
+    } else if (!intervals_of(sample, INTERVALS_LEVEL, &v->intervals)) {
         return false;
     }
     v->facts.slope_p = v->intervals.slope_p;
@@ -28,45 +26,16 @@ static bool depend(const struct fit_sample *sample, struct phase_verdict *v)
     return true;
 }
 
-static bool has_rates(const struct fit_sample *sample)
-{
-    for (size_t i = 0; i < sample->n; i++) {
-        if (!isfinite(sample->lr[i])) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* Given step and lr; given the step alone where lr is not known, or follows the
- * gradient norm itself, as that of an adaptive rule does. */
-static enum fit_absent given_time(
-    const struct fit_sample *s, double *workspace, struct fit_partial *ret)
-{
-    const double *covariates[] = { s->step, s->lr };
-    enum fit_absent absent = FIT_ABSENT_NOT_SEPARABLE;
-    if (has_rates(s)) {
-        absent = fit_partial_spearman(s->x, s->y, s->n, covariates, 2,
-            RUN_VERDICT_SHIFTS, SEED, workspace, ret);
-    }
-    if (absent == FIT_ABSENT_NOT_SEPARABLE) {
-        absent = fit_partial_spearman(s->x, s->y, s->n, covariates, 1,
-            RUN_VERDICT_SHIFTS, SEED, workspace, ret);
-    }
-    return absent;
-}
-
 static void rank(
     const struct fit_sample *s, double *workspace, struct phase_verdict *v)
 {
-    v->partial_absent = given_time(s, workspace, &v->partial);
-    if (v->partial_absent == FIT_PRESENT) {
-        v->facts.partial_rank = (struct figure){ true, v->partial.rho };
-        v->facts.partial_p = (struct figure){ true, v->partial.p_greater };
-        v->facts.partial_p_any = (struct figure){ true, v->partial.p };
+    rank_tests_of(s, workspace, &v->ranks);
+    if (v->ranks.partial_absent == FIT_PRESENT) {
+        const struct fit_partial *partial = &v->ranks.partial;
+        v->facts.partial_rank = (struct figure){ true, partial->rho };
+        v->facts.partial_p = (struct figure){ true, partial->p_greater };
+        v->facts.partial_p_any = (struct figure){ true, partial->p };
     }
-    v->difference_absent = fit_difference_spearman(
-        s->x, s->y, s->n, RUN_VERDICT_SHIFTS, SEED, workspace, &v->difference);
     v->leverage_absent =
         fit_leverage(s->x, s->y, s->n, FIT_KIND_NNLS, workspace, &v->leverage);
 }
@@ -119,7 +88,7 @@ static void gather(const struct fit_sample *sample, struct phase_verdict *v)
     f->step_rank =
         (struct figure){ fit->has_spearman_step, fit->spearman_step };
     f->proportional = ratio_of_means(sample);
-    f->level = RUN_VERDICT_LEVEL;
+    f->level = INTERVALS_LEVEL;
     if (v->intervals.absent == FIT_PRESENT) {
         f->slope = (struct figure){ true, v->intervals.ci.L1.estimate };
         f->slope_low = (struct figure){ true, v->intervals.ci.L1.low };

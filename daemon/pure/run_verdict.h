@@ -19,11 +19,9 @@
 #include "pure/intervals.h"
 #include "pure/operators.h"
 #include "pure/phases.h"
+#include "pure/rank_tests.h"
 #include "pure/run_fit.h"
 #include "pure/verdict.h"
-
-#define RUN_VERDICT_LEVEL 0.95
-#define RUN_VERDICT_SHIFTS 999u /* of the permutation tests */
 
 /* The fit of all pairs of the query, of whom the input's are a part. false: it
  * failed. *ret_more false: there is none. */
@@ -53,10 +51,7 @@ struct phase_verdict {
     struct phase phase;
     struct run_fit fit;
     struct intervals intervals;
-    enum fit_absent partial_absent;
-    struct fit_partial partial;
-    enum fit_absent difference_absent;
-    struct fit_partial difference; /* of first differences */
+    struct rank_tests ranks;
     enum fit_absent leverage_absent;
     struct fit_leverage leverage;
     struct verdict_facts facts;

@@ -48,14 +48,14 @@ static void put_memory(struct buf *out, const struct phase_verdict *v)
 static void put_ranks(struct buf *out, const struct phase_verdict *v)
 {
     member_json_name(
-        out, "partial_absent", interval_absent_name(v->partial_absent));
+        out, "partial_absent", interval_absent_name(v->ranks.partial_absent));
     member_json_figure(out, "partial_spearman", v->facts.partial_rank);
     member_json_figure(out, "partial_p", v->facts.partial_p);
-    const bool differs = v->difference_absent == FIT_PRESENT;
+    const bool differs = v->ranks.difference_absent == FIT_PRESENT;
     member_json_figure(out, "difference_spearman",
-        (struct figure){ differs, v->difference.rho });
+        (struct figure){ differs, v->ranks.difference.rho });
     member_json_figure(out, "difference_p",
-        (struct figure){ differs, v->difference.p_greater });
+        (struct figure){ differs, v->ranks.difference.p_greater });
     member_json_figure(out, "slope_p", v->facts.slope_p);
 }
 
