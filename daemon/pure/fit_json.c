@@ -64,6 +64,16 @@ static void put_loglog(struct buf *out, const struct fit_report *report)
     buf_char(out, '}');
 }
 
+void fit_json_scores(struct buf *out, const struct fit_power *power)
+{
+    buf_char(out, '[');
+    for (size_t k = 0; k < FIT_POWERS; k++) {
+        buf_comma(out, k);
+        buf_json_double(out, power->scores[k]);
+    }
+    buf_char(out, ']');
+}
+
 static void put_power(struct buf *out, const struct fit_report *report)
 {
     const struct fit_power *power = &report->power;
@@ -75,20 +85,15 @@ static void put_power(struct buf *out, const struct fit_report *report)
     buf_json_double(out, power->rho);
     member_json_double(out, "L0", power->line.L0);
     member_json_double(out, "L1", power->line.L1);
-    buf_text(out, ",\"scores\":[");
-    for (size_t k = 0; k < FIT_POWERS; k++) {
-        if (k > 0) {
-            buf_char(out, ',');
-        }
-        buf_json_double(out, power->scores[k]);
-    }
-    buf_text(out, "]}");
+    buf_text(out, ",\"scores\":");
+    fit_json_scores(out, power);
+    buf_char(out, '}');
 }
 
-static void put_warnings(struct buf *out, unsigned warnings)
+void fit_json_warnings(struct buf *out, unsigned warnings)
 {
     const char *comma = "";
-    buf_text(out, ",\"warnings\":[");
+    buf_char(out, '[');
     for (size_t bit = 0; bit < RUN_FIT_WARNINGS; bit++) {
         if ((warnings >> bit & 1) != 0) {
             buf_printf(out, "%s\"%s\"", comma, run_fit_warning_name(bit));
@@ -147,7 +152,8 @@ void fit_json(struct buf *out, const struct run_fit *fit, const char *run_uid)
         out, "spearman_step_x", fit->has_spearman_step, fit->spearman_step);
     member_json_optional(
         out, "ceiling_ratio", fit->has_ceiling_ratio, fit->ceiling_ratio);
-    put_warnings(out, fit->warnings);
+    buf_text(out, ",\"warnings\":");
+    fit_json_warnings(out, fit->warnings);
     member_json_name(out, "reason", fit->reason);
     buf_char(out, '}');
 }

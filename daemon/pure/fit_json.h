@@ -9,4 +9,8 @@
 /* One object, one line. run_uid: a member "run" first, or NULL. */
 void fit_json(struct buf *out, const struct run_fit *fit, const char *run_uid);
 
+/* Parts of it that others show too: arrays. */
+void fit_json_warnings(struct buf *out, unsigned warnings);
+void fit_json_scores(struct buf *out, const struct fit_power *power);
+
 #endif

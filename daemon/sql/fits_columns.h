@@ -1,5 +1,6 @@
 /* fits_columns: the columns of the table `fits`: what a fit (pure/run_fit.h)
- * has to say, of one of its methods. */
+ * has to say, of one of its methods, and what is known of its law (intervals,
+ * tests) beside each of them. */
 #ifndef TRAJD_FITS_COLUMNS_H
 #define TRAJD_FITS_COLUMNS_H
 
@@ -7,7 +8,7 @@
 #include <stddef.h>
 #include <sqlite3.h>
 
-#include "pure/run_fit.h"
+#include "sql/fits_of_run.h"
 
 /* In order; behind them the argument of fits(run), which is hidden. */
 #define FITS_COLUMNS(X)                                                        \
@@ -34,7 +35,39 @@
     X(CEILING_RATIO, "ceiling_ratio REAL")                                     \
     X(IS_DEFAULT, "is_default INTEGER")                                        \
     X(WARNINGS, "warnings TEXT")                                               \
-    X(REASON, "reason TEXT")
+    X(REASON, "reason TEXT")                                                   \
+    X(FROM_STATES, "from_states INTEGER")                                      \
+    X(WINDOW, "window INTEGER")                                                \
+    X(INTERCEPT, "loglog_intercept REAL")                                      \
+    X(THEIL_SEN, "loglog_theil_sen REAL")                                      \
+    X(RHO, "power_rho REAL")                                                   \
+    X(POWER_L0, "power_L0 REAL")                                               \
+    X(POWER_L1, "power_L1 REAL")                                               \
+    X(POWER_SCORES, "power_scores TEXT")                                       \
+    X(INTERVAL_ABSENT, "interval_absent TEXT")                                 \
+    X(LEVEL, "level REAL")                                                     \
+    X(DOF, "dof REAL")                                                         \
+    X(L0_ESTIMATE, "L0_estimate REAL")                                         \
+    X(L0_SE, "L0_se REAL")                                                     \
+    X(L0_LOW, "L0_low REAL")                                                   \
+    X(L0_HIGH, "L0_high REAL")                                                 \
+    X(L1_ESTIMATE, "L1_estimate REAL")                                         \
+    X(L1_SE, "L1_se REAL")                                                     \
+    X(L1_LOW, "L1_low REAL")                                                   \
+    X(L1_HIGH, "L1_high REAL")                                                 \
+    X(X_MEAN, "x_mean REAL")                                                   \
+    X(CENTROID, "centroid REAL")                                               \
+    X(CENTROID_SE, "centroid_se REAL")                                         \
+    X(CENTROID_LOW, "centroid_low REAL")                                       \
+    X(CENTROID_HIGH, "centroid_high REAL")                                     \
+    X(CORR, "corr REAL")                                                       \
+    X(TAU_INT, "tau_int REAL")                                                 \
+    X(N_EFF, "n_eff REAL")                                                     \
+    X(SLOPE_P, "slope_p REAL")                                                 \
+    X(PARTIAL, "partial_spearman REAL")                                        \
+    X(PARTIAL_P, "partial_p REAL")                                             \
+    X(DIFFERENCE, "difference_spearman REAL")                                  \
+    X(DIFFERENCE_P, "difference_p REAL")
 
 #define FITS_COLUMN_ENUM(id, sql) FITS_##id,
 enum fits_column { FITS_COLUMNS(FITS_COLUMN_ENUM) FITS_OF_RUN };
@@ -42,9 +75,12 @@ enum fits_column { FITS_COLUMNS(FITS_COLUMN_ENUM) FITS_OF_RUN };
 /* The text of CREATE TABLE. */
 extern const char fits_columns_sql[];
 
+/* What a statement with these colUsed of SQLite's wants. */
+enum fits_wanted fits_columns_wanted(sqlite3_uint64 used);
+
 struct fits_row {
-    const char *run; /* borrowed; so fit */
-    const struct run_fit *fit;
+    const char *run; /* borrowed; so fits */
+    const struct fits_of_class *fits;
     size_t method; /* FIT_METHODS: none gave a line */
     bool is_default;
 };

@@ -1,23 +1,20 @@
 /*
  * fits_table.c: the fits of runs, `fits` or fits(run): what GET /fits
- * computes (pure/run_fit.h), of all of a run, but for every estimator class
+ * computes (sql/fits_of_run.h), of all of a run, but for every estimator class
  * that has pairs: a row per method that gave a line, or one without a method
- * and with the reason. As there: rank 0, each step in its newest attempt. The
- * thread of the connection.
+ * and with the reason. As there: of all ranks together, each step in its newest
+ * attempt. The thread of the connection.
  *
  * Invariant: `fits` are those of the current run; the current row is method
- * `method` of fits[at].
+ * `method` of fits.v[at].
  */
 #include <assert.h>
 
-#include "pure/run_fit.h"
-#include "pure/trainer.h"
 #include "sql/fits_columns.h"
+#include "sql/fits_of_run.h"
 #include "sql/run_list.h"
 #include "sql/vtab.h"
 #include "store/db.h"
-#include "store/pair_scan.h"
-#include "store/runs.h"
 #include "store/reader_impl.h"
 
 struct fits_table {
@@ -29,9 +26,8 @@ struct fits_cursor {
     sqlite3_vtab_cursor base; /* first: SQLite's view of it */
     struct reader reader;     /* as record_table.c's */
     struct run_list runs;
-    struct run_fit fits[PAIR_ESTIMATORS];
-    size_t n;
-    unsigned chosen; /* the class that is fitted when none is asked for */
+    enum fits_wanted wanted;
+    struct fits_of_run fits;
     size_t at;
     size_t method; /* FIT_METHODS: none gave a line */
     bool ended;
@@ -72,7 +68,10 @@ static int disconnect_table(sqlite3_vtab *base)
     return SQLITE_OK;
 }
 
-/* The number of the plan is 1 where the run is given. */
+/* The number of the plan, of bits. */
+#define PLAN_OF_RUN 1 /* the run is given */
+#define PLAN_RANKS 2  /* with rank tests */
+
 static int best_index(sqlite3_vtab *base, sqlite3_index_info *info)
 {
     (void)base;
@@ -90,9 +89,11 @@ static int best_index(sqlite3_vtab *base, sqlite3_index_info *info)
             continue;
         }
         info->aConstraintUsage[i].argvIndex = 1;
-        info->idxNum = 1;
+        info->idxNum = PLAN_OF_RUN;
         info->estimatedRows = 10;
     }
+    info->idxNum |=
+        fits_columns_wanted(info->colUsed) == FITS_WITH_RANKS ? PLAN_RANKS : 0;
     info->estimatedCost = 1e5 * (double)info->estimatedRows;
     return SQLITE_OK;
 }
@@ -112,7 +113,7 @@ static int open_cursor(sqlite3_vtab *base, sqlite3_vtab_cursor **ret_cursor)
 static void end_cursor(struct fits_cursor *cursor)
 {
     run_list_done(&cursor->runs);
-    cursor->n = 0;
+    cursor->fits.n = 0;
     cursor->ended = true;
 }
 
@@ -123,63 +124,7 @@ static int close_cursor(sqlite3_vtab_cursor *base)
     return SQLITE_OK;
 }
 
-/* ---- fitting ------------------------------------------------------------- */
-
-static enum err_code fit_classes(
-    struct fits_cursor *cursor, const struct pairs *pairs, struct err *e)
-{
-    struct pair_census census = { 0 };
-    for (size_t i = 0; i < pairs->n; i++) {
-        pair_census_add(&census, &pairs->v[i]);
-    }
-    cursor->chosen = pair_census_estimator(&census);
-    for (int class = 0; class < PAIR_ESTIMATORS; class ++) {
-        const struct run_fit_query query = { .regressor = PAIR_REGRESSOR_AUTO,
-            .estimator = class,
-            .to_step = UINT64_MAX };
-        if (census.n[class] == 0) {
-            continue;
-        }
-        if (!run_fit_compute(pairs, &query, &cursor->fits[cursor->n])) {
-            return db_nomem(e, "fits");
-        }
-        cursor->n++;
-    }
-    return ERR_NONE;
-}
-
-/* As GET /fits without parameters: of all ranks together where there are
- * several. */
-static enum err_code is_global(
-    struct fits_cursor *cursor, bool *ret_global, struct err *e)
-{
-    struct run_row run;
-    enum err_code code = runs_get(&cursor->reader, cursor->runs.uid, &run, e);
-    if (code == ERR_NONE) {
-        *ret_global = trainer_of_hello(run.hello_json).world > 1;
-        run_row_done(&run);
-    }
-    return code;
-}
-
-static enum err_code fit_run(struct fits_cursor *cursor, struct err *e)
-{
-    struct pairs pairs;
-    struct pair_query query = { .scan = { .run = cursor->runs.id,
-                                    .to_step = UINT64_MAX } };
-    enum err_code code = is_global(cursor, &query.global, e);
-    if (code != ERR_NONE) {
-        return code;
-    }
-    pairs_init(&pairs, RUN_FIT_PAIRS_MAX);
-    code =
-        pair_scan_all(&cursor->reader, &query, PAIR_WINDOW_DEFAULT, &pairs, e);
-    if (code == ERR_NONE) {
-        code = fit_classes(cursor, &pairs, e);
-    }
-    pairs_done(&pairs);
-    return code;
-}
+/* ---- rows ---------------------------------------------------------------- */
 
 /* The first method from `method` on that gave a line, or FIT_METHODS. */
 static size_t next_line(const struct run_fit *fit, size_t method)
@@ -194,19 +139,20 @@ static size_t next_line(const struct run_fit *fit, size_t method)
 static enum err_code next_run(struct fits_cursor *cursor, struct err *e)
 {
     enum err_code code = ERR_NONE;
-    cursor->n = 0;
+    cursor->fits.n = 0;
     cursor->at = 0;
-    while (code == ERR_NONE && cursor->n == 0 && !cursor->ended) {
+    while (code == ERR_NONE && cursor->fits.n == 0 && !cursor->ended) {
         bool more = false;
         code = run_list_next(&cursor->runs, &more, e);
         if (code == ERR_NONE && !more) {
             end_cursor(cursor);
         } else if (code == ERR_NONE) {
-            code = fit_run(cursor, e);
+            code = fits_of_run(&cursor->reader, cursor->runs.uid,
+                cursor->wanted, &cursor->fits, e);
         }
     }
     if (code == ERR_NONE && !cursor->ended) {
-        cursor->method = next_line(&cursor->fits[0], 0);
+        cursor->method = next_line(&cursor->fits.v[0].fit, 0);
     }
     return code;
 }
@@ -230,9 +176,12 @@ static int filter(sqlite3_vtab_cursor *base, int number, const char *text,
     struct fits_cursor *cursor = cursor_of(base);
     struct err e = { 0 };
     end_cursor(cursor);
+    const bool of_run = (number & PLAN_OF_RUN) != 0;
     const char *uid =
-        number == 1 ? (const char *)sqlite3_value_text(arguments[0]) : NULL;
-    if (number == 1 && uid == NULL) {
+        of_run ? (const char *)sqlite3_value_text(arguments[0]) : NULL;
+    cursor->wanted =
+        (number & PLAN_RANKS) != 0 ? FITS_WITH_RANKS : FITS_WITHOUT_RANKS;
+    if (of_run && uid == NULL) {
         return SQLITE_OK; /* run = NULL is no run */
     }
     cursor->ended = false;
@@ -250,14 +199,14 @@ static int next(sqlite3_vtab_cursor *base)
     struct err e = { 0 };
     if (cursor->method < FIT_METHODS) {
         cursor->method =
-            next_line(&cursor->fits[cursor->at], cursor->method + 1);
+            next_line(&cursor->fits.v[cursor->at].fit, cursor->method + 1);
         if (cursor->method < FIT_METHODS) {
             return SQLITE_OK;
         }
     }
     cursor->at++;
-    if (cursor->at < cursor->n) {
-        cursor->method = next_line(&cursor->fits[cursor->at], 0);
+    if (cursor->at < cursor->fits.n) {
+        cursor->method = next_line(&cursor->fits.v[cursor->at].fit, 0);
         return SQLITE_OK;
     }
     return told(cursor, next_run(cursor, &e), &e);
@@ -272,11 +221,11 @@ static int column(
     sqlite3_vtab_cursor *base, sqlite3_context *context, int index)
 {
     const struct fits_cursor *cursor = cursor_of(base);
-    const struct run_fit *fit = &cursor->fits[cursor->at];
+    const struct fits_of_class *fits = &cursor->fits.v[cursor->at];
     const struct fits_row row = { .run = cursor->runs.uid,
-        .fit = fit,
+        .fits = fits,
         .method = cursor->method,
-        .is_default = fit->estimator == cursor->chosen };
+        .is_default = fits->fit.estimator == cursor->fits.chosen };
     fits_columns_result(&row, (enum fits_column)index, context);
     return SQLITE_OK;
 }
@@ -287,7 +236,7 @@ static int rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *ret_rowid)
 {
     static_assert(PAIR_ESTIMATORS <= 16 && FIT_METHODS < 16, "four bits each");
     const struct fits_cursor *cursor = cursor_of(base);
-    unsigned estimator = cursor->fits[cursor->at].estimator;
+    unsigned estimator = cursor->fits.v[cursor->at].fit.estimator;
     *ret_rowid = cursor->runs.id.v << 8 |
                  (sqlite3_int64)(estimator << 4 | cursor->method);
     return SQLITE_OK;

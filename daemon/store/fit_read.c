@@ -376,8 +376,10 @@ static enum err_code choose(struct reading *r, struct err *e)
 static enum err_code read_rows(struct reading *r, struct err *e)
 {
     r->take.is_weighted = r->query->rows == FIT_READ_WEIGHTED;
-    if (r->take.is_weighted &&
-        !fit_state_weight(&r->take.out->part.state, &r->take.weight)) {
+    if (r->query->weight != NULL) {
+        r->take.weight = *r->query->weight;
+    } else if (r->take.is_weighted &&
+               !fit_state_weight(&r->take.out->part.state, &r->take.weight)) {
         return ERR_NONE;
     }
     const enum err_code code = run_pass(r, PASS_ROWS, level_of_rows(r), e);
@@ -433,6 +435,24 @@ static void done(struct reading *r)
     }
 }
 
+typedef enum err_code (*read_fn)(struct reading *r, struct err *e);
+
+/* Within a snapshot, with all that a pass needs. */
+static enum err_code read_by(struct reading *r, read_fn read, struct err *e)
+{
+    enum err_code code = reader_begin(r->reader, e);
+    if (code != ERR_NONE) {
+        return code;
+    }
+    code = prepare(r, e);
+    if (code == ERR_NONE) {
+        code = read(r, e);
+    }
+    done(r);
+    reader_end(r->reader);
+    return code;
+}
+
 enum err_code fit_read(struct reader *reader,
     const struct fit_read_query *query, struct fit_read *ret, struct err *e)
 {
@@ -440,21 +460,37 @@ enum err_code fit_read(struct reader *reader,
     struct reading r = { .reader = reader,
         .query = query,
         .take = { .group = query->group, .out = &out } };
-    enum err_code code = reader_begin(reader, e);
-    if (code != ERR_NONE) {
-        return code;
-    }
-    code = prepare(&r, e);
-    if (code == ERR_NONE) {
-        code = read_all(&r, e);
-    }
-    done(&r);
-    reader_end(reader);
+    const enum err_code code = read_by(&r, read_all, e);
     if (code != ERR_NONE) {
         fit_read_done(&out);
         return code;
     }
     *ret = out;
+    return ERR_NONE;
+}
+
+static enum err_code count_all(struct reading *r, struct err *e)
+{
+    return run_pass(r, PASS_CENSUS, PYRAMID_LEVELS_MAX, e);
+}
+
+enum err_code fit_read_census(struct reader *reader,
+    const struct fit_read_query *query, struct pair_census *ret,
+    uint64_t *ret_in_sight, struct err *e)
+{
+    struct fit_read out = { 0 };
+    struct reading r = { .reader = reader,
+        .query = query,
+        .take = { .group = query->group, .out = &out } };
+    const enum err_code code = read_by(&r, count_all, e);
+    if (code != ERR_NONE) {
+        return code;
+    }
+    *ret = r.take.census;
+    *ret_in_sight = r.take.waiting;
+    for (unsigned class = 0; class < PAIR_ESTIMATORS; class ++) {
+        *ret_in_sight += ret->n[class];
+    }
     return ERR_NONE;
 }
 

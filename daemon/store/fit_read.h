@@ -42,6 +42,8 @@ struct fit_read_query {
     int estimator; /* below PAIR_ESTIMATORS, or PAIR_ESTIMATOR_AUTO */
     int regressor; /* enum fit_regressor, or PAIR_REGRESSOR_AUTO */
     enum fit_read_rows rows;
+    /* Of WEIGHTED rows, borrowed; NULL: of the range's own fit. */
+    const struct fit_weight *weight;
 };
 
 struct fit_read {
@@ -64,5 +66,11 @@ struct fit_read {
 CHECK_RESULT enum err_code fit_read(struct reader *reader,
     const struct fit_read_query *query, struct fit_read *ret, struct err *e);
 void fit_read_done(struct fit_read *read);
+
+/* The pairs of each class, whatever class and regressor the query names;
+ * *ret_in_sight as fit_read.in_sight. */
+CHECK_RESULT enum err_code fit_read_census(struct reader *reader,
+    const struct fit_read_query *query, struct pair_census *ret,
+    uint64_t *ret_in_sight, struct err *e);
 
 #endif

@@ -12,12 +12,21 @@
 
 #include "base/err.h"
 #include "pure/run_fit.h"
+#include "pure/run_fit_states.h"
+#include "store/fit_read.h"
 #include "store/pair_scan.h"
 #include "store/reader.h"
 
 /* Whether there are states of these pairs: of one rank's, with windows of the
  * default size. */
 bool fit_read_run_can(const struct pair_query *pairs, uint32_t window);
+
+/* What is to be read for the fits of these pairs, which are not global. */
+struct fit_read_query fit_read_run_query(
+    const struct pair_query *pairs, const struct run_fit_query *fit);
+
+/* What fits from states are made of; borrows. */
+struct run_fit_states fit_read_run_states(const struct fit_read *read);
 
 /*
  * pairs: not global: which run, attempts, rank and group. fit: which steps,

@@ -56,6 +56,7 @@ enum err_code fit_take_records(struct fit_take *t,
 void fit_take_waiting(struct fit_take *t, const struct pair_window *window)
 {
     const bool ours = t->out->estimator == TRAJ_ESTIMATOR_MICROBATCH;
+    t->waiting += t->pass == PASS_CENSUS ? pair_window_waiting(window) : 0;
     if (t->pass == PASS_STATES) {
         t->out->part.facts
             .uses[ours ? PAIR_WINDOW_OPEN : PAIR_OTHER_ESTIMATOR] +=
@@ -138,6 +139,9 @@ static void take_census(
             const struct fit_facts facts = pyramid_fit_facts(&entry);
             fit_facts_census(&facts, entry.estimator,
                 (enum fit_regressor)entry.regressor, &t->census);
+            t->waiting += entry.regressor == FIT_REGRESSOR_START
+                              ? facts.uses[PAIR_WINDOW_OPEN]
+                              : 0;
         }
     }
 }

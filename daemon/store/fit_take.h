@@ -18,8 +18,9 @@ struct fit_take {
     enum fit_pass pass;
     uint64_t from_step, to_step; /* of what is being read; inclusive */
     struct pair_census census;   /* PASS_CENSUS adds to it */
-    struct fit_sums rest;        /* PASS_ROWS adds to it */
-    bool is_weighted;            /* with these weights */
+    uint64_t waiting;     /* PASS_CENSUS: probes of windows that are not full */
+    struct fit_sums rest; /* PASS_ROWS adds to it */
+    bool is_weighted;     /* with these weights */
     struct fit_weight weight;
     /* Its class and regressor are what PASS_STATES and PASS_ROWS want; the part
      * and the counts are what PASS_STATES adds to. */

@@ -6,11 +6,12 @@ import pytest
 from scipy import stats
 
 import wire
+from law import MANY, SAME_BATCH, send_law
 from peer import Peer
 
 RUN = "/api/v1/runs/r"
 TINY_STEP, ROUNDING, NONFINITE = 2, 4, 8
-SAME_BATCH, DIFFERENT = 3, 5
+DIFFERENT = 5
 
 
 def probe(peer, step, g, y, estimator=SAME_BATCH, flags=0, **more):
@@ -247,28 +248,15 @@ def test_what_is_asked_wrongly_is_refused(trajd, cloud, path):
     assert trajd.get(f"/api/v1/runs/none/{path.split('?')[0]}")[0] == 404
 
 
-LONG = 70000
-
-
 @pytest.fixture
 def long_run(trajd):
-    """More pairs around 1 + 2 g than a fit of pairs takes, in the order of steps, as arrays of g and y."""
-    rng = np.random.default_rng(8)
-    peer = Peer(trajd.ingest, "r")
-    g = 2 ** rng.uniform(-1, 1, LONG)
-    y = (1 + 2 * g) * np.exp(rng.normal(0, 0.1, LONG))
-    for step in range(LONG):
-        peer.record(wire.PROBE, step=step, estimator=SAME_BATCH, flags=0, smoothness=wire.f64(y[step]),
-                    smoothness_gamma=wire.f64(1.0), ceiling=wire.f64(9 * y[step]), grad_sq=wire.f64(g[step] ** 2))
-        if step % 2000 == 1999:
-            peer.deliver(frame=250)
-    peer.deliver(frame=250)
-    return np.sqrt(g ** 2), y
+    """More pairs around 1 + 2 g than a fit of pairs takes, as arrays of g and y."""
+    return send_law(trajd, "r", MANY, 8)
 
 
 def test_fits_of_many_pairs_are_of_all_of_them(trajd, long_run):
     g, y = long_run
-    for low, high in ((0, LONG - 1), (1777, LONG - 1234)):
+    for low, high in ((0, MANY - 1), (1777, MANY - 1234)):
         data = fits(trajd, f"?from={low}&to={high}&regressor=start")
         x, z = g[low:high + 1], y[low:high + 1]
         assert data["from_states"] is True and "thinned" not in data["warnings"]
@@ -309,7 +297,7 @@ def test_a_verdict_on_many_pairs_has_the_fit_of_all_of_them(trajd, long_run):
     g, y = long_run
     phases = trajd.json(f"{RUN}/verdict?regressor=start")["data"]["phases"]
     assert [phase["fit"]["from_states"] for phase in phases] == [True] * len(phases)
-    assert sum(phase["fit"]["n"] for phase in phases) == LONG
+    assert sum(phase["fit"]["n"] for phase in phases) == MANY
     first = phases[0]["fit"]
     slope, _ = np.polyfit(g[:first["n"]], y[:first["n"]], 1)
     assert line(first, "ols")["L1"] == pytest.approx(slope, rel=1e-9)

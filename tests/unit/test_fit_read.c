@@ -152,6 +152,8 @@ static struct run_id make_run(struct rig *rig, uint64_t seed)
 
 struct both {
     struct fit_read read;
+    struct pair_census census;
+    uint64_t counted;
     struct pairs pairs;
     struct fit_sample sample;
 };
@@ -167,6 +169,9 @@ static struct both ask(
         query->scan.from_step, query->scan.to_step };
     pairs_init(&both.pairs, 1u << 20);
     assert_int_equal(fit_read(reader, query, &both.read, &e), ERR_NONE);
+    assert_int_equal(
+        fit_read_census(reader, query, &both.census, &both.counted, &e),
+        ERR_NONE);
     assert_int_equal(
         pair_scan_all(reader, &scan, PAIR_WINDOW_DEFAULT, &both.pairs, &e),
         ERR_NONE);
@@ -226,8 +231,19 @@ static void assert_same_lines(
     }
 }
 
+static void assert_same_census(const struct both *both)
+{
+    struct pair_census census = { 0 };
+    for (size_t i = 0; i < both->pairs.n; i++) {
+        pair_census_add(&census, &both->pairs.v[i]);
+    }
+    assert_memory_equal(&both->census, &census, sizeof census);
+    assert_int_equal(both->counted, both->pairs.n);
+}
+
 static void assert_same(const struct both *both)
 {
+    assert_same_census(both);
     const struct fit_read *read = &both->read;
     const struct fit_facts *facts = &read->part.facts;
     const struct fit_sample *sample = &both->sample;
@@ -476,7 +492,8 @@ static void test_there_are_twenty_rows_where_there_can_be(void **state)
     fit_read_done(&read);
 }
 
-static struct fit_read read_weighted(const struct rig *rig, struct run_id run)
+static struct fit_read read_weighted(
+    const struct rig *rig, struct run_id run, const struct fit_weight *weight)
 {
     struct err e = { 0 };
     struct reader *reader = NULL;
@@ -486,6 +503,7 @@ static struct fit_read read_weighted(const struct rig *rig, struct run_id run)
         .estimator = TRAJ_ESTIMATOR_SAME_BATCH,
         .regressor = FIT_REGRESSOR_START,
         .rows = FIT_READ_WEIGHTED,
+        .weight = weight,
     };
     assert_int_equal(reader_open(rig->path, &reader, &e), ERR_NONE);
     assert_int_equal(fit_read(reader, &query, &read, &e), ERR_NONE);
@@ -499,9 +517,9 @@ static void test_weighted_rows_are_near_those_of_the_records(void **state)
     uint64_t seed = 9;
     struct stream_state s = hello(rig, 1);
     add(rig, &s, 1, 0, 64 * 400, probe, &seed);
-    struct fit_read a = read_weighted(rig, s.run);
+    struct fit_read a = read_weighted(rig, s.run, NULL);
     rig_sql(rig, "DELETE FROM pyramid; UPDATE chunk SET summary = x''");
-    struct fit_read b = read_weighted(rig, s.run);
+    struct fit_read b = read_weighted(rig, s.run, NULL);
     struct fit_ci x;
     struct fit_ci y;
     assert_true(a.states > 0 && b.states == 0);
@@ -517,6 +535,23 @@ static void test_weighted_rows_are_near_those_of_the_records(void **state)
     fit_read_done(&b);
 }
 
+/* The weight of every sample is 1/16. */
+static void test_rows_have_the_weight_that_is_asked_for(void **state)
+{
+    struct rig *rig = *state;
+    static const struct fit_weight weight = { { 4, 0 }, 1, 1 };
+    uint64_t seed = 9;
+    struct stream_state s = hello(rig, 1);
+    add(rig, &s, 1, 0, 64 * 400 + 7, probe, &seed);
+    struct fit_read read = read_weighted(rig, s.run, &weight);
+    const struct fit_sums rows = sum_of(read.rows, read.n_rows);
+    struct fit_sums sixteenth = { 0 };
+    fit_sums_merge(&sixteenth, &read.part.state.total.plain, 0x1p-4);
+    assert_true(read.states > 0 && read.records > 0);
+    assert_same_sums(&rows, &sixteenth);
+    fit_read_done(&read);
+}
+
 /* ---- microbatches ----------------------------------------------------------
  */
 
@@ -528,6 +563,22 @@ static struct rig_record micro(uint64_t seq, uint64_t step, uint64_t *seed)
     set(&r, PROBE_micro_grad_sq, 4.1);
     set(&r, PROBE_micro_dgrad_sq, 0.1);
     return r;
+}
+
+static uint64_t count_all(const struct rig *rig, struct run_id run)
+{
+    struct err e = { 0 };
+    struct reader *reader = NULL;
+    struct pair_census census;
+    uint64_t in_sight = 0;
+    const struct fit_read_query query = {
+        .scan = { .run = run, .to_step = UINT64_MAX },
+    };
+    assert_int_equal(reader_open(rig->path, &reader, &e), ERR_NONE);
+    assert_int_equal(
+        fit_read_census(reader, &query, &census, &in_sight, &e), ERR_NONE);
+    reader_close(reader);
+    return in_sight;
 }
 
 static void test_windows_of_microbatches_begin_with_the_chunk(void **state)
@@ -552,6 +603,26 @@ static void test_windows_of_microbatches_begin_with_the_chunk(void **state)
     fit_read_done(&read);
 }
 
+/* Every ninth measured nothing, so that windows end with their chunk. */
+static struct rig_record ragged(uint64_t seq, uint64_t step, uint64_t *seed)
+{
+    struct rig_record r = micro(seq, step, seed);
+    set_u64(&r, PROBE_flags, seq % 9 == 0 ? TRAJ_PROBE_TINY_STEP : 0);
+    return r;
+}
+
+static void test_the_census_counts_what_waits(void **state)
+{
+    struct rig *rig = *state;
+    uint64_t seed = 9;
+    struct stream_state s = hello(rig, 1);
+    add(rig, &s, 1, 0, 6405, ragged, &seed);
+    struct fit_read read = read_all(rig, s.run, PAIR_REGRESSOR_AUTO);
+    assert_true(read.states > 2 && read.part.facts.uses[PAIR_WINDOW_OPEN] > 50);
+    assert_int_equal(count_all(rig, s.run), read.in_sight);
+    fit_read_done(&read);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -562,7 +633,9 @@ int main(void)
         cmocka_unit_test(test_who_sends_and_in_which_order_does_not_matter),
         TEST(test_there_are_twenty_rows_where_there_can_be),
         TEST(test_weighted_rows_are_near_those_of_the_records),
+        TEST(test_rows_have_the_weight_that_is_asked_for),
         TEST(test_windows_of_microbatches_begin_with_the_chunk),
+        TEST(test_the_census_counts_what_waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
