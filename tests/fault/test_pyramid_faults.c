@@ -191,6 +191,25 @@ static void test_states_come_with_their_chunk_or_not_at_all(void **state)
     }
 }
 
+static void sweep_census(
+    struct reader *reader, const struct fit_read_query *query)
+{
+    struct err e = { 0 };
+    bool failed = true;
+    long n = 0;
+    for (; failed; n = sparse(n)) {
+        struct pair_census census;
+        uint64_t in_sight = 0;
+        faults_fail_allocation(n);
+        enum err_code code =
+            fit_read_census(reader, query, &census, &in_sight, &e);
+        failed = faults_off();
+        assert_true(code == ERR_NOMEM || code == ERR_NONE);
+        assert_int_equal(in_sight, code == ERR_NONE ? 64 * 18 + 5 - 29 : 0);
+    }
+    assert_true(n > 20);
+}
+
 static void test_a_fit_survives_failed_allocations(void **state)
 {
     (void)state;
@@ -221,6 +240,7 @@ static void test_a_fit_survives_failed_allocations(void **state)
         }
     }
     assert_true(n > 20);
+    sweep_census(reader, &query);
     reader_close(reader);
     rig_close(&rig);
 }

@@ -95,6 +95,7 @@ static void test_a_fit_survives_every_failed_allocation(void **state)
 {
     (void)state;
     sweep("SELECT count(*) FROM fits('r')");
+    sweep("SELECT warnings, power_scores, L1_low, partial_p FROM fits");
 }
 
 int main(void)

@@ -21,7 +21,7 @@
 #include "store/checkpoint.h"
 #include "store/pair_scan.h"
 #include "store/rank_scan.h"
-#include "store/verdict_read.h"
+#include "store/verdict_run.h"
 
 #define SEAL_RECORDS 60
 #define FRAME_RECORDS 40
@@ -634,30 +634,18 @@ static enum err_code join_ranks(
 }
 
 static enum err_code judge(struct reader *reader, const struct run_row *row,
-    const struct pairs *pairs, uint64_t *hash, struct err *e)
+    const struct verdict_query *query, const struct pairs *pairs,
+    uint64_t *hash, struct err *e)
 {
-    struct verdict_read read;
     struct run_verdict verdict;
-    enum err_code code = verdict_read(reader, row, &read, e);
-    if (code != ERR_NONE) {
-        return code;
+    const enum err_code code =
+        verdict_run(reader, row, query, pairs, &verdict, e);
+    if (code == ERR_NONE) {
+        *hash = hash_u64(*hash, verdict.n);
+        *hash = hash_u64(*hash, verdict.v[0].verdict.kind);
+        run_verdict_done(&verdict);
     }
-    const struct run_verdict_input input = {
-        .pairs = pairs,
-        .query = run_fit_everything,
-        .operators = &read.operators,
-        .known = read.known,
-        .n_known = read.n_known,
-    };
-    const bool ok = run_verdict_compute(&input, &verdict);
-    verdict_read_done(&read);
-    if (!ok) {
-        return err_nomem(e);
-    }
-    *hash = hash_u64(*hash, verdict.n);
-    *hash = hash_u64(*hash, verdict.v[0].verdict.kind);
-    run_verdict_done(&verdict);
-    return ERR_NONE;
+    return code;
 }
 
 static enum err_code judge_run(
@@ -668,6 +656,9 @@ static enum err_code judge_run(
     struct pair_query query = {
         .scan = rig_query((struct run_id){ 1 }, WIRE_PROBE),
     };
+    const struct verdict_query asked = {
+        .pairs = &query, .window = 1, .fit = run_fit_everything
+    };
     enum err_code code = runs_get(reader, "r", &row, e);
     if (code != ERR_NONE) {
         return code;
@@ -675,7 +666,7 @@ static enum err_code judge_run(
     pairs_init(&pairs, 100);
     code = pair_scan_all(reader, &query, 1, &pairs, e);
     if (code == ERR_NONE) {
-        code = judge(reader, &row, &pairs, hash, e);
+        code = judge(reader, &row, &asked, &pairs, hash, e);
     }
     pairs_done(&pairs);
     run_row_done(&row);
@@ -915,7 +906,7 @@ static void test_a_reader_that_fails_says_so_and_reads_on(void **state)
         { "scan_*, each kind", scan_each_kind, 100 },
         { "scan_*, a range, pauses", scan_a_range_with_pauses, 100 },
         { "rank_scan", join_ranks, 50 },
-        { "verdict_read, run_verdict", judge_run, 100 },
+        { "verdict_run", judge_run, 100 },
     };
     struct err e = { 0 };
     restore();
