@@ -1,7 +1,8 @@
 /*
  * api_compare.c: the laws of several runs beside each other. Runs are read one
- * after the other, each at most RUN_FIT_PAIRS_MAX pairs; of all of them only
- * the two columns that are fitted stay.
+ * after the other: of at most RUN_FIT_PAIRS_MAX pairs the two columns that are
+ * fitted stay, of more the states (store/fit_read.h) go into one; those runs
+ * are read again, for their rows, when the law of all is known.
  */
 #include "http/routes.h"
 
@@ -14,6 +15,7 @@
 #include "pure/interval_json.h"
 #include "pure/member_json.h"
 #include "pure/run_compare.h"
+#include "store/fit_read_run.h"
 #include "store/pair_scan.h"
 
 #define RUNS_TEXT_MAX (RUN_COMPARE_MAX * (RUN_UID_MAX + 1))
@@ -78,39 +80,132 @@ static enum err_code parse(
 
 /* ---- reading ------------------------------------------------------------- */
 
-static enum err_code add_pairs(struct reader *reader, struct asked *asked,
-    const struct run_row *run, struct run_compare *compare, struct err *e)
+/* One of the runs that are asked for, within the snapshot. */
+struct chosen {
+    struct reader *reader;
+    struct run_compare *compare;
+    size_t at;
+    const struct run_row *run;
+    struct pair_choice choice;
+};
+
+/* Of many pairs all, from their states. */
+static enum err_code add_states(
+    struct chosen *c, bool *ret_found, struct err *e)
 {
-    struct pair_choice choice = asked->choice;
-    struct pairs pairs;
-    pairs_init(&pairs, RUN_FIT_PAIRS_MAX);
-    enum err_code code = pair_choice_of_run(&choice, reader, run, e);
-    if (code == ERR_NONE) {
-        code = pair_scan_all(reader, &choice.query, choice.window, &pairs, e);
+    const struct fit_read_query query =
+        fit_read_run_query(&c->choice.query, &c->compare->query);
+    struct fit_read read;
+    enum err_code code = fit_read(c->reader, &query, &read, e);
+    if (code != ERR_NONE) {
+        return code;
     }
-    if (code == ERR_NONE && !run_compare_add(compare, &pairs)) {
+    const struct run_fit_states states = fit_read_run_states(&read);
+    *ret_found = read.in_sight > RUN_FIT_PAIRS_MAX;
+    if (*ret_found && !run_compare_add_states(c->compare, &states)) {
         code = err_nomem(e);
     }
-    pair_choice_done(&choice);
+    fit_read_done(&read);
+    return code;
+}
+
+static enum err_code add_pairs(struct chosen *c, struct err *e)
+{
+    struct pairs pairs;
+    pairs_init(&pairs, RUN_FIT_PAIRS_MAX);
+    enum err_code code =
+        pair_scan_all(c->reader, &c->choice.query, c->choice.window, &pairs, e);
+    if (code == ERR_NONE && !run_compare_add(c->compare, &pairs)) {
+        code = err_nomem(e);
+    }
     pairs_done(&pairs);
     return code;
 }
 
-static enum err_code read_runs(struct reader *reader, struct asked *asked,
+static enum err_code add_chosen(struct chosen *c, struct err *e)
+{
+    bool found = false;
+    enum err_code code = ERR_NONE;
+    if (fit_read_run_can(&c->choice.query, c->choice.window) &&
+        c->run->records[WIRE_PROBE] > RUN_FIT_PAIRS_MAX) {
+        code = add_states(c, &found, e);
+    }
+    return code == ERR_NONE && !found ? add_pairs(c, e) : code;
+}
+
+/* The rows of a run that is from states, as the law of all weighs them. */
+static enum err_code add_rows(struct chosen *c, struct err *e)
+{
+    const struct compared *run = &c->compare->runs[c->at];
+    struct fit_read_query query =
+        fit_read_run_query(&c->choice.query, &c->compare->query);
+    struct fit_read read;
+    if (!run->fit.from_states) {
+        return ERR_NONE;
+    }
+    query.weight = &c->compare->weight;
+    enum err_code code = fit_read(c->reader, &query, &read, e);
+    if (code != ERR_NONE) {
+        return code;
+    }
+    if (!run_compare_add_rows(c->compare, run, read.rows, read.n_rows)) {
+        code = err_nomem(e);
+    }
+    fit_read_done(&read);
+    return code;
+}
+
+typedef enum err_code (*chosen_fn)(struct chosen *c, struct err *e);
+
+static enum err_code for_run(struct reader *reader, const struct asked *asked,
+    size_t at, chosen_fn fn, struct run_compare *compare, struct err *e)
+{
+    struct run_row row;
+    struct chosen c = { reader, compare, at, &row, asked->choice };
+    enum err_code code = runs_get(reader, asked->uids[at], &row, e);
+    if (code != ERR_NONE) {
+        return code;
+    }
+    code = pair_choice_of_run(&c.choice, reader, &row, e);
+    if (code == ERR_NONE) {
+        code = fn(&c, e);
+    }
+    pair_choice_done(&c.choice);
+    run_row_done(&row);
+    return code;
+}
+
+static enum err_code for_runs(struct reader *reader, const struct asked *asked,
+    chosen_fn fn, struct run_compare *compare, struct err *e)
+{
+    enum err_code code = ERR_NONE;
+    for (size_t i = 0; code == ERR_NONE && i < asked->n; i++) {
+        code = for_run(reader, asked, i, fn, compare, e);
+    }
+    return code;
+}
+
+static enum err_code read_all(struct reader *reader, const struct asked *asked,
+    struct run_compare *compare, struct err *e)
+{
+    enum err_code code = for_runs(reader, asked, add_chosen, compare, e);
+    if (code == ERR_NONE && !run_compare_pool(compare)) {
+        code = err_nomem(e);
+    }
+    if (code == ERR_NONE && compare->has_weight) {
+        code = for_runs(reader, asked, add_rows, compare, e);
+    }
+    return code;
+}
+
+static enum err_code read_runs(struct reader *reader, const struct asked *asked,
     struct run_compare *compare, struct err *e)
 {
     enum err_code code = reader_begin(reader, e);
     if (code != ERR_NONE) {
         return code;
     }
-    for (size_t i = 0; code == ERR_NONE && i < asked->n; i++) {
-        struct run_row row;
-        code = runs_get(reader, asked->uids[i], &row, e);
-        if (code == ERR_NONE) {
-            code = add_pairs(reader, asked, &row, compare, e);
-            run_row_done(&row);
-        }
-    }
+    code = read_all(reader, asked, compare, e);
     reader_end(reader);
     if (code == ERR_NONE && !run_compare_finish(compare)) {
         code = err_nomem(e);
@@ -140,7 +235,9 @@ static void put_runs(struct buf *out, const struct asked *asked,
 static void put_pooled(struct buf *out, const struct run_compare *compare)
 {
     buf_text(out, ",\"pooled\":{\"n\":");
-    buf_json_u64(out, compare->n_pairs);
+    buf_json_u64(out, compare->n_pooled);
+    buf_printf(
+        out, ",\"from_states\":%s", compare->from_states ? "true" : "false");
     member_json_optional(out, "L0", compare->has_pooled, compare->pooled.L0);
     member_json_optional(out, "L1", compare->has_pooled, compare->pooled.L1);
     interval_json(out, compare->pooled_absent, &compare->pooled_ci);

@@ -20,7 +20,10 @@ void run_compare_done(struct run_compare *compare)
 {
     free(compare->x);
     free(compare->y);
+    free(compare->rows);
+    fit_state_done(&compare->state);
     compare->x = compare->y = NULL;
+    compare->rows = NULL;
 }
 
 static bool grow(double **array, size_t n)
@@ -47,6 +50,7 @@ static bool keep(struct run_compare *c, const struct fit_sample *sample)
         memcpy(c->y + c->n_pairs, sample->y, sample->n * sizeof *c->y);
     }
     c->n_pairs = n;
+    c->n_pooled += sample->n;
     return true;
 }
 
@@ -69,72 +73,158 @@ bool run_compare_add(struct run_compare *compare, const struct pairs *pairs)
     return ok;
 }
 
-/* ---- one law for all ----------------------------------------------------- */
-
-/* The blocks of each run, and the longest memory of any. A run whose memory is
- * not known is one block. */
-static size_t cut_rows(const struct run_compare *c, const double *w,
-    struct fit_sums *rows, double *ret_tau)
+bool run_compare_add_states(
+    struct run_compare *compare, const struct run_fit_states *states)
 {
-    size_t m = 0;
-    size_t from = 0;
-    for (size_t i = 0; i < c->n; i++) {
-        const struct intervals *of = &c->runs[i].intervals;
-        const size_t n = c->runs[i].end - from;
-        const size_t length = of->length > 0 ? of->length : n + 1;
-        m += fit_rows(c->x + from, c->y + from, w + from, n, length, rows + m);
-        if (of->length > 0) {
-            *ret_tau = fmax(*ret_tau, of->dependence.tau_int);
-        }
-        from = c->runs[i].end;
+    assert(compare->n < RUN_COMPARE_MAX);
+    struct compared *run = &compare->runs[compare->n];
+    compare->query.regressor = (int)states->regressor;
+    compare->query.estimator = (int)states->estimator;
+    if (!run_fit_of_states(states, &compare->query, &run->fit) ||
+        !fit_state_merge(&compare->state, &states->part->state)) {
+        return false;
     }
-    return m;
+    run->intervals = run->fit.intervals;
+    run->end = compare->n_pairs;
+    compare->from_states = true;
+    compare->n_pooled += run->fit.report.n;
+    compare->n++;
+    return true;
 }
 
-static size_t most_rows(const struct run_compare *c)
+/* ---- one law for all ----------------------------------------------------- */
+
+static bool pool_pairs(struct run_compare *c)
 {
-    size_t rows = 0;
+    double *workspace = malloc(fit_workspace(c->n_pairs) * sizeof(double));
+    if (workspace == NULL) {
+        return false;
+    }
+    c->has_pooled =
+        c->n_pairs >= FIT_N_MIN &&
+        fit_nnls_relative(c->x, c->y, c->n_pairs, workspace, &c->pooled);
+    free(workspace);
+    return true;
+}
+
+static bool pool_states(struct run_compare *c)
+{
+    for (size_t i = 0; i < c->n_pairs; i++) {
+        if (!fit_state_add(&c->state, 0, c->x[i], c->y[i])) {
+            return false;
+        }
+    }
+    c->has_pooled =
+        c->n_pooled >= FIT_N_MIN && fit_state_relative(&c->state, &c->pooled);
+    c->has_weight = c->has_pooled && fit_state_weight(&c->state, &c->weight);
+    return true;
+}
+
+bool run_compare_pool(struct run_compare *compare)
+{
+    return compare->from_states ? pool_states(compare) : pool_pairs(compare);
+}
+
+/* ---- its interval -------------------------------------------------------- */
+
+static bool reserve_rows(struct run_compare *c, size_t n)
+{
+    if (c->n_rows + n <= c->rows_capacity) {
+        return true;
+    }
+    const size_t capacity = 2 * (c->n_rows + n);
+    struct fit_sums *rows = realloc(c->rows, capacity * sizeof *rows);
+    if (rows == NULL) {
+        return false;
+    }
+    c->rows = rows;
+    c->rows_capacity = capacity;
+    return true;
+}
+
+/* A run whose memory is not known is one block. */
+bool run_compare_add_rows(struct run_compare *compare,
+    const struct compared *run, const struct fit_sums *rows, size_t n)
+{
+    if (n == 0) {
+        return true;
+    }
+    if (!reserve_rows(compare, n)) {
+        return false;
+    }
+    struct fit_sums *to = compare->rows + compare->n_rows;
+    if (run->intervals.length == 0) {
+        *to = fit_sums_total(rows, n);
+        compare->n_rows++;
+        return true;
+    }
+    memcpy(to, rows, n * sizeof *rows);
+    compare->n_rows += n;
+    return true;
+}
+
+/* The blocks of each run of pairs, as above. */
+static bool cut_rows(struct run_compare *c, const double *w)
+{
     size_t from = 0;
     for (size_t i = 0; i < c->n; i++) {
-        const size_t length = c->runs[i].intervals.length;
+        const size_t own = c->runs[i].intervals.length;
         const size_t n = c->runs[i].end - from;
-        rows += (length > 0 ? n / length : 0) + 1;
+        const size_t length = own > 0 ? own : n + 1;
+        if (!reserve_rows(c, n / length + 1)) {
+            return false;
+        }
+        c->n_rows += fit_rows(
+            c->x + from, c->y + from, w + from, n, length, c->rows + c->n_rows);
         from = c->runs[i].end;
     }
-    return rows;
+    return true;
+}
+
+/* The longest memory of any. */
+static double longest_tau(const struct run_compare *c)
+{
+    double tau = 1;
+    for (size_t i = 0; i < c->n; i++) {
+        if (c->runs[i].intervals.length > 0) {
+            tau = fmax(tau, c->runs[i].intervals.dependence.tau_int);
+        }
+    }
+    return tau;
 }
 
 static bool put_interval(struct run_compare *c, const double *w)
 {
-    struct fit_sums *rows = calloc(most_rows(c) + 1, sizeof *rows);
-    if (rows == NULL) {
+    if (!cut_rows(c, w)) {
         return false;
     }
-    double tau = 1;
-    const size_t m = cut_rows(c, w, rows, &tau);
-    c->pooled_absent = fit_ci(
-        rows, m, (double)c->n_pairs, tau, INTERVALS_LEVEL, &c->pooled_ci);
-    free(rows);
+    c->pooled_absent = fit_ci(c->rows, c->n_rows, (double)c->n_pooled,
+        longest_tau(c), INTERVALS_LEVEL, &c->pooled_ci);
     return true;
 }
 
-static bool pool(struct run_compare *c)
+/* As the pooled law weighs the pairs. false: it does not. */
+static bool weigh(const struct run_compare *c, double *workspace, double *w)
 {
-    double *workspace =
-        malloc((fit_workspace(c->n_pairs) + c->n_pairs + 1) * sizeof(double));
+    if (!c->from_states) {
+        return c->has_pooled &&
+               fit_relative_weights(c->pooled, c->x, c->n_pairs, workspace, w);
+    }
+    for (size_t i = 0; c->has_weight && i < c->n_pairs; i++) {
+        w[i] = fit_weight_at(&c->weight, c->x[i]);
+    }
+    return c->has_weight;
+}
+
+static bool find_interval(struct run_compare *c)
+{
+    double *workspace = malloc((2 * c->n_pairs + 1) * sizeof *workspace);
     if (workspace == NULL) {
         return false;
     }
-    double *w = workspace + fit_workspace(c->n_pairs);
+    double *w = workspace + c->n_pairs;
     c->pooled_absent = FIT_ABSENT_UNDETERMINED;
-    c->has_pooled =
-        c->n_pairs >= FIT_N_MIN &&
-        fit_nnls_relative(c->x, c->y, c->n_pairs, workspace, &c->pooled);
-    bool ok = true;
-    if (c->has_pooled &&
-        fit_relative_weights(c->pooled, c->x, c->n_pairs, workspace, w)) {
-        ok = put_interval(c, w);
-    }
+    const bool ok = !weigh(c, workspace, w) || put_interval(c, w);
     free(workspace);
     return ok;
 }
@@ -181,5 +271,5 @@ static void test_equality(struct run_compare *c)
 bool run_compare_finish(struct run_compare *compare)
 {
     test_equality(compare);
-    return pool(compare);
+    return find_interval(compare);
 }

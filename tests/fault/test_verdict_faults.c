@@ -79,6 +79,17 @@ static bool compare(const struct pairs *pairs, struct run_compare *c)
 {
     run_compare_start(c, &run_fit_everything);
     return run_compare_add(c, pairs) && run_compare_add(c, pairs) &&
+           run_compare_pool(c) && run_compare_finish(c);
+}
+
+/* The same with a third run, from states. */
+static bool compare_states(const struct pairs *pairs,
+    const struct run_fit_states *states, struct run_compare *c)
+{
+    run_compare_start(c, &run_fit_everything);
+    return run_compare_add(c, pairs) && run_compare_add_states(c, states) &&
+           run_compare_pool(c) &&
+           run_compare_add_rows(c, &c->runs[1], states->rows, states->n_rows) &&
            run_compare_finish(c);
 }
 
@@ -107,11 +118,47 @@ static void test_a_comparison(void **state)
     pairs_done(&pairs);
 }
 
+static void test_a_comparison_with_states(void **state)
+{
+    (void)state;
+    static struct run_compare c;
+    static struct fit_sums rows[25];
+    struct pairs pairs;
+    struct fit_part part = { 0 };
+    struct operator_norms operators = { 0 };
+    make_pairs(&pairs, &operators, 0);
+    for (size_t i = 0; i < pairs.n; i++) {
+        const struct pair *pair = &pairs.v[i];
+        assert_true(fit_part_add(&part, pair, FIT_REGRESSOR_START));
+        fit_sums_add(&rows[i / 64], pair->x[0], pair->y[0]);
+    }
+    const struct run_fit_states states = { FIT_REGRESSOR_START,
+        TRAJ_ESTIMATOR_FULL, pairs.n, &part, rows, 25 };
+    bool done = false;
+    long sites = 0;
+    for (; !done; sites++) {
+        alloc_faults_fail(sites);
+        done = compare_states(&pairs, &states, &c);
+        assert_int_equal(done, !alloc_faults_off());
+        if (!done) {
+            run_compare_done(&c);
+        }
+    }
+    print_message("run_compare_*, states: %ld allocations\n", sites - 1);
+    assert_true(sites > 40);
+    assert_true(c.has_pooled && c.n_pooled == 3200);
+    run_compare_done(&c);
+    fit_part_done(&part);
+    operator_norms_done(&operators);
+    pairs_done(&pairs);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_verdict),
         cmocka_unit_test(test_a_comparison),
+        cmocka_unit_test(test_a_comparison_with_states),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

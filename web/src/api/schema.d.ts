@@ -940,6 +940,8 @@ export interface components {
                 /** @description The relative-error fit of all pairs; its interval counts the blocks of all runs. */
                 pooled: {
                     n: components["schemas"]["Whole"];
+                    /** @description Of the states of all runs, for one of them has more pairs than a fit of pairs takes; as near as that of one run. */
+                    from_states: boolean;
                     L0: components["schemas"]["MaybeDouble"];
                     L1: components["schemas"]["MaybeDouble"];
                     interval_absent: components["schemas"]["AbsentReason"];
