@@ -181,6 +181,24 @@ static void print_lines(const cJSON *fits)
     }
 }
 
+/* Errors in predicting, of the logarithm. */
+static void print_rivals(const cJSON *rivals)
+{
+    static const char *const laws[] = { "constant", "gradient", "gap", "both" };
+    if (!cJSON_IsObject(rivals)) {
+        return;
+    }
+    printf("  %-16s %s predicts best:", "rivals", member_text(rivals, "best"));
+    for (size_t i = 0; i < sizeof laws / sizeof laws[0]; i++) {
+        const cJSON *law = member(rivals, laws[i]);
+        if (cJSON_IsObject(law)) {
+            printf("%s %s %.3g", i > 0 ? "," : "", laws[i],
+                member_double(law, "score"));
+        }
+    }
+    putchar('\n');
+}
+
 static void print_fits(const cJSON *fits)
 {
     const cJSON *loglog = member(fits, "loglog");
@@ -202,6 +220,7 @@ static void print_fits(const cJSON *fits)
         printf("  %-16s rho %g predicts best\n", "power",
             member_double(power, "rho"));
     }
+    print_rivals(member(fits, "rivals"));
     if (!member_is_null(fits, "spearman")) {
         printf("  %-16s %.4g\n", "Spearman", member_double(fits, "spearman"));
     }

@@ -491,24 +491,54 @@ bool fit_state_quantile(
     return true;
 }
 
+/* The hull of the samples and the origin, returned for free; NULL: no memory.
+ * There is a hull. */
+static struct xy *hull_with_origin(const struct fit_state *state, size_t *ret_n)
+{
+    const size_t n = state->n_hull;
+    struct xy *points = malloc((n + 1) * sizeof *points);
+    if (points == NULL) {
+        return NULL;
+    }
+    memcpy(points, state->hull, n * sizeof *points);
+    points[n] = (struct xy){ 0, 0 };
+    *ret_n = fit_hull_reduce(points, n + 1);
+    return points;
+}
+
 bool fit_state_envelope(const struct fit_state *state, double c,
     struct fit_line *ret, bool *ret_nomem)
 {
+    size_t n = 0;
     *ret_nomem = false;
     if (state->n_hull == 0) {
         return false;
     }
-    struct xy *points = malloc((state->n_hull + (size_t)1) * sizeof *points);
+    struct xy *points = hull_with_origin(state, &n);
     if (points == NULL) {
         *ret_nomem = true;
         return false;
     }
-    memcpy(points, state->hull, state->n_hull * sizeof *points);
-    points[state->n_hull] = (struct xy){ 0, 0 };
-    const size_t n = fit_hull_reduce(points, state->n_hull + (size_t)1);
     const struct fit_sums binned = weighted_sums(state, NULL);
     const double mean = twofold_value(binned.x) / binned.n;
     *ret = fit_hull_support(points, n, isnan(c) ? mean : c);
+    free(points);
+    return true;
+}
+
+bool fit_state_frontier(
+    const struct fit_state *state, struct fit_line *ret, size_t *ret_n)
+{
+    size_t n = 0;
+    *ret_n = 0;
+    if (state->n_hull == 0) {
+        return true;
+    }
+    struct xy *points = hull_with_origin(state, &n);
+    if (points == NULL) {
+        return false;
+    }
+    *ret_n = fit_hull_frontier(points, n, ret);
     free(points);
     return true;
 }

@@ -103,6 +103,13 @@ bool fit_state_quantile(
 bool fit_state_envelope(const struct fit_state *state, double c,
     struct fit_line *ret, bool *ret_nomem);
 
+/* All pairs (L0, L1) that hold for what is in bins: the vertices of the
+ * frontier as fit_frontier has them (of a hull that was drawn out, above it),
+ * into ret, which has room for n_hull + 1. *ret_n: how many, 0 if there are no
+ * bins. false: no memory. */
+bool fit_state_frontier(
+    const struct fit_state *state, struct fit_line *ret, size_t *ret_n);
+
 /* The q-quantile of x over the samples in bins: the mean x of the bin that has
  * the ceil(q n)-th, so within 9 %. NaN if there are no bins. */
 double fit_state_x_quantile(const struct fit_state *state, double q);

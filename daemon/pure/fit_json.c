@@ -90,6 +90,70 @@ static void put_power(struct buf *out, const struct fit_report *report)
     buf_char(out, '}');
 }
 
+void fit_json_frontier(struct buf *out, const struct run_frontier *frontier)
+{
+    if (frontier->n == 0) {
+        buf_text(out, "null");
+        return;
+    }
+    buf_char(out, '[');
+    for (size_t i = 0; i < frontier->n; i++) {
+        buf_comma(out, i);
+        buf_char(out, '[');
+        buf_json_double(out, frontier->v[i].L0);
+        buf_char(out, ',');
+        buf_json_double(out, frontier->v[i].L1);
+        buf_char(out, ']');
+    }
+    buf_char(out, ']');
+}
+
+static const char *rival_name(enum fit_rival_law law)
+{
+    static const char *const names[FIT_RIVALS] = {
+        [FIT_RIVAL_CONSTANT] = "constant",
+        [FIT_RIVAL_GRADIENT] = "gradient",
+        [FIT_RIVAL_GAP] = "gap",
+        [FIT_RIVAL_BOTH] = "both",
+    };
+    return names[law];
+}
+
+static void put_rival(struct buf *out, const struct fit_rival *rival)
+{
+    if (!rival->valid) {
+        buf_text(out, "null");
+        return;
+    }
+    buf_text(out, "{\"L0\":");
+    buf_json_double(out, rival->L0);
+    member_json_double(out, "L1", rival->L1);
+    member_json_double(out, "H1", rival->H1);
+    member_json_double(out, "score", rival->score);
+    buf_char(out, '}');
+}
+
+void fit_json_rivals(struct buf *out, const struct run_fit *fit)
+{
+    const struct fit_rivals *rivals = &fit->rivals;
+    if (fit->rivals_absent != NULL) {
+        buf_text(out, "null");
+        return;
+    }
+    buf_text(out, "{\"n\":");
+    buf_json_u64(out, rivals->n);
+    buf_text(out, ",\"n_excluded\":");
+    buf_json_u64(out, rivals->n_excluded);
+    member_json_double(out, "f_star", rivals->least_loss);
+    member_json_name(out, "best", rival_name(rivals->best));
+    member_json_figure(out, "score_ratio", run_fit_score_ratio(fit));
+    for (unsigned law = 0; law < FIT_RIVALS; law++) {
+        buf_printf(out, ",\"%s\":", rival_name((enum fit_rival_law)law));
+        put_rival(out, &rivals->of[law]);
+    }
+    buf_char(out, '}');
+}
+
 void fit_json_warnings(struct buf *out, unsigned warnings)
 {
     const char *comma = "";
@@ -146,6 +210,11 @@ void fit_json(struct buf *out, const struct run_fit *fit, const char *run_uid)
     put_fits(out, report);
     put_power(out, report);
     put_loglog(out, report);
+    buf_text(out, ",\"frontier\":");
+    fit_json_frontier(out, &fit->frontier);
+    member_json_name(out, "rivals_absent", fit->rivals_absent);
+    buf_text(out, ",\"rivals\":");
+    fit_json_rivals(out, fit);
     member_json_optional(
         out, "spearman", report->has_spearman, report->spearman);
     member_json_optional(

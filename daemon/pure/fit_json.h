@@ -9,8 +9,10 @@
 /* One object, one line. run_uid: a member "run" first, or NULL. */
 void fit_json(struct buf *out, const struct run_fit *fit, const char *run_uid);
 
-/* Parts of it that others show too: arrays. */
+/* Parts of it that others show too. */
 void fit_json_warnings(struct buf *out, unsigned warnings);
 void fit_json_scores(struct buf *out, const struct fit_power *power);
+void fit_json_frontier(struct buf *out, const struct run_frontier *frontier);
+void fit_json_rivals(struct buf *out, const struct run_fit *fit);
 
 #endif

@@ -6,7 +6,7 @@
 
 #include "traj.h"
 
-#define COLUMNS 13u /* x, y, step, lr, ratio and the workspace's 8 */
+#define COLUMNS 14u /* x, y, step, lr, loss, ratio and the workspace's 8 */
 
 static bool make_room(struct fit_sample *sample, size_t n)
 {
@@ -19,8 +19,9 @@ static bool make_room(struct fit_sample *sample, size_t n)
     sample->y = block + width;
     sample->step = block + 2 * width;
     sample->lr = block + 3 * width;
-    sample->ratio = block + 4 * width;
-    sample->workspace = block + 5 * width;
+    sample->loss = block + 4 * width;
+    sample->ratio = block + 5 * width;
+    sample->workspace = block + 6 * width;
     return true;
 }
 
@@ -60,6 +61,7 @@ static void take(struct fit_sample *sample, const struct pair *pair)
     sample->y[i] = pair->y[sample->regressor];
     sample->step[i] = (double)pair->step;
     sample->lr[i] = pair->lr;
+    sample->loss[i] = pair_loss(pair, sample->regressor);
     const double ceiling = pair->ceiling[sample->regressor];
     if (ceiling > 0 && isfinite(ceiling)) {
         sample->ratio[sample->n_ratio++] = sample->y[i] / ceiling;

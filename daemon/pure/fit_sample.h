@@ -30,7 +30,9 @@ static const struct run_fit_query run_fit_everything = {
 struct fit_sample {
     enum fit_regressor regressor;
     unsigned estimator;
-    double *x, *y, *step, *lr; /* n each; lr NaN where it was not said; owned */
+    /* n each, owned; lr and loss, which is f where x is, NaN where it was not
+     * said. */
+    double *x, *y, *step, *lr, *loss;
     size_t n;
     double *ratio; /* y / ceiling, of the n_ratio pairs that have one */
     size_t n_ratio;

@@ -38,6 +38,8 @@ static void add(
     sum->floor += s.floor * s.delta;
     const double both = sqrt(s.start) + sqrt(s.end);
     window->ceiling += both * both;
+    window->loss += pair->loss;
+    window->loss_end += pair->loss_end;
     const uint16_t measured =
         window->n == 0 ? UINT16_MAX : window->first.measured;
     const uint16_t flags = window->n == 0 ? 0 : window->first.flags;
@@ -60,6 +62,8 @@ static struct pair mean_of(const struct pair_window *window)
     const double y_sq = sum->dgrad / sum->delta;
     const bool noise = !(y_sq > 0) || y_sq < 4 * sum->floor / sum->delta / n;
     pair.flags &= (uint16_t)~OF_ONE;
+    pair.loss = window->loss / n;
+    pair.loss_end = window->loss_end / n;
     for (unsigned k = 0; k < PAIR_REGRESSORS; k++) {
         pair.x[k] =
             fit_regressor((enum fit_regressor)k, at_least_0(sum->start / n),

@@ -11,7 +11,7 @@
  * Each mean is unbiased for the mean of what it estimates; its deviation falls
  * as 1/sqrt(size), and with it the share of pairs that have no root. What stays
  * below 0 is NOISE_LIMITED, as is a y^2 below 4 times the noise floor of the
- * mean, floor^2/size.
+ * mean, floor^2/size. Losses are means, too.
  *
  * Windows follow one another and do not overlap, so that pairs stay
  * independent. A pair has the step of the last of its probes. Probes of other
@@ -36,6 +36,7 @@ struct pair_window {
     struct pair first; /* its last step and or-ed flags; measured by all */
     struct pair_squares sum; /* of U where there is one */
     double ceiling;          /* sum of (||g|| + ||g'||)^2 */
+    double loss, loss_end;   /* sums; NaN if one was not said */
 };
 
 void pair_window_init(struct pair_window *window, uint32_t size);

@@ -239,6 +239,8 @@ bool pair_read(const struct row *row, struct pair *ret_pair)
         .rounding_floor = (double)NAN,
         .floor_gamma = 1,
         .lr = row_f64(row, PROBE_lr),
+        .loss = row_f64(row, PROBE_loss),
+        .loss_end = row_f64(row, PROBE_loss_end),
     };
     for (unsigned k = 0; k < PAIR_REGRESSORS; k++) {
         pair.x[k] = pair.y[k] = pair.ceiling[k] = (double)NAN;

@@ -41,7 +41,8 @@
         UINT64_C(1) << PROBE_noise_floor |                                     \
         UINT64_C(1) << PROBE_rounding_floor |                                  \
         UINT64_C(1) << PROBE_smoothness_gamma | UINT64_C(1) << PROBE_lr |      \
-        UINT64_C(1) << PROBE_grad_dual)
+        UINT64_C(1) << PROBE_grad_dual | UINT64_C(1) << PROBE_loss |           \
+        UINT64_C(1) << PROBE_loss_end)
 
 /* Why a pair is left out of a fit. */
 enum pair_use {
@@ -98,12 +99,13 @@ struct pair {
     /* What y is where there is no curvature at all; NaN: not known. Of
      * y[START]: see pair_noise_floor. */
     double noise_floor, rounding_floor;
-    double floor_gamma; /* the gamma that they are of */
-    double lr;          /* NaN: not said */
-    uint16_t measured;  /* see pair_has_x, pair_has_y, pair_has_ceiling */
-    uint16_t flags;     /* TRAJ_PROBE_* */
-    uint8_t estimator;  /* below PAIR_ESTIMATORS */
-    uint8_t left_out;   /* enum pair_use, where it is none of its values' */
+    double floor_gamma;    /* the gamma that they are of */
+    double lr;             /* NaN: not said */
+    double loss, loss_end; /* at the start and the end of the step; likewise */
+    uint16_t measured;     /* see pair_has_x, pair_has_y, pair_has_ceiling */
+    uint16_t flags;        /* TRAJ_PROBE_* */
+    uint8_t estimator;     /* below PAIR_ESTIMATORS */
+    uint8_t left_out;      /* enum pair_use, where it is none of its values' */
 };
 #define PAIR_X_BIT(r) (1u << (r))
 #define PAIR_Y_BIT(r) (8u << (r))
@@ -141,6 +143,13 @@ static inline double pair_rounding_floor(
     const struct pair *pair, enum fit_regressor r)
 {
     return pair->rounding_floor * pair_floor_factor(pair, r);
+}
+
+/* The loss where x is: with a mean over the whole step that of its ends. */
+static inline double pair_loss(const struct pair *pair, enum fit_regressor r)
+{
+    return r == FIT_REGRESSOR_START ? pair->loss
+                                    : (pair->loss + pair->loss_end) / 2;
 }
 
 /* A row of PAIR_FIELDS. false: no step, or of an unknown class, or of another

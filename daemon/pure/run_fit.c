@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "math/fit_limits.h"
@@ -107,6 +108,42 @@ struct fit_line run_fit_law(const struct run_fit *fit)
     return (struct fit_line){ 0 };
 }
 
+struct figure run_fit_score_ratio(const struct run_fit *fit)
+{
+    const struct fit_rival *of = fit->rivals.of;
+    const double without =
+        fmin(of[FIT_RIVAL_CONSTANT].score, of[FIT_RIVAL_GAP].score);
+    const double ratio = without / of[FIT_RIVAL_GRADIENT].score;
+    return (
+        struct figure){ fit->rivals_absent == NULL && !isnan(ratio), ratio };
+}
+
+/* false: out of memory. */
+static bool put_rivals(const struct fit_sample *sample, struct run_fit *fit)
+{
+    fit->rivals_absent = "too_few_pairs";
+    if (sample->n < FIT_N_MIN) {
+        return true;
+    }
+    double *workspace = malloc(fit_workspace(sample->n) * sizeof *workspace);
+    if (workspace == NULL) {
+        return false;
+    }
+    const bool found = fit_rivals(sample->x, sample->y, sample->loss, sample->n,
+        (double)NAN, workspace, &fit->rivals);
+    fit->rivals_absent =
+        found && fit->rivals.n >= FIT_N_MIN ? NULL : "few_losses";
+    free(workspace);
+    return true;
+}
+
+/* false: out of memory. */
+static bool put_frontier(const struct fit_sample *sample, struct run_fit *fit)
+{
+    return sample->n < FIT_N_MIN || run_frontier_of_samples(sample->x,
+                                        sample->y, sample->n, &fit->frontier);
+}
+
 bool run_fit_of_sample(const struct pairs *pairs,
     const struct run_fit_query *query, struct fit_sample *sample,
     struct run_fit *ret_fit)
@@ -122,7 +159,8 @@ bool run_fit_of_sample(const struct pairs *pairs,
     };
     memcpy(fit.excluded, sample->excluded, sizeof fit.excluded);
     count_waiting(pairs, &fit);
-    if (!fit_report(sample->x, sample->y, sample->n, FIT_N_MIN, &fit.report)) {
+    if (!fit_report(sample->x, sample->y, sample->n, FIT_N_MIN, &fit.report) ||
+        !put_frontier(sample, &fit) || !put_rivals(sample, &fit)) {
         return false;
     }
     fit.report.n_excluded = sample->in_sight - sample->n + pairs->waiting;

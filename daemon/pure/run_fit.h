@@ -13,6 +13,7 @@
 #include "pure/fit_sample.h"
 #include "pure/intervals.h"
 #include "pure/pairs.h"
+#include "pure/run_frontier.h"
 
 /* Pairs of one run that are fitted; of more, every second, fourth, ... */
 #define RUN_FIT_PAIRS_MAX 65536
@@ -44,6 +45,11 @@ struct run_fit {
     uint64_t excluded[PAIR_USES];
     uint64_t every;
     uint32_t window; /* probes in one pair: pair_window.h; else 1 */
+    struct run_frontier frontier; /* none below FIT_N_MIN pairs */
+    /* Laws of the loss beside that of the gradient norm; or why there are none:
+     * "too_few_pairs", "few_losses", "from_states". */
+    const char *rivals_absent; /* static; NULL: they are there */
+    struct fit_rivals rivals;
     bool has_spearman_step;
     double spearman_step; /* of the regressor against the step */
     bool has_ceiling_ratio;
@@ -51,7 +57,8 @@ struct run_fit {
     bool has_spread;
     double spread; /* q95(x) / q05(x) */
     /* Of all pairs, from states (run_fit_states.h): `every` is then that of the
-     * rank correlations, of ceiling_ratio and power, if they are there. */
+     * rank correlations, of ceiling_ratio, power and rivals, if they are there.
+     */
     bool from_states;
     struct intervals intervals; /* from states only */
     unsigned warnings;          /* enum run_fit_warning */
@@ -60,6 +67,10 @@ struct run_fit {
 
 /* Its relative-error fit; (0, 0) if there is none. */
 struct fit_line run_fit_law(const struct run_fit *fit);
+
+/* By how many times the gradient norm predicts better than the better of the
+ * laws without it: the quotient of their scores. */
+struct figure run_fit_score_ratio(const struct run_fit *fit);
 
 /* The warnings and the reason that follow from the rest; for whoever makes a
  * fit. */

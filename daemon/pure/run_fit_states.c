@@ -221,13 +221,15 @@ static void put_counts(const struct run_fit_states *states,
 bool run_fit_of_states(const struct run_fit_states *states,
     const struct run_fit_query *query, struct run_fit *ret_fit)
 {
-    struct run_fit fit = { .from_states = true };
+    struct run_fit fit = { .from_states = true,
+        .rivals_absent = "from_states" };
     if (!fit_report(NULL, NULL, 0, FIT_N_MIN, &fit.report)) { /* names, tau */
         return false;
     }
     put_counts(states, query, &fit);
     if (fit.report.n >= FIT_N_MIN &&
-        !put_lines(&states->part->state, &fit.report)) {
+        (!put_lines(&states->part->state, &fit.report) ||
+            !run_frontier_of_state(&states->part->state, &fit.frontier))) {
         return false;
     }
     put_intervals(states, &fit.intervals);
@@ -246,6 +248,8 @@ void run_fit_add_sample(struct run_fit *fit, const struct run_fit *of_sample)
     fit->report.spearman = of_sample->report.spearman;
     fit->report.has_power = of_sample->report.has_power;
     fit->report.power = of_sample->report.power;
+    fit->rivals_absent = of_sample->rivals_absent;
+    fit->rivals = of_sample->rivals;
     fit->has_spearman_step = of_sample->has_spearman_step;
     fit->spearman_step = of_sample->spearman_step;
     fit->has_ceiling_ratio = of_sample->has_ceiling_ratio;

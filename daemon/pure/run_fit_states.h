@@ -5,11 +5,12 @@
  *
  * OLS and NNLS are those of the pairs to 1e-11; the relative fit, the quantile
  * lines and the envelope as near as math/fit_state.h says. What needs the pairs
- * one by one is absent: expectile, robust envelope, power, Theil-Sen, rank
- * correlations, median(y / ceiling). Warnings: near_ceiling is counted, so
- * exact; of narrow_range the quantiles are to a bin of x; monotone_in_time is
- * said if the rows' mean x does rank with time beyond FIT_TIME_RANK_MAX and the
- * square of that of the variance of x is between rows.
+ * one by one is absent: expectile, robust envelope, power, rivals, Theil-Sen,
+ * rank correlations, median(y / ceiling). The frontier is that of the state's
+ * hull. Warnings: near_ceiling is counted, so exact; of narrow_range the
+ * quantiles are to a bin of x; monotone_in_time is said if the rows' mean x
+ * does rank with time beyond FIT_TIME_RANK_MAX and the square of that of the
+ * variance of x is between rows.
  */
 #ifndef TRAJD_RUN_FIT_STATES_H
 #define TRAJD_RUN_FIT_STATES_H
@@ -32,8 +33,8 @@ struct run_fit_states {
 bool run_fit_of_states(const struct run_fit_states *states,
     const struct run_fit_query *query, struct run_fit *ret_fit);
 
-/* The rank correlations, the ceiling's ratio and the power law of a fit of
- * every so many-th pair, which the fit from states lacks. */
+/* The rank correlations, the ceiling's ratio, the power law and the rivals of a
+ * fit of every so many-th pair, which the fit from states lacks. */
 void run_fit_add_sample(struct run_fit *fit, const struct run_fit *of_sample);
 
 /*

@@ -93,6 +93,8 @@ static struct figure shape_figure(
             struct figure){ fit->report.has_spearman, fit->report.spearman };
     case FITS_SPEARMAN_STEP:
         return (struct figure){ fit->has_spearman_step, fit->spearman_step };
+    case FITS_SCORE_RATIO:
+        return run_fit_score_ratio(fit);
     case FITS_CEILING_RATIO:
         return (struct figure){ fit->has_ceiling_ratio, fit->ceiling_ratio };
     default:
@@ -217,6 +219,25 @@ static void result_scores(
     }
 }
 
+static void result_frontier(
+    sqlite3_context *context, const struct run_frontier *frontier)
+{
+    struct buf json = { 0 };
+    if (frontier->n > 0) {
+        fit_json_frontier(&json, frontier);
+        vtab_result_buf(context, &json);
+    }
+}
+
+static void result_rivals(sqlite3_context *context, const struct run_fit *fit)
+{
+    struct buf json = { 0 };
+    if (fit->rivals_absent == NULL) {
+        fit_json_rivals(&json, fit);
+        vtab_result_buf(context, &json);
+    }
+}
+
 /* Long for it is flat: a case for each column that is no double. */
 void fits_columns_result(const struct fits_row *row, enum fits_column column,
     sqlite3_context *context)
@@ -272,6 +293,15 @@ void fits_columns_result(const struct fits_row *row, enum fits_column column,
         break;
     case FITS_POWER_SCORES:
         result_scores(context, report);
+        break;
+    case FITS_FRONTIER:
+        result_frontier(context, &fit->frontier);
+        break;
+    case FITS_RIVALS_ABSENT:
+        vtab_result_text(context, fit->rivals_absent);
+        break;
+    case FITS_RIVALS:
+        result_rivals(context, fit);
         break;
     case FITS_INTERVAL_ABSENT:
         vtab_result_text(

@@ -67,7 +67,11 @@
     X(PARTIAL, "partial_spearman REAL")                                        \
     X(PARTIAL_P, "partial_p REAL")                                             \
     X(DIFFERENCE, "difference_spearman REAL")                                  \
-    X(DIFFERENCE_P, "difference_p REAL")
+    X(DIFFERENCE_P, "difference_p REAL")                                       \
+    X(FRONTIER, "frontier TEXT")                                               \
+    X(RIVALS_ABSENT, "rivals_absent TEXT")                                     \
+    X(RIVALS, "rivals TEXT")                                                   \
+    X(SCORE_RATIO, "score_ratio REAL")
 
 #define FITS_COLUMN_ENUM(id, sql) FITS_##id,
 enum fits_column { FITS_COLUMNS(FITS_COLUMN_ENUM) FITS_OF_RUN };

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "pure/row.h"
+#include "sql/tables.h"
 #include "store/chunk.h"
 #include "store/db.h"
 #include "store/fit_read.h"
@@ -294,6 +295,33 @@ static int compare(const void *a, const void *b)
     return (*x > *y) - (*x < *y);
 }
 
+/* The same by a statement on the table `fits`, for which the stream has to
+ * know how many records it has. */
+static void print_table_ms(struct rig *rig)
+{
+    struct err e = { 0 };
+    sqlite3 *db = NULL;
+    sqlite3_stmt *stmt = NULL;
+    char sql[100];
+    (void)snprintf(sql, sizeof sql,
+        "UPDATE stream_progress SET probes = %" PRIu64, PROBES);
+    rig_sql(rig, sql);
+    must(sqlite3_open_v2(rig->path, &db, SQLITE_OPEN_READONLY, NULL) ==
+             SQLITE_OK,
+        "open");
+    must(tables_register(db, &e) == ERR_NONE, e.text);
+    must(sqlite3_prepare_v2(db, "SELECT max(n), count(*) FROM fits('r')", -1,
+             &stmt, NULL) == SQLITE_OK,
+        sqlite3_errmsg(db));
+    const double began = cpu_ns();
+    must(sqlite3_step(stmt) == SQLITE_ROW, sqlite3_errmsg(db));
+    (void)printf("the table fits, n %.3g, %d rows: %.2f ms\n",
+        sqlite3_column_double(stmt, 0), sqlite3_column_int(stmt, 1),
+        (cpu_ns() - began) / 1e6);
+    (void)sqlite3_finalize(stmt);
+    (void)sqlite3_close(db);
+}
+
 int main(void)
 {
     struct rig rig;
@@ -327,6 +355,7 @@ int main(void)
                  "probes\",\"ms\":%.2f}\n",
         ms[WINDOWS / 2]);
     reader_close(reader);
+    print_table_ms(&rig);
     rig_close(&rig);
     return 0;
 }

@@ -41,6 +41,9 @@ def assert_fit(row, said):
     assert [row["power_rho"], row["power_L0"], row["power_L1"]] == [power["rho"], power["L0"], power["L1"]]
     assert json.loads(row["power_scores"] or "null") == power["scores"]
     assert json.loads(row["warnings"]) == said["warnings"]
+    assert json.loads(row["frontier"]) == said["frontier"]
+    assert json.loads(row["rivals"] or "null") == said["rivals"] and row["rivals_absent"] == said["rivals_absent"]
+    assert row["score_ratio"] == (said["rivals"] or {"score_ratio": None})["score_ratio"]
 
 
 def test_the_table_has_what_the_api_says_of_the_pairs(trajd):

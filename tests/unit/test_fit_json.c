@@ -63,6 +63,13 @@ static void test_a_fit_is_written_exactly(void **state)
     fit.report.power.line = (struct fit_line){ 3, 4 };
     fit.report.power.scores[0] = (double)INFINITY;
     fit.report.power.scores[8] = 0.5;
+    fit.frontier = (struct run_frontier){ 2, { { 7, 0 }, { 0.1, 1e300 } } };
+    fit.rivals = (struct fit_rivals){ .n = 38,
+        .n_excluded = 2,
+        .least_loss = 0.25,
+        .best = FIT_RIVAL_BOTH,
+        .of = { { true, 1, 0, 0, 0.75 }, { true, 1, 2, 0, 0.25 },
+            { false, 0, 0, 0, (double)INFINITY }, { true, 1, 2, 3, 0.125 } } };
 
     cJSON *json = json_of(&fit, "a\"b");
     assert_string_equal(member(json, "run")->valuestring, "a\"b");
@@ -92,6 +99,23 @@ static void test_a_fit_is_written_exactly(void **state)
     assert_int_equal(cJSON_GetArraySize(scores), 9);
     assert_string_equal(cJSON_GetArrayItem(scores, 0)->valuestring, "Infinity");
     assert_true(cJSON_GetArrayItem(scores, 8)->valuedouble == 0.5);
+    const cJSON *frontier = member(json, "frontier");
+    assert_int_equal(cJSON_GetArraySize(frontier), 2);
+    const cJSON *vertex = cJSON_GetArrayItem(frontier, 1);
+    assert_true(cJSON_GetArrayItem(vertex, 0)->valuedouble == 0.1);
+    assert_true(cJSON_GetArrayItem(vertex, 1)->valuedouble == 1e300);
+    const cJSON *rivals = member(json, "rivals");
+    assert_true(cJSON_IsNull(member(json, "rivals_absent")));
+    assert_true(member(rivals, "n")->valuedouble == 38);
+    assert_true(member(rivals, "n_excluded")->valuedouble == 2);
+    assert_true(member(rivals, "f_star")->valuedouble == 0.25);
+    assert_string_equal(member(rivals, "best")->valuestring, "both");
+    assert_true(member(rivals, "score_ratio")->valuedouble == 3);
+    assert_true(cJSON_IsNull(member(rivals, "gap")));
+    assert_true(member(member(rivals, "both"), "H1")->valuedouble == 3);
+    assert_true(member(member(rivals, "gradient"), "L1")->valuedouble == 2);
+    assert_true(
+        member(member(rivals, "constant"), "score")->valuedouble == 0.75);
     assert_true(cJSON_IsNull(member(json, "loglog")));
     assert_true(cJSON_IsNull(member(json, "spearman_step_x")));
     assert_true(cJSON_IsNull(member(json, "reason")));
@@ -105,11 +129,17 @@ static void test_a_fit_is_written_exactly(void **state)
 static void test_an_absent_fit_is_null_and_says_why(void **state)
 {
     (void)state;
-    struct run_fit fit = { .every = 1, .reason = "no_probes" };
+    struct run_fit fit = {
+        .every = 1, .reason = "no_probes", .rivals_absent = "too_few_pairs"
+    };
     cJSON *json = json_of(&fit, NULL);
     assert_null(cJSON_GetObjectItemCaseSensitive(json, "run"));
     assert_true(cJSON_IsNull(member(json, "x_range")));
     assert_true(cJSON_IsNull(member(json, "power")));
+    assert_true(cJSON_IsNull(member(json, "frontier")));
+    assert_true(cJSON_IsNull(member(json, "rivals")));
+    assert_string_equal(
+        member(json, "rivals_absent")->valuestring, "too_few_pairs");
     assert_true(cJSON_IsNull(member(json, "step_range")));
     assert_true(cJSON_IsNull(member(json, "spearman")));
     assert_int_equal(cJSON_GetArraySize(member(json, "fits")), 0);

@@ -418,6 +418,27 @@ static void test_the_envelope_is_that_of_the_samples(void **state)
 }
 
 /* A curve on which each sample is a corner of the hull. */
+static void test_the_frontier_is_that_of_the_samples(void **state)
+{
+    (void)state;
+    static struct pairs p;
+    static double workspace[2 * N + 2];
+    static struct fit_line all[N + 1];
+    static struct fit_line mine[FIT_HULL_KEPT + 1];
+    draw(&p, 5, 3, 0.4);
+    struct fit_state s = state_of(&p);
+    size_t n = 0;
+    assert_true(fit_state_frontier(&s, mine, &n));
+    assert_true(n > 3);
+    assert_int_equal(n, fit_frontier(p.x, p.y, N, workspace, all));
+    for (size_t i = 0; i < n; i++) {
+        assert_close(mine[i].L0, all[i].L0, 1e-12);
+        assert_close(mine[i].L1, all[i].L1, 1e-12);
+    }
+    fit_state_done(&s);
+    assert_true(fit_state_frontier(&s, mine, &n) && n == 0);
+}
+
 static void test_a_hull_of_many_points_is_drawn_out(void **state)
 {
     (void)state;
@@ -522,6 +543,7 @@ int main(void)
         cmocka_unit_test(
             test_the_hull_is_that_of_the_samples_however_they_come),
         cmocka_unit_test(test_the_envelope_is_that_of_the_samples),
+        cmocka_unit_test(test_the_frontier_is_that_of_the_samples),
         cmocka_unit_test(test_a_hull_of_many_points_is_drawn_out),
         cmocka_unit_test(test_no_samples_have_no_envelope_and_no_quantile),
         cmocka_unit_test(test_quantiles_of_x_are_within_a_bin),

@@ -59,12 +59,17 @@ static void test_squares_are_averaged_before_the_root(void **state)
     struct record r[] = { probe(10, 16, 9), probe(20, -4, -3),
         probe(30, 36, 30) };
     record_set(&r[2], PROBE_delta_sq, 1);
+    for (unsigned i = 0; i < 3; i++) {
+        record_set(&r[i], PROBE_loss, 1 + i);
+        record_set(&r[i], PROBE_loss_end, 2 * i);
+    }
     assert_false(add(&window, &r[0], &pair));
     assert_false(add(&window, &r[1], &pair));
     assert_int_equal(pair_window_waiting(&window), 2);
     assert_true(add(&window, &r[2], &pair));
     assert_int_equal(pair_window_waiting(&window), 0);
     assert_int_equal(pair.step, 30);
+    assert_true(pair.loss == 2 && pair.loss_end == 2);
     /* Noise of g: 84, 104, 64; what is left of the others' squares likewise. */
     const double middle = (121.0 - 84 + 121 - 104 + 121 - 64) / 3;
     const double end = (144.0 - 84 + 144 - 104 + 144 - 64) / 3;

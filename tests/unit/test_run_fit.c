@@ -264,6 +264,140 @@ static void test_a_narrow_range_and_a_changing_callback_are_doubted(
     pairs_done(&pairs);
 }
 
+/* ---- rivals and the frontier ---------------------------------------------
+ */
+
+/* y = 2 + 3 (f - 1) whatever x is, f from 1 to 4 up and down, of the pairs that
+ * have a loss. */
+static void add_gap_law(struct pairs *pairs, size_t n, size_t with_loss)
+{
+    for (uint64_t i = 0; i < n; i++) {
+        const double loss = 1 + 3 * (double)(i * 7 % 40) / 40;
+        struct pair pair = whole_pair(i, x_at(i), 2 + 3 * (loss - 1));
+        pair.loss = i < with_loss ? loss : (double)NAN;
+        pair.loss_end = pair.loss;
+        add(pairs, pair);
+    }
+}
+
+static struct run_fit fit_gap_law(size_t n, size_t with_loss)
+{
+    struct pairs pairs;
+    pairs_init(&pairs, 1000);
+    add_gap_law(&pairs, n, with_loss);
+    const struct run_fit found = fit(&pairs, &everything);
+    pairs_done(&pairs);
+    return found;
+}
+
+static void test_the_rival_that_is_the_law_is_best(void **state)
+{
+    (void)state;
+    const struct run_fit found = fit_gap_law(200, 160);
+    assert_null(found.rivals_absent);
+    /* With the gradient norm beside it is as good. */
+    assert_true(found.rivals.of[found.rivals.best].score < 1e-12);
+    assert_true(found.rivals.of[FIT_RIVAL_GRADIENT].score > 0.1);
+    assert_int_equal(found.rivals.n, 160);
+    assert_int_equal(found.rivals.n_excluded, 40);
+    const struct fit_rival *gap = &found.rivals.of[FIT_RIVAL_GAP];
+    assert_true(found.rivals.least_loss == 1 && gap->score < 1e-12);
+    assert_true(fabs(gap->L0 - 2) < 1e-9 && fabs(gap->H1 - 3) < 1e-9);
+    const struct figure ratio = run_fit_score_ratio(&found);
+    assert_true(ratio.has && ratio.v < 1e-9);
+}
+
+static void test_fewer_than_thirty_losses_are_no_rivals(void **state)
+{
+    (void)state;
+    assert_null(fit_gap_law(100, FIT_N_MIN).rivals_absent);
+    const struct run_fit few = fit_gap_law(100, FIT_N_MIN - 1);
+    assert_string_equal(few.rivals_absent, "few_losses");
+    assert_false(run_fit_score_ratio(&few).has);
+    assert_string_equal(fit_gap_law(100, 0).rivals_absent, "few_losses");
+    assert_string_equal(fit_gap_law(FIT_N_MIN - 1, FIT_N_MIN - 1).rivals_absent,
+        "too_few_pairs");
+}
+
+/* At the start of the step the loss is that of the start, else the mean of both
+ * ends. */
+static void test_the_loss_is_where_the_gradient_norm_is(void **state)
+{
+    (void)state;
+    struct pair pair = whole_pair(0, 1, 1);
+    pair.loss = 3;
+    pair.loss_end = 1;
+    assert_true(pair_loss(&pair, FIT_REGRESSOR_START) == 3);
+    assert_true(pair_loss(&pair, FIT_REGRESSOR_TRAPEZOID) == 2);
+    assert_true(pair_loss(&pair, FIT_REGRESSOR_SIMPSON) == 2);
+    pair.loss_end = (double)NAN;
+    assert_true(pair_loss(&pair, FIT_REGRESSOR_START) == 3);
+    assert_true(isnan(pair_loss(&pair, FIT_REGRESSOR_SIMPSON)));
+}
+
+static struct run_fit fit_whole_numbers(uint64_t n)
+{
+    struct pairs pairs;
+    pairs_init(&pairs, 1000);
+    for (uint64_t i = 0; i < n; i++) {
+        const double x = 1 + (double)(i * 7 % n);
+        add(&pairs, whole_pair(i, x, 2 + 3 * x));
+    }
+    const struct run_fit found = fit(&pairs, &everything);
+    pairs_done(&pairs);
+    return found;
+}
+
+/* Of 2 + 3 x for x = 1 .. 30: from the largest y down to the law, and from it
+ * to L0 = 0 at the largest y/x. */
+static void test_the_frontier_goes_by_the_law(void **state)
+{
+    (void)state;
+    const struct run_fit found = fit_whole_numbers(FIT_N_MIN);
+    const struct fit_line *v = found.frontier.v;
+    assert_int_equal(found.frontier.n, 3);
+    assert_true(v[0].L0 == 92 && v[0].L1 == 0);
+    assert_true(v[1].L0 == 2 && v[1].L1 == 3);
+    assert_true(v[2].L0 == 0 && v[2].L1 == 5);
+    assert_int_equal(fit_whole_numbers(FIT_N_MIN - 1).frontier.n, 0);
+}
+
+/* y = sqrt(x): each of n points is on the hull. */
+static void fit_curve(size_t n, struct run_frontier *ret)
+{
+    static double x[4000], y[4000];
+    assert_true(n <= 4000);
+    for (size_t i = 0; i < n; i++) {
+        x[i] = (double)(i + 1) / (double)n;
+        y[i] = sqrt(x[i]);
+    }
+    assert_true(run_frontier_of_samples(x, y, n, ret));
+}
+
+static void test_of_many_vertices_so_many_stay_and_hold(void **state)
+{
+    (void)state;
+    struct run_frontier all;
+    struct run_frontier some;
+    fit_curve(RUN_FRONTIER_MAX - 2, &all); /* and (max y, 0) */
+    assert_int_equal(all.n, RUN_FRONTIER_MAX - 1);
+    fit_curve(RUN_FRONTIER_MAX - 1, &all);
+    assert_int_equal(all.n, RUN_FRONTIER_MAX);
+    fit_curve(4000, &some);
+    assert_int_equal(some.n, RUN_FRONTIER_MAX);
+    assert_true(some.v[0].L0 == 1 && some.v[0].L1 == 0);
+    assert_true(some.v[some.n - 1].L0 == 0);
+    for (size_t i = 1; i < some.n; i++) {
+        /* Above b: max_x sqrt(x) - b x = 1/(4b) for b > 1/2; and near. */
+        const double b = (some.v[i - 1].L1 + some.v[i].L1) / 2;
+        const double L0 = (some.v[i - 1].L0 + some.v[i].L0) / 2;
+        assert_true(some.v[i].L1 > some.v[i - 1].L1);
+        assert_true(some.v[i].L0 < some.v[i - 1].L0);
+        assert_true(i == 1 || i == some.n - 1 || b > 25 ||
+                    (L0 >= 1 / (4 * b) * (1 - 1e-6) && L0 < 0.26 / b));
+    }
+}
+
 static void test_too_many_pairs_are_thinned_evenly_and_said(void **state)
 {
     (void)state;
@@ -453,6 +587,11 @@ int main(void)
         cmocka_unit_test(test_smoothness_that_hugs_its_ceiling_is_doubted),
         cmocka_unit_test(
             test_a_narrow_range_and_a_changing_callback_are_doubted),
+        cmocka_unit_test(test_the_rival_that_is_the_law_is_best),
+        cmocka_unit_test(test_fewer_than_thirty_losses_are_no_rivals),
+        cmocka_unit_test(test_the_loss_is_where_the_gradient_norm_is),
+        cmocka_unit_test(test_the_frontier_goes_by_the_law),
+        cmocka_unit_test(test_of_many_vertices_so_many_stay_and_hold),
         cmocka_unit_test(test_too_many_pairs_are_thinned_evenly_and_said),
         cmocka_unit_test(test_a_probe_record_is_read_as_a_pair),
         cmocka_unit_test(test_each_regressor_has_the_smoothness_of_its_segment),

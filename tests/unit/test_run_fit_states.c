@@ -40,6 +40,7 @@ static struct pair pair_of(uint64_t step, double x, double y)
     for (unsigned k = 0; k < PAIR_REGRESSORS; k++) {
         pair.x[k] = pair.y[k] = pair.ceiling[k] = (double)NAN;
     }
+    pair.loss = pair.loss_end = y / 2;
     pair.x[0] = x;
     pair.y[0] = y;
     pair.ceiling[0] = 2 * y;
@@ -145,6 +146,12 @@ static void test_lines_are_those_of_the_pairs(void **state)
     assert_close(a.report.loglog.slope, b.report.loglog.slope, 1e-10);
     assert_close(a.report.loglog.pearson_r, b.report.loglog.pearson_r, 1e-10);
     assert_true(isnan(a.report.loglog.theil_sen));
+    assert_true(a.frontier.n > 3 && a.frontier.n == b.frontier.n);
+    for (size_t i = 0; i < a.frontier.n; i++) {
+        assert_close(a.frontier.v[i].L0, b.frontier.v[i].L0, 1e-10);
+        assert_close(a.frontier.v[i].L1, b.frontier.v[i].L1, 1e-10);
+    }
+    assert_string_equal(a.rivals_absent, "from_states");
     free_bed(bed);
 }
 
@@ -272,6 +279,8 @@ static void test_what_needs_pairs_is_taken_from_a_sample(void **state)
     run_fit_add_sample(&fit, &of_sample);
     assert_int_equal(fit.every, 4);
     assert_true(fit.report.has_spearman && fit.report.has_power);
+    assert_null(fit.rivals_absent);
+    assert_close(fit.rivals.of[FIT_RIVAL_GAP].H1, 2, 1e-9); /* y is 2 f */
     assert_close(fit.spearman_step, -1, 1e-12);
     assert_close(fit.ceiling_ratio, 0.5, 1e-12);
     assert_memory_equal(&line, &fit.report.fits[1].line, sizeof line);

@@ -854,6 +854,39 @@ export interface components {
                 components["schemas"]["Double"]
             ];
         };
+        /** @description All pairs (L0, L1) that hold for these pairs: those on or above the line through these vertices, [L0, L1] by rising L1, from [largest y, 0] on; right of the last, L0 stays what it is there. A certificate for what was seen, no estimate. Of more than 64 vertices 64, whose line is above; from states it is that of their hull. */
+        Frontier: [
+            components["schemas"]["Double"],
+            components["schemas"]["Double"]
+        ][];
+        /** @description y = L0 + L1 x + H1 (f - f*), 0 where it has no such term; null: not determined. */
+        Rival: null | {
+            L0: components["schemas"]["Double"];
+            L1: components["schemas"]["Double"];
+            H1: components["schemas"]["Double"];
+            /** @description As of PowerFit. */
+            score: components["schemas"]["Double"];
+        };
+        /** @description Laws of the loss gap beside that of the gradient norm (2510.03164), each by relative errors with coefficients >= 0, and which predicts best what it has not seen. f is the probe's loss at the start of the step, for trapezoid and simpson the mean of its ends; of several processes that of the lowest rank. */
+        Rivals: {
+            /** @description Pairs with a loss. */
+            n: components["schemas"]["Whole"];
+            /** @description Pairs without. */
+            n_excluded: components["schemas"]["Whole"];
+            /** @description The least loss of the pairs, which flatters the gap a little. */
+            f_star: components["schemas"]["Double"];
+            /**
+             * @description Of the least score.
+             * @enum {unknown}
+             */
+            best: "constant" | "gradient" | "gap" | "both";
+            /** @description The lesser score of constant and gap over that of gradient: above 1 the gradient norm predicts better than what is without it. */
+            score_ratio: components["schemas"]["MaybeDouble"];
+            constant: components["schemas"]["Rival"];
+            gradient: components["schemas"]["Rival"];
+            gap: components["schemas"]["Rival"];
+            both: components["schemas"]["Rival"];
+        };
         /** @description A fit without enough data is absent. */
         Fits: {
             /** @description In events only. */
@@ -867,11 +900,11 @@ export interface components {
             excluded: {
                 [key: string]: components["schemas"]["Whole"];
             };
-            /** @description Every so many-th pair was fitted; from states: is behind spearman, power and ceiling_ratio. */
+            /** @description Every so many-th pair was fitted; from states: is behind spearman, power, rivals and ceiling_ratio. */
             every: components["schemas"]["Whole"];
             /** @description Probes in one pair; 1 but for microbatches. */
             window: components["schemas"]["Whole"];
-            /** @description Of more than 65,536 pairs of one process: of all of them, from the states that are stored with the records, and not from the pairs. ols, nnls and loglog are exact, nnls_relative, quantile and envelope near (relative errors within 0.3 % of the noise, 1 % of a quantile); expectile, envelope_robust, power, theil_sen, spearman and ceiling_ratio are absent, or, where the analysis remembers the run, of every so many-th pair. */
+            /** @description Of more than 65,536 pairs of one process: of all of them, from the states that are stored with the records, and not from the pairs. ols, nnls and loglog are exact, nnls_relative, quantile and envelope near (relative errors within 0.3 % of the noise, 1 % of a quantile); expectile, envelope_robust, power, rivals, theil_sen, spearman and ceiling_ratio are absent, or, where the analysis remembers the run, of every so many-th pair. */
             from_states: boolean;
             interval_absent?: components["schemas"]["AbsentReason"];
             /** @description From states only: 95 %, by blocks of consecutive pairs. */
@@ -891,6 +924,13 @@ export interface components {
                 /** @description The median of the slopes of all pairs of pairs; of more than 4,096, of 4,096 evenly spaced. */
                 theil_sen: number | null;
             } | null;
+            frontier: components["schemas"]["Frontier"] | null;
+            /**
+             * @description Why there are no rivals: fewer than 30 pairs, or than 30 whose probe says the loss; or from_states, which keep no losses: then they are there only where the analysis remembers the run, of every so many-th pair.
+             * @enum {unknown}
+             */
+            rivals_absent: null | "too_few_pairs" | "few_losses" | "from_states";
+            rivals: components["schemas"]["Rivals"] | null;
             spearman: number | null;
             spearman_step_x: number | null;
             ceiling_ratio: components["schemas"]["Double"] | null;
