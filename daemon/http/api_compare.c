@@ -126,8 +126,7 @@ static enum err_code add_chosen(struct chosen *c, struct err *e)
 {
     bool found = false;
     enum err_code code = ERR_NONE;
-    if (fit_read_run_can(&c->choice.query, c->choice.window) &&
-        c->run->records[WIRE_PROBE] > RUN_FIT_PAIRS_MAX) {
+    if (fit_read_run_is_long(&c->choice.query, c->choice.window, c->run)) {
         code = add_states(c, &found, e);
     }
     return code == ERR_NONE && !found ? add_pairs(c, e) : code;
@@ -161,7 +160,11 @@ static enum err_code for_run(struct reader *reader, const struct asked *asked,
     size_t at, chosen_fn fn, struct run_compare *compare, struct err *e)
 {
     struct run_row row;
-    struct chosen c = { reader, compare, at, &row, asked->choice };
+    struct chosen c = { .reader = reader,
+        .compare = compare,
+        .at = at,
+        .run = &row,
+        .choice = asked->choice };
     enum err_code code = runs_get(reader, asked->uids[at], &row, e);
     if (code != ERR_NONE) {
         return code;

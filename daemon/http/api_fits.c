@@ -60,8 +60,8 @@ static enum err_code compute_from(struct reader *reader, struct fits *fits,
     const struct pair_choice *choice = &fits->choice;
     bool found = false;
     enum err_code code = pair_choice_of_run(&fits->choice, reader, run, e);
-    if (code == ERR_NONE && fit_read_run_can(&choice->query, choice->window) &&
-        run->records[WIRE_PROBE] > RUN_FIT_PAIRS_MAX) {
+    if (code == ERR_NONE &&
+        fit_read_run_is_long(&choice->query, choice->window, run)) {
         code = fit_read_run(reader, &choice->query, &fits->fit,
             RUN_FIT_PAIRS_MAX, &found, ret_fit, e);
     }

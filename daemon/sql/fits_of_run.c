@@ -125,8 +125,7 @@ static enum err_code of_row(struct reader *reader, const struct run_row *run,
     };
     bool found = false;
     enum err_code code = ERR_NONE;
-    if (fit_read_run_can(&query, PAIR_WINDOW_DEFAULT) &&
-        run->records[WIRE_PROBE] > RUN_FIT_PAIRS_MAX) {
+    if (fit_read_run_is_long(&query, PAIR_WINDOW_DEFAULT, run)) {
         code = of_states(reader, &query, &found, ret, e);
     }
     return code == ERR_NONE && !found ? of_pairs(reader, &query, wanted, ret, e)

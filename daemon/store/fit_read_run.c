@@ -8,6 +8,13 @@ bool fit_read_run_can(const struct pair_query *pairs, uint32_t window)
     return !pairs->global && window == PAIR_WINDOW_DEFAULT;
 }
 
+bool fit_read_run_is_long(
+    const struct pair_query *pairs, uint32_t window, const struct run_row *run)
+{
+    return fit_read_run_can(pairs, window) &&
+           run->records[WIRE_PROBE] > RUN_FIT_PAIRS_MAX;
+}
+
 struct fit_read_query fit_read_run_query(
     const struct pair_query *pairs, const struct run_fit_query *fit)
 {

@@ -16,10 +16,14 @@
 #include "store/fit_read.h"
 #include "store/pair_scan.h"
 #include "store/reader.h"
+#include "store/runs.h"
 
 /* Whether there are states of these pairs: of one rank's, with windows of the
  * default size. */
 bool fit_read_run_can(const struct pair_query *pairs, uint32_t window);
+/* And there may be more of these pairs of the run than a fit of pairs takes. */
+bool fit_read_run_is_long(
+    const struct pair_query *pairs, uint32_t window, const struct run_row *run);
 
 /* What is to be read for the fits of these pairs, which are not global. */
 struct fit_read_query fit_read_run_query(

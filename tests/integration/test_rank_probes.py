@@ -117,6 +117,18 @@ def test_the_scatter_of_shards_is_that_of_the_whole_vector(trajd, fleet, x):
     assert scatter(trajd, f"?x={x}&rank=global") == reply
 
 
+def test_the_rivals_of_shards_go_by_the_loss_that_they_say(trajd, fleet):
+    rng = np.random.default_rng(9)
+    ranks, losses = [Rank("r", rank, 2) for rank in range(2)], 1 + rng.uniform(size=60)
+    for step, loss in enumerate(losses):
+        record_shards(ranks, step, Step(rng), loss=float(loss), loss_end=float(loss) / 2)
+    fleet.deliver(ranks)
+    for x, least in (("start", losses.min()), ("simpson", losses.min() * 0.75)):
+        said = fits(trajd, f"?regressor={x}")
+        assert said["rivals_absent"] is None and said["rivals"]["n"] == 60
+        assert said["rivals"]["f_star"] == pytest.approx(least, rel=1e-12)
+
+
 def test_a_rank_can_still_be_had_for_itself(trajd, fleet):
     ranks, steps = shards(2, 5, 2)
     fleet.deliver(ranks)
