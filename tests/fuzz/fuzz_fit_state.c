@@ -10,6 +10,16 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
+static void draw_frontier(const struct fit_state *state)
+{
+    size_t n = 0;
+    struct fit_line *vertices = malloc((state->n_hull + 1) * sizeof *vertices);
+    if (vertices != NULL && fit_state_frontier(state, vertices, &n)) {
+        assert((n > 0) == (state->n_hull > 0) && n <= state->n_hull + 1);
+    }
+    free(vertices);
+}
+
 static void use(struct fit_state *state)
 {
     struct fit_line line;
@@ -18,6 +28,7 @@ static void use(struct fit_state *state)
     (void)fit_state_quantile(state, 0.95, &line);
     (void)fit_sums_nnls(&state->total.plain, &line);
     (void)fit_sums_ols(&state->total.logs, &line);
+    draw_frontier(state);
     if (!fit_state_add(state, 1, 3, 0.5) || !fit_state_merge(state, state)) {
         return; /* out of memory, or too many points */
     }
