@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "pure/alert_rules.h"
+#include "pure/alert.h"
 #include "store/db.h"
 #include "store/hello.h"
 

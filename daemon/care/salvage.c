@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "care/btree.h"
-#include "pure/alert_rules.h"
+#include "pure/alert.h"
 #include "pure/decode.h"
 #include "pure/json_scan.h"
 #include "store/chunk.h"
@@ -43,8 +43,8 @@
         "least_step, most_step, records, summary, body) "                      \
         "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10);")                   \
     X(ALERT, "INSERT OR IGNORE INTO alert (id, run, attempt, step, rule, "     \
-             "severity, wall_ns, value, limit_value, sentence) "               \
-             "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10);")
+             "severity, wall_ns, value, limit_value, sentence, rank) "         \
+             "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11);")
 
 #define SALVAGE_ENUM(id, sql) STMT_##id,
 #define SALVAGE_SQL(id, sql) sql,
@@ -252,6 +252,7 @@ static enum err_code take_alert(
     rc |= bind_real(stmt, 8, row, 7);
     rc |= bind_real(stmt, 9, row, 8);
     rc |= db_bind_text(stmt, 10, bytes(row, 9));
+    rc |= bind_integer(stmt, 11, row, 10);
     return run(s, STMT_ALERT, rc, e);
 }
 
@@ -397,7 +398,8 @@ static enum err_code take_row(
         { "-TITTTT--", take_run },
         { "-TITTTTTI", take_run },
         { "-II", take_run_progress },
-        { "-IIITTIrrT", take_alert },
+        { "-IIITTIrrT", take_alert }, /* of version 4 */
+        { "-IIITTIrrT?", take_alert },
     };
     struct salvager *s = context;
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {

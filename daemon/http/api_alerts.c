@@ -5,6 +5,7 @@
 #include "http/cursor.h"
 #include "http/reply.h"
 #include "pure/alert_json.h"
+#include "pure/trainer.h"
 #include "store/alerts.h"
 
 #define LIMIT_MAX 1000
@@ -41,6 +42,9 @@ static enum err_code parse(
     query->rule = rules[request_choice(req, "rule", rules, ALERT_RULES)];
     query->run_uid =
         run_uid != NULL ? run_uid : request_text(req, "run", RUN_UID_MAX, NULL);
+    query->rank = (uint32_t)request_u64(
+        req, "rank", 0, TRAINER_WORLD_MAX - 1, TRAINER_WORLD_MAX);
+    query->has_rank = query->rank < TRAINER_WORLD_MAX;
     query->since_wall_ns =
         (int64_t)request_u64(req, "since", 0, (uint64_t)INT64_MAX, 0);
     page->limit = request_u64(req, "limit", 1, LIMIT_MAX, LIMIT_DEFAULT);
@@ -48,6 +52,7 @@ static enum err_code parse(
     uint64_t hash = hash_text(HASH_START, "alerts");
     hash = hash_text(hash, query->rule);
     hash = hash_text(hash, query->run_uid);
+    hash = hash_u64(hash, query->has_rank ? query->rank : UINT64_MAX);
     page->filter_hash = hash_u64(hash, (uint64_t)query->since_wall_ns);
     parse_cursor(req, page);
     return request_params(req, e);

@@ -10,7 +10,7 @@
 #include "base/counters.h"
 #include "http/reply.h"
 #include "http/run_json.h"
-#include "pure/alert_rules.h"
+#include "pure/alert.h"
 #include "pure/grad_norm.h"
 #include "pure/trainer.h"
 #include "store/scan.h"

@@ -4,7 +4,7 @@
 #define TRAJD_ALERT_JSON_H
 
 #include "base/str.h"
-#include "pure/alert_rules.h"
+#include "pure/alert.h"
 
 /* Appends; look at out->failed. */
 void alert_json(

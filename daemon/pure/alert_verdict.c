@@ -1,38 +1,46 @@
-/* alert_verdict.c: the rules of alert_rules.h that are over verdicts. Pure. */
-#include "pure/alert_rules.h"
+/* alert_verdict.c: pure; one thread at a time. */
+#include "pure/alert_verdict.h"
 
-#include <assert.h>
 #include <inttypes.h>
 #include <math.h>
 
-#include "pure/alert_raise.h"
+static struct alert of_run(
+    enum alert_rule rule, uint32_t attempt, uint64_t step)
+{
+    return (struct alert){ .rule = rule,
+        .severity = ALERT_WARNING,
+        .rank = ALERT_NO_RANK,
+        .attempt = attempt,
+        .step = step };
+}
 
 /* Without advice there is neither an alarm nor an all-clear. */
-static void rule_lr(struct alert_rules *rules, const struct phase_verdict *main,
-    uint32_t attempt, uint64_t last_step, struct alert_list *out)
+bool alert_verdict_lr(struct alert_gate *gate, double limit,
+    const struct run_verdict *verdict, uint32_t attempt, uint64_t last_step,
+    struct alert *ret)
 {
-    const struct advice *advice = &main->advice;
-    const double limit = rules->limits.lr_over_limit;
+    const struct advice *advice = &verdict->v[verdict->main].advice;
     if (advice->refusal != NULL || !advice->lr_over_limit.has) {
-        return;
+        return false;
     }
     const double ratio = advice->lr_over_limit.v;
     if (!(ratio > limit)) {
         if (ratio < ALERT_LR_CLEAR_PART * limit) {
-            alert_clear(rules, ALERT_LR_OVER_LIMIT, ALERT_LR_CLEAR);
+            alert_gate_clear(gate, ALERT_LR_CLEAR);
         }
-        return;
+        return false;
     }
-    struct alert *alert =
-        alert_raise(rules, ALERT_LR_OVER_LIMIT, attempt, last_step, out);
-    if (alert != NULL) {
-        alert->value = ratio;
-        alert->limit = limit;
-        alert_say(rules, alert,
-            "the learning rate is %.3g times the largest that is stable with "
-            "the smoothness measured along this trajectory (step %" PRIu64 ")",
-            ratio, last_step);
+    if (!alert_gate_raise(gate)) {
+        return false;
     }
+    *ret = of_run(ALERT_LR_OVER_LIMIT, attempt, last_step);
+    ret->value = ratio;
+    ret->limit = limit;
+    alert_say(ret,
+        "the learning rate is %.3g times the largest that is stable with "
+        "the smoothness measured along this trajectory (step %" PRIu64 ")",
+        ratio, last_step);
+    return true;
 }
 
 /* Figures that a verdict calls worthless are no figures. */
@@ -58,10 +66,10 @@ static double jump_of(
     return less > 0 ? more / less : (double)INFINITY;
 }
 
-static void say_jump(const struct alert_rules *rules, struct alert *alert,
-    const struct phase_verdict *before, const struct phase_verdict *after)
+static void say_jump(const struct phase_verdict *before,
+    const struct phase_verdict *after, struct alert *alert)
 {
-    alert_say(rules, alert,
+    alert_say(alert,
         "L1 went from %.3g to %.3g at step %" PRIu64
         ": how fast smoothness grows with the gradient norm has changed, and "
         "so have the clip threshold and step size that follow",
@@ -69,38 +77,24 @@ static void say_jump(const struct alert_rules *rules, struct alert *alert,
         alert->step);
 }
 
-/* Phases are cut anew with each verdict, and a cut moves a little as records
- * come: one near the last is the same. */
-static void rule_jump(struct alert_rules *rules,
-    const struct run_verdict *verdict, uint32_t attempt, struct alert_list *out)
+bool alert_verdict_jump(const uint64_t *last_jump, double limit,
+    const struct run_verdict *verdict, uint32_t attempt, struct alert *ret)
 {
-    struct alert_state *state = &rules->states[ALERT_L1_JUMP];
     for (size_t i = 1; i < verdict->n; i++) {
         const struct phase_verdict *before = &verdict->v[i - 1];
         const struct phase_verdict *after = &verdict->v[i];
         const double jump = jump_of(before, after);
         const uint64_t step = after->phase.from_step;
-        if (!(jump > rules->limits.l1_jump) ||
-            (state->past.n > 0 && step <= state->past.step + ALERT_L1_APART)) {
+        if (!(jump > limit) ||
+            (last_jump != NULL &&
+                (step <= *last_jump || step - *last_jump <= ALERT_L1_APART))) {
             continue;
         }
-        state->raised = false;
-        struct alert *alert =
-            alert_raise(rules, ALERT_L1_JUMP, attempt, step, out);
-        if (alert != NULL) {
-            alert->value = jump;
-            alert->limit = rules->limits.l1_jump;
-            say_jump(rules, alert, before, after);
-        }
-        return;
+        *ret = of_run(ALERT_L1_JUMP, attempt, step);
+        ret->value = jump;
+        ret->limit = limit;
+        say_jump(before, after, ret);
+        return true;
     }
-}
-
-void alert_rules_verdict(struct alert_rules *rules,
-    const struct run_verdict *verdict, uint32_t attempt, uint64_t last_step,
-    struct alert_list *out)
-{
-    assert(out->n + ALERT_VERDICT_MAX <= ALERT_LIST_MAX);
-    rule_lr(rules, &verdict->v[verdict->main], attempt, last_step, out);
-    rule_jump(rules, verdict, attempt, out);
+    return false;
 }

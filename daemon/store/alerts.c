@@ -23,6 +23,9 @@ static int bind_alert(
     rc |= sqlite3_bind_double(stmt, 7, alert->value);
     rc |= sqlite3_bind_double(stmt, 8, alert->limit);
     rc |= db_bind_text(stmt, 9, str_of(alert->sentence));
+    rc |= alert->rank == ALERT_NO_RANK
+              ? sqlite3_bind_null(stmt, 10)
+              : sqlite3_bind_int64(stmt, 10, alert->rank);
     return rc;
 }
 
@@ -87,12 +90,14 @@ enum err_code store_add_alert(struct store *store, const char *run_uid,
  */
 
 /* ?1, ?2: rows strictly after this one; ?3: not older; ?4: limit; ?5: run; ?6:
- * rule. */
+ * rule; ?7: rank, NULL for any. Of a rank there are few: no index is for them.
+ */
 #define ALERT_SELECT                                                           \
     "SELECT a.id, r.uid, a.rule, a.severity, a.attempt, a.step, a.wall_ns, "   \
-    "a.value, a.limit_value, a.sentence "                                      \
+    "a.value, a.limit_value, a.sentence, a.rank "                              \
     "FROM alert AS a JOIN run AS r ON r.id = a.run "                           \
-    "WHERE (a.wall_ns, a.id) < (?1, ?2) AND a.wall_ns >= ?3 "
+    "WHERE (a.wall_ns, a.id) < (?1, ?2) AND a.wall_ns >= ?3 "                  \
+    "AND (?7 IS NULL OR a.rank = ?7) "
 #define ALERT_ORDER "ORDER BY a.wall_ns DESC, a.id DESC LIMIT ?4;"
 #define OF_RUN "AND a.run = (SELECT id FROM run WHERE uid = ?5) "
 #define OF_RULE "AND a.rule = ?6 "
@@ -104,7 +109,7 @@ static const char sql_rule[] = ALERT_SELECT OF_RULE ALERT_ORDER;
 static const char sql_both[] =
     ALERT_SELECT OF_RUN "AND +a.rule = ?6 " ALERT_ORDER;
 static const char sql_past[] =
-    "SELECT rule, attempt, step FROM alert WHERE run = ?1;";
+    "SELECT rule, attempt, step, rank FROM alert WHERE run = ?1 ORDER BY id;";
 
 static const char *list_sql(const struct alert_query *query)
 {
@@ -129,6 +134,9 @@ static int bind_query(sqlite3_stmt *stmt, const struct alert_query *query)
     if (query->rule != NULL) {
         rc |= db_bind_text(stmt, 6, str_of(query->rule));
     }
+    if (query->has_rank) {
+        rc |= sqlite3_bind_int64(stmt, 7, query->rank);
+    }
     return rc;
 }
 
@@ -147,6 +155,13 @@ static double real_or_nan(sqlite3_stmt *stmt, int i)
                : sqlite3_column_double(stmt, i);
 }
 
+static uint32_t rank_of(sqlite3_stmt *stmt, int i)
+{
+    return sqlite3_column_type(stmt, i) == SQLITE_NULL
+               ? ALERT_NO_RANK
+               : (uint32_t)db_u64(stmt, i);
+}
+
 static enum err_code read_row(
     sqlite3_stmt *stmt, struct alert_row *row, struct err *e)
 {
@@ -155,6 +170,7 @@ static enum err_code read_row(
         .alert = { .severity = str_equal(db_text(stmt, 3), STR("error"))
                                    ? ALERT_ERROR
                                    : ALERT_WARNING,
+            .rank = rank_of(stmt, 10),
             .attempt = (uint32_t)db_u64(stmt, 4),
             .step = db_u64(stmt, 5),
             .wall_ns = sqlite3_column_int64(stmt, 6),
@@ -205,27 +221,21 @@ enum err_code alerts_list(struct reader *reader,
 }
 
 /* One of a rule that this version does not know counts for none. */
-static void add_past(
-    sqlite3_stmt *stmt, struct alert_past past[static ALERT_RULES])
+static void add_past(sqlite3_stmt *stmt, struct alert_past *past)
 {
     enum alert_rule rule = ALERT_RULES;
-    if (!alert_rule_find(db_text(stmt, 0), &rule)) {
-        return;
-    }
-    const uint32_t attempt = (uint32_t)db_u64(stmt, 1);
-    const uint64_t step = db_u64(stmt, 2);
-    struct alert_past *p = &past[rule];
-    if (p->n++ == 0 || attempt > p->attempt ||
-        (attempt == p->attempt && step > p->step)) {
-        p->attempt = attempt;
-        p->step = step;
+    const struct alert_told told = { .rank = rank_of(stmt, 3),
+        .attempt = (uint32_t)db_u64(stmt, 1),
+        .step = db_u64(stmt, 2) };
+    if (alert_rule_find(db_text(stmt, 0), &rule)) {
+        alert_past_add(past, rule, &told);
     }
 }
 
 enum err_code alerts_past(struct reader *reader, struct run_id run,
-    struct alert_past ret_past[static ALERT_RULES], struct err *e)
+    struct alert_past *ret_past, struct err *e)
 {
-    struct alert_past past[ALERT_RULES] = { 0 };
+    struct alert_past past = { .n = { 0 } };
     sqlite3_stmt *stmt = NULL;
     enum err_code code = db_prepare(reader->db, sql_past, &stmt, e);
     if (code == ERR_NONE && sqlite3_bind_int64(stmt, 1, run.v) != SQLITE_OK) {
@@ -235,12 +245,12 @@ enum err_code alerts_past(struct reader *reader, struct run_id run,
     while (code == ERR_NONE && more) {
         code = db_step(stmt, &more, "alerts", e);
         if (code == ERR_NONE && more) {
-            add_past(stmt, past);
+            add_past(stmt, &past);
         }
     }
     (void)sqlite3_finalize(stmt); /* the steps have told */
     if (code == ERR_NONE) {
-        memcpy(ret_past, past, sizeof past);
+        *ret_past = past;
     }
     return code;
 }

@@ -43,6 +43,10 @@ struct scan_query {
     uint32_t after_rank;
     uint64_t after_seq;
     uint64_t above_seq; /* of every stream only records above it; 0 = all */
+    /* Or of each stream only those above what this says; UINT64_MAX: none.
+     * NULL: nobody has an opinion. */
+    uint64_t (*above)(const void *context, uint32_t attempt, uint32_t rank);
+    const void *above_context;
 };
 
 /* Up to SCAN_BATCH_MAX records of one stream. Valid until the next call. */

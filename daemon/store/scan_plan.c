@@ -130,6 +130,12 @@ static void keep_wanted(struct scan_plan *plan, const struct scan_query *query)
             continue;
         }
         s.after_seq = query->above_seq;
+        if (query->above != NULL) {
+            s.after_seq = query->above(query->above_context, s.attempt, s.rank);
+            if (s.after_seq >= s.until_seq) {
+                continue; /* of many streams most may have nothing new */
+            }
+        }
         if (compare_to_cursor(&s, query) == 0 &&
             query->after_seq > s.after_seq) {
             s.after_seq = query->after_seq;

@@ -100,9 +100,9 @@
                    "chunk_bytes = chunk_bytes - ?4 WHERE stream = ?1;")        \
     X(ADD_ALERT,                                                               \
         "INSERT INTO alert (run, attempt, step, rule, severity, wall_ns, "     \
-        "value, limit_value, sentence) "                                       \
-        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) "                         \
-        "ON CONFLICT (run, rule, step) DO NOTHING;")                           \
+        "value, limit_value, sentence, rank) "                                 \
+        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) "                    \
+        "ON CONFLICT (run, rule, attempt, step) DO NOTHING;")                  \
     X(REWRITE_FIRST_PAGE, "PRAGMA application_id = 0x54524a31;")               \
     X(FIND_UNSEALED,                                                           \
         "SELECT stream, log_records, closed FROM stream_progress "             \

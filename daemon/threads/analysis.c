@@ -30,8 +30,7 @@
 #define PASS_NS (250 * NS_PER_MS) /* between two passes over the runs */
 #define LOOK_NS NS_PER_S          /* between two looks at one run */
 #define CREDIT_MAX_NS (250 * NS_PER_MS)
-#define CREDIT_SHARE 20          /* one part in so many of the time */
-#define QUIET_NS (60 * NS_PER_S) /* then a run's pairs are let go */
+#define CREDIT_SHARE 20 /* one part in so many of the time */
 
 struct analysis {
     struct analysis_options options;
@@ -42,6 +41,7 @@ struct analysis {
     int64_t credit_ns;
     int64_t credited_mono_ns;
     bool fits_turn; /* else it is that of the alerts */
+    struct alert_pool alert_pool;
 
     pthread_mutex_t lock; /* see above */
     pthread_cond_t stop;
@@ -210,10 +210,7 @@ static void look_at_runs(struct analysis *analysis)
             forget(analysis, run); /* another one takes place i */
             continue;
         }
-        if (run->has_pairs && !run->wants_fit &&
-            now - run->changed_mono_ns > QUIET_NS) {
-            analysis_run_rest(run);
-        }
+        analysis_run_rest(run, now);
         i++;
     }
 }
@@ -304,7 +301,7 @@ static enum err_code fit_run(
     tell_fit(analysis, run, &fit);
     tell_verdict(analysis, run, &verdict);
     alert_watch_verdict(&run->watch, &verdict, run->last_step);
-    run->wants_alerts = run->wants_alerts || run->watch.raised.n > 0;
+    run->wants_alerts = run->wants_alerts || run->watch.cases.n > 0;
     run_verdict_done(&verdict);
     return ERR_NONE;
 }
@@ -314,7 +311,7 @@ static bool may_fit(
     const struct analysis *analysis, const struct analysis_run *run)
 {
     return run->wants_fit &&
-           (run->watch.is_set_up || analysis->options.add_alert == NULL);
+           (run->watch.pool != NULL || analysis->options.add_alert == NULL);
 }
 
 /* Of those that want a fit, the one that has waited longest. */
@@ -381,6 +378,21 @@ static struct analysis_run *next_to_judge(const struct analysis *analysis)
     return next;
 }
 
+static void log_left_out(const struct analysis_run *run)
+{
+    const struct alert_watch *watch = &run->watch;
+    if (watch->left_out > 0) {
+        log_limited(LOG_INFO, "analysis",
+            "event=alerts_of_the_newest run=%s looked_at=%u left_out=%llu",
+            run->uid, ALERT_LOOK_RECORDS, (unsigned long long)watch->left_out);
+    }
+    if (watch->n_ranks < watch->cases.world) {
+        log_limited(LOG_INFO, "analysis",
+            "event=alerts_of_some_ranks run=%s watched=%u world=%u", run->uid,
+            watch->n_ranks, watch->cases.world);
+    }
+}
+
 static bool judge_one(struct analysis *analysis)
 {
     struct analysis_run *run = next_to_judge(analysis);
@@ -388,15 +400,10 @@ static bool judge_one(struct analysis *analysis)
     if (run == NULL) {
         return false;
     }
-    enum err_code code = analysis_alerts(
-        run, analysis->reader, &analysis->options, &analysis->text, &e);
+    enum err_code code = analysis_alerts(run, &analysis->alert_pool,
+        analysis->reader, &analysis->options, &analysis->text, &e);
     run->judged_mono_ns = clock_mono_ns();
-    if (run->watch.left_out > 0) {
-        log_limited(LOG_INFO, "analysis",
-            "event=alerts_of_the_newest run=%s looked_at=%u left_out=%llu",
-            run->uid, ALERT_LOOK_RECORDS,
-            (unsigned long long)run->watch.left_out);
-    }
+    log_left_out(run);
     if (code != ERR_NONE && code != ERR_NOT_FOUND) {
         log_survived(run, "alerts", &e);
     }

@@ -17,7 +17,7 @@
 
 #include "base/err.h"
 #include "base/str.h"
-#include "pure/alert_rules.h"
+#include "pure/alert.h"
 #include "pure/run_fit.h"
 #include "store/reader.h"
 #include "store/runs.h"

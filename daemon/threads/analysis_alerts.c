@@ -1,14 +1,12 @@
 /* analysis_alerts.c: see the header. */
 #include "threads/analysis_alerts.h"
 
-#include <string.h>
-
 #include "base/clock.h"
 #include "base/counters.h"
 #include "pure/alert_json.h"
 
-static enum err_code look(struct analysis_run *run, struct reader *reader,
-    const struct alert_limits *limits, bool *ret_more, struct err *e)
+static enum err_code look(struct analysis_run *run, struct alert_pool *pool,
+    struct reader *reader, const struct alert_limits *limits, struct err *e)
 {
     struct run_row row;
     enum err_code code = reader_begin(reader, e);
@@ -17,7 +15,7 @@ static enum err_code look(struct analysis_run *run, struct reader *reader,
     }
     code = runs_get(reader, run->uid, &row, e);
     if (code == ERR_NONE) {
-        code = alert_watch_read(&run->watch, reader, &row, limits, ret_more, e);
+        code = alert_watch_read(&run->watch, pool, reader, &row, limits, e);
         run_row_done(&row);
     }
     reader_end(reader);
@@ -40,41 +38,36 @@ static void tell(const struct analysis_options *options,
 static enum err_code pass_on(struct analysis_run *run,
     const struct analysis_options *options, struct buf *text, struct err *e)
 {
-    struct alert_list *list = &run->watch.raised;
-    size_t done = 0;
+    struct alert_cases *cases = &run->watch.cases;
     enum err_code code = ERR_NONE;
-    while (done < list->n && code == ERR_NONE) {
+    struct alert alert;
+    while (code == ERR_NONE &&
+           alert_cases_next(cases, clock_mono_ns(), clock_wall_ns(), &alert)) {
         bool is_new = false;
-        struct alert *alert = &list->v[done];
-        if (alert->wall_ns == 0) {
-            alert->wall_ns = clock_wall_ns();
-        }
         code =
-            options->add_alert(options->context, run->uid, alert, &is_new, e);
+            options->add_alert(options->context, run->uid, &alert, &is_new, e);
         if (code == ERR_NONE) {
-            done++;
+            alert_cases_told(cases, &alert);
         }
         if (is_new) {
-            tell(options, run, alert, text);
+            tell(options, run, &alert, text);
             run->dirty = true; /* its row counts them */
         }
     }
-    list->n -= done;
-    memmove(list->v, list->v + done, list->n * sizeof list->v[0]);
     return code;
 }
 
-enum err_code analysis_alerts(struct analysis_run *run, struct reader *reader,
-    const struct analysis_options *options, struct buf *text, struct err *e)
+enum err_code analysis_alerts(struct analysis_run *run, struct alert_pool *pool,
+    struct reader *reader, const struct analysis_options *options,
+    struct buf *text, struct err *e)
 {
-    bool more = false;
     run->wants_alerts = false;
-    enum err_code code = look(run, reader, &options->alert_limits, &more, e);
+    enum err_code code = look(run, pool, reader, &options->alert_limits, e);
     if (code == ERR_NONE) {
         code = pass_on(run, options, text, e);
     }
     if (code != ERR_NOT_FOUND) {
-        run->wants_alerts = more || code != ERR_NONE;
+        run->wants_alerts = run->watch.cases.n > 0 || code != ERR_NONE;
     }
     return code;
 }

@@ -12,10 +12,10 @@
 /*
  * Looks at what has come of the run since the last time and passes on what that
  * raises. run->wants_alerts tells afterwards whether there is more to do: after
- * an error, or when more was raised than can wait. text: for the JSON.
+ * an error, or when something waits for other ranks. text: for the JSON.
  */
 CHECK_RESULT enum err_code analysis_alerts(struct analysis_run *run,
-    struct reader *reader, const struct analysis_options *options,
-    struct buf *text, struct err *e);
+    struct alert_pool *pool, struct reader *reader,
+    const struct analysis_options *options, struct buf *text, struct err *e);
 
 #endif

@@ -26,14 +26,24 @@ void analysis_run_free(struct analysis_run *run)
 {
     if (run != NULL) {
         pairs_done(&run->follow.pairs);
+        alert_watch_done(&run->watch);
         free(run);
     }
 }
 
-void analysis_run_rest(struct analysis_run *run)
+void analysis_run_rest(struct analysis_run *run, int64_t now_mono_ns)
 {
-    pairs_done(&run->follow.pairs);
-    run->has_pairs = false;
+    if (now_mono_ns - run->changed_mono_ns <= ANALYSIS_QUIET_NS) {
+        return;
+    }
+    if (run->has_pairs && !run->wants_fit) {
+        pairs_done(&run->follow.pairs);
+        run->has_pairs = false;
+    }
+    const bool is_over = run->state != RUN_LIVE && run->state != RUN_STALLED;
+    if (is_over && !run->wants_alerts) {
+        alert_watch_rest(&run->watch);
+    }
 }
 
 /* A number that changes when what is read could read otherwise now: a rank has

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "pure/run_fit.h"
 #include "pure/run_state.h"
@@ -84,7 +85,10 @@ CHECK_RESULT enum err_code analysis_run_judge(const struct analysis_run *run,
 /* false: the verdict refuses advice. */
 bool analysis_run_law(const struct run_verdict *verdict, struct run_law *ret);
 
-/* Frees the pairs of a run that is quiet; the next read starts over. */
-void analysis_run_rest(struct analysis_run *run);
+/* Lets go of what a run can do without that nothing has come of for so long:
+ * its pairs, which the next read reads again, and if it is over the windows of
+ * its ranks. */
+#define ANALYSIS_QUIET_NS (60 * NS_PER_S)
+void analysis_run_rest(struct analysis_run *run, int64_t now_mono_ns);
 
 #endif

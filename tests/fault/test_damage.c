@@ -88,8 +88,13 @@ static void fill(struct whole *w)
 static void add_alerts(struct whole *w)
 {
     static const struct alert alerts[] = {
-        { .rule = ALERT_SPIKE, .step = 7, .value = 6.5, .limit = 6 },
+        { .rule = ALERT_SPIKE,
+            .rank = 17,
+            .step = 7,
+            .value = 6.5,
+            .limit = 6 },
         { .rule = ALERT_NON_FINITE,
+            .rank = ALERT_NO_RANK,
             .value = (double)NAN,
             .limit = (double)NAN },
         { .rule = ALERT_STALL, .step = 1000, .value = (double)INFINITY },
@@ -327,9 +332,10 @@ static int64_t alerts_in(const char *path)
     static const char sql[] =
         "SELECT count(*) FROM alerts WHERE "
         "(run = 'r0' AND rule = 'spike' AND step = 7 AND value = 6.5 AND "
-        "limit_value = 6) OR (run = 'r0' AND rule = 'non_finite' AND "
-        "value IS NULL AND limit_value IS NULL) OR (run = 'r1' AND "
-        "rule = 'stall' AND step = 1000 AND value = 9e999);";
+        "limit_value = 6 AND rank = 17) OR (run = 'r0' AND "
+        "rule = 'non_finite' AND value IS NULL AND limit_value IS NULL AND "
+        "rank IS NULL) OR (run = 'r1' AND rule = 'stall' AND step = 1000 AND "
+        "value = 9e999 AND rank = 0);";
     struct rig rig;
     (void)snprintf(rig.path, sizeof rig.path, "%s", path);
     return rig_number(&rig, sql);

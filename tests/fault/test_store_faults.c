@@ -22,6 +22,7 @@
 #include "store/pair_scan.h"
 #include "store/rank_scan.h"
 #include "store/verdict_run.h"
+#include "threads/alert_watch.h"
 
 #define SEAL_RECORDS 60
 #define FRAME_RECORDS 40
@@ -352,7 +353,9 @@ static enum err_code delete_run(struct err *e)
     return commit_or_not(code, e);
 }
 
-static const struct alert new_alert = { .rule = ALERT_SPIKE, .step = 5 };
+static const struct alert new_alert = {
+    .rule = ALERT_SPIKE, .rank = 17, .step = 5
+};
 
 static enum err_code add_alert(struct err *e)
 {
@@ -509,16 +512,66 @@ static enum err_code visit_alert(
 static enum err_code list_alerts(
     struct reader *reader, uint64_t *hash, struct err *e)
 {
-    struct alert_past past[ALERT_RULES];
-    const struct alert_query query = {
-        .run_uid = "r", .rule = "spike", .limit = 10
-    };
-    enum err_code code = alerts_past(reader, (struct run_id){ 1 }, past, e);
+    struct alert_past past;
+    const struct alert_query query = { .run_uid = "r",
+        .rule = "spike",
+        .has_rank = true,
+        .rank = 17,
+        .limit = 10 };
+    enum err_code code = alerts_past(reader, (struct run_id){ 1 }, &past, e);
     if (code == ERR_NONE) {
-        *hash = hash_u64(*hash, past[ALERT_SPIKE].n);
+        *hash = hash_u64(*hash, past.n[ALERT_SPIKE]);
         code = alerts_list(reader, &query, visit_alert, hash, e);
     }
     return code;
+}
+
+static uint64_t digest_watch(const struct alert_watch *watch, uint64_t hash)
+{
+    for (uint32_t i = 0; i < watch->n_ranks; i++) {
+        const struct alert_watch_rank *rank = &watch->ranks[i];
+        hash = hash_u64(hash_u64(hash, rank->attempt), rank->seq);
+        hash = hash_u64(hash, rank->rules.windows->loss.n);
+        hash = hash_u64(hash, rank->rules.windows->skipped.set);
+    }
+    for (size_t i = 0; i < watch->cases.n; i++) {
+        const struct alert_case *c = &watch->cases.open[i];
+        hash = hash_u64(hash, c->alert.step * ALERT_RULES + c->alert.rule);
+        hash = hash_u64(hash_u64(hash, c->first), c->later);
+    }
+    return hash;
+}
+
+/* One that has failed goes on with the same watch: no record twice, none left
+ * out. */
+static enum err_code watch_alerts(
+    struct reader *reader, uint64_t *hash, struct err *e)
+{
+    static struct alert_watch *watch;
+    static struct alert_pool pool;
+    const struct alert_limits limits = ALERT_LIMITS_DEFAULT;
+    struct run_row row = { 0 };
+    watch = watch == NULL ? calloc(1, sizeof *watch) : watch;
+    assert_non_null(watch);
+    enum err_code code = reader_begin(reader, e);
+    if (code != ERR_NONE) {
+        return code;
+    }
+    code = runs_get(reader, "r", &row, e);
+    if (code == ERR_NONE) {
+        code = alert_watch_read(watch, &pool, reader, &row, &limits, e);
+        run_row_done(&row);
+    }
+    reader_end(reader);
+    if (code != ERR_NONE) {
+        return code;
+    }
+    assert_true(watch->cases.n > 0);
+    *hash = digest_watch(watch, *hash);
+    alert_watch_done(watch);
+    free(watch);
+    watch = NULL;
+    return ERR_NONE;
 }
 
 static enum err_code list_projects(
@@ -907,6 +960,7 @@ static void test_a_reader_that_fails_says_so_and_reads_on(void **state)
         { "scan_*, a range, pauses", scan_a_range_with_pauses, 100 },
         { "rank_scan", join_ranks, 50 },
         { "verdict_run", judge_run, 100 },
+        { "alert_watch_read", watch_alerts, 100 },
     };
     struct err e = { 0 };
     restore();

@@ -365,6 +365,18 @@ test("alerts, of all runs and of one, page by page", async () => {
   assert.deepEqual((await json(path, `${live}/alerts?since=${BigInt(one[0].wall_ns) + 1n}&rule=non_finite`)).data, []);
   assert.deepEqual((await json(path, `${live}/alerts?since=${one[0].wall_ns}&rule=non_finite`)).data, one);
   assert.deepEqual((await json("/api/v1/alerts", "/api/v1/alerts?run=nobody")).data, []);
+  // Rank 1 of three alone has a spike, and is named; of a run of one process nobody is.
+  let ranked = [];
+  while (ranked.length < 1 && Date.now() < deadline) {
+    ranked = (await json("/api/v1/alerts", "/api/v1/alerts?run=contract.doomed&rank=1")).data;
+  }
+  assert.deepEqual(ranked.map((a) => [a.run, a.rule, a.rank, a.step]), [["contract.doomed", "spike", 1, 3]]);
+  assert.deepEqual((await json(path, "/api/v1/runs/contract.doomed/alerts?rank=1")).data, ranked);
+  assert.deepEqual((await json(path, "/api/v1/runs/contract.doomed/alerts?rank=0")).data, []);
+  assert.ok(found.every((a) => a.rank === null));
+  for (const rank of ["-1", "65536", "x", ""]) {
+    assert.equal((await check("/api/v1/alerts", `/api/v1/alerts?rank=${rank}`)).status, 400, rank);
+  }
   assert.equal((await check(path, "/api/v1/runs/nobody/alerts")).status, 404);
 });
 

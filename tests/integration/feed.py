@@ -102,11 +102,11 @@ def main(endpoint):
          rows + [finish(0)])
     send(endpoint, 3, {"run_id": "contract.failed", "attempt": 1}, [finish(-9)])
     send(endpoint, 4, {"run_id": "contract.empty", "attempt": 1, "rank": 0, "world": 2}, [])
-    for rank in (0, 1):  # of three; they differ in the learning rate
+    for rank in (0, 1):  # of three; they differ in the learning rate, and one flags a spike
         send(endpoint, 5 + 5 * rank, {"run_id": "contract.doomed", "attempt": 1, "rank": rank,
                                       "world": 3, "host": "\u00fc", "pid": 7},
              [(wire.STEP, {"step": k, "lr": wire.f64(0.1 + rank), "grad_sq": wire.f64(1.0),
-                           "combine": 1}) for k in range(10 - rank)])
+                           "combine": 1, "flags": 16 * (rank == 1 and k == 3)}) for k in range(10 - rank)])
 
 
 def again(endpoint):

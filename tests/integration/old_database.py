@@ -16,10 +16,10 @@ UIDS = {1: bytes([1]) * 16, 2: bytes([2]) * 16}
 # The kinds there were, and how many fields they had.
 FIELDS = {1: {wire.STEP: 46, wire.PROBE: 36, wire.METRIC: 4, wire.EVENT: 7}}
 FIELDS[2] = {**FIELDS[1], wire.SHARPNESS: 23, wire.GROUP: 20}
-FIELDS[3] = {**FIELDS[2], wire.PROBE: 40}
+FIELDS[3] = FIELDS[4] = {**FIELDS[2], wire.PROBE: 40}
 # Of one record after the other.
 KINDS = {1: (wire.STEP, wire.PROBE, wire.STEP, wire.METRIC, wire.EVENT)}
-KINDS[2] = KINDS[3] = (*KINDS[1], wire.SHARPNESS, wire.GROUP)
+KINDS[2] = KINDS[3] = KINDS[4] = (*KINDS[1], wire.SHARPNESS, wire.GROUP)
 HELLO = {"project": "before", "name": "an old run", "tags": ["old"], "config": {"lr": 0.5},
          "groups": [{"name": "embed", "size": 1000}]}
 

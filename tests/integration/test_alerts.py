@@ -13,6 +13,7 @@ import pytest
 
 import wire
 from care import assert_whole, query
+from fleet import Fleet, Rank
 from peer import Peer
 from stream import Stream
 from test_verdict import Wanderer
@@ -71,8 +72,8 @@ def test_a_loss_that_is_not_finite_is_told_at_its_first_step(daemon):
     send(trajd, "r", [1.0] * 10 + [math.nan] * 10).close()
     [alert] = wait_for(trajd, "r")
     assert int(alert.pop("wall_ns")) > 1_700_000_000_000_000_000
-    assert alert == {"run": "r", "rule": "non_finite", "severity": "error", "attempt": 1, "step": 10,
-                     "value": "NaN", "limit": None, "sentence": "the loss is NaN at step 10"}
+    assert alert == {"run": "r", "rule": "non_finite", "severity": "error", "attempt": 1, "rank": None,
+                     "step": 10, "value": "NaN", "limit": None, "sentence": "the loss is NaN at step 10"}
     everything.read_until(lambda s: s.of("alert"), "an event")
     [told] = everything.of("alert")
     assert told == trajd.json("/api/v1/alerts")["data"][0]
@@ -232,6 +233,146 @@ def test_alerts_are_queried_shown_and_deleted_with_their_run(daemon):
     assert b" 204 " in raw(trajd, request)
     assert query(trajd.db, "SELECT count(*) FROM alert") == [(0,)]
     assert_whole(trajd.db)
+
+
+# ---- of many ranks
+
+WORLD = 256
+
+
+def ranks_of(name, steps, world=WORLD, **options):
+    """All ranks of a run, with a loss for each of the steps."""
+    ranks = [Rank(name, rank, world, **options) for rank in range(world)]
+    for rank in ranks:
+        for k in range(steps):
+            rank.step(k, loss=1.0)
+    return ranks
+
+
+@pytest.fixture
+def fleet(daemon):
+    trajd = daemon()
+    fleet = Fleet(trajd.ingest)
+    yield trajd, fleet
+    fleet.close()
+
+
+def test_the_rank_that_is_not_finite_is_named_though_all_are_a_step_later(daemon):
+    """Replicas: rank 17's NaN is in the reduced gradient, and so in all of them."""
+    hook = Webhook(200)
+    trajd = daemon("--alert-webhook", hook.url)
+    fleet = Fleet(trajd.ingest)
+    ranks = ranks_of("r", 50)
+    for rank, one in enumerate(ranks):
+        one.step(50, loss=math.nan if rank == 17 else 1.0)
+        for k in range(51, 60):
+            one.step(k, loss=math.nan)
+    stream = Stream(trajd.http, "/api/v1/events")
+    fleet.deliver(ranks)
+    [alert] = wait_for(trajd, "r")
+    stream.read_until(lambda s: s.of("alert"), "an event")
+    assert stream.of("alert") == [alert]
+    stream.close()
+    assert (alert["rank"], alert["step"], alert["attempt"], alert["severity"]) == (17, 50, 1, "error")
+    assert alert["sentence"] == "rank 17: the loss is NaN at step 50; 255 more within 10 steps"
+    trajd.wait(lambda: hook.bodies, "the webhook")
+    assert [json.loads(body) for body in hook.bodies] == [alert]
+    assert alerts(trajd, "r", rank=17) == [alert]
+    assert alerts(trajd, "r", rank=16) == []
+    rows = subprocess.run([BUILD / "traj", "query", "--db", trajd.db, "--format", "json",
+                           "SELECT run, rank, step FROM alerts"],
+                          capture_output=True, text=True, check=True, timeout=60).stdout
+    assert json.loads(rows) == [{"run": "r", "rank": 17, "step": 50}]
+    shown = subprocess.run([BUILD / "traj", "show", "r", "--url", f"http://{trajd.http}"],
+                           capture_output=True, text=True, check=True, timeout=60).stdout
+    assert "\nalerts     error non_finite: rank 17: the loss is NaN at step 50; 255 more within 10 steps (" in shown
+    # Nothing of it again after a restart, and then what is new.
+    trajd.kill()
+    trajd.start()
+    for one in ranks:
+        for k in range(60, 200):
+            one.step(k, loss=1.0)
+    ranks[200].step(200, loss=math.inf)
+    fleet.deliver(ranks)
+    newest, before = wait_for(trajd, "r", 2)
+    assert (newest["rank"], newest["step"], newest["value"]) == (200, 200, "Infinity")
+    assert before == alert
+    hook.close()
+    fleet.close()
+    assert_whole(trajd.db)
+
+
+def test_what_all_ranks_have_at_one_step_is_one_alert_of_the_run(fleet):
+    trajd, fleet = fleet
+    ranks = ranks_of("r", 50)
+    for one in ranks:
+        one.step(50, loss=math.nan)
+    fleet.deliver(ranks)
+    [alert] = wait_for(trajd, "r")
+    assert (alert["rank"], alert["step"]) == (None, 50)
+    assert alert["sentence"] == "all 256 ranks: the loss is NaN at step 50"
+    time.sleep(3)  # other ranks' time is over
+    assert alerts(trajd, "r") == [alert]
+
+
+def test_the_spike_of_one_rank_names_it(fleet):
+    trajd, fleet = fleet
+    ranks = [Rank("r", rank, 4) for rank in range(4)]
+    for one in ranks:
+        for k in range(96):
+            one.step(k, loss=ripple(k))
+    ranks[2].step(96, loss=2.0)
+    fleet.deliver(ranks)
+    [alert] = wait_for(trajd, "r")
+    assert (alert["rule"], alert["rank"], alert["step"]) == ("spike", 2, 96)
+    assert alert["value"] == pytest.approx(1 / (1.482602218505602 * 0.1), rel=1e-9)
+    assert alert["sentence"].startswith("rank 2: loss 2 at step 96 is 6.74 robust standard deviations ")
+
+
+def test_a_rank_that_falls_silent_while_the_others_go_on_is_named(daemon):
+    trajd = daemon("--lost-after", "2")
+    peers = [Peer(trajd.ingest, "r", rank=rank, world=3) for rank in range(3)]
+
+    def step(*who):
+        for rank in who:
+            add(peers[rank], [1.0], len(peers[rank].records))
+            peers[rank].deliver()
+        return [a for a in alerts(trajd, "r") if a["rule"] == "stall"]
+
+    step(0, 1, 2)
+    trajd.wait(lambda: trajd.run("r")["state"] == "live", "live")
+    time.sleep(1.5)  # a look at it
+    step(0, 1, 2)
+    [alert] = trajd.wait(lambda: step(0, 2), "a stall", 30.0)
+    assert (alert["rank"], alert["severity"], alert["limit"]) == (1, "error", 2)
+    assert alert["step"] == len(peers[1].records) - 1
+    assert alert["sentence"].startswith("rank 1: nothing was heard of the trainer for ")
+    assert trajd.run("r")["state"] == "live"
+    # Then all of them: of the run, for the others are further.
+    for _ in range(12):
+        step(0, 2)
+    for peer in peers:
+        peer.close()
+    found = wait_for(trajd, "r", 2, 30.0, rule="stall")
+    assert found[1] == alert
+    assert (found[0]["rank"], found[0]["step"]) == (1, len(peers[0].records) - 1)
+    assert f"; rank 1 is behind, at step {alert['step']}" in found[0]["sentence"]
+
+
+def test_of_more_records_of_all_ranks_than_a_look_takes_the_newest_are_seen(fleet):
+    trajd, fleet = fleet
+    ranks = ranks_of("r", 300)
+    ranks[100].step(300, loss=math.nan)
+    trajd.stop()
+    trajd.start()
+    fleet.deliver(ranks)
+    trajd.stop()
+    trajd.start()  # all of them are there at its first look
+    ranks[0].step(300, loss=1.0)
+    fleet.deliver(ranks[:1])
+    [alert] = wait_for(trajd, "r")
+    assert (alert["rank"], alert["step"]) == (100, 300)
+    assert trajd.metrics()["alert_records_skipped_total"] >= 300 * WORLD - 65536 - WORLD
 
 
 def raw(trajd, request):

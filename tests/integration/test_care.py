@@ -128,9 +128,9 @@ ANOTHER = "(SELECT summary FROM chunk WHERE id > 1 AND kind = 1 AND length(summa
     ("UPDATE run SET fork_of = 'b' WHERE id = 3", "run", {"run": "c"}),
     ("UPDATE run SET fork_step = 5 WHERE id = 3", "run", {"run": "c"}),
     ("INSERT INTO run_tag VALUES ('x', 1, 2)", "run", {"run": "b"}),
-    ("INSERT INTO alert VALUES (1, 2, 1, 5, 'spikes', 'error', 1, 2.5, NULL, 's')", "run", {"run": "b"}),
-    ("INSERT INTO alert VALUES (1, 2, 1, 5, 'spike', 'bad', 1, 2.5, NULL, 's')", "run", {"run": "b"}),
-    ("INSERT INTO alert VALUES (1, 99, 1, 5, 'spike', 'error', 1, 2.5, NULL, 's')", "reference", {"run": None}),
+    ("INSERT INTO alert VALUES (1, 2, 1, 5, 'spikes', 'error', 1, 2.5, NULL, 's', NULL)", "run", {"run": "b"}),
+    ("INSERT INTO alert VALUES (1, 2, 1, 5, 'spike', 'bad', 1, 2.5, NULL, 's', NULL)", "run", {"run": "b"}),
+    ("INSERT INTO alert VALUES (1, 99, 1, 5, 'spike', 'error', 1, 2.5, NULL, 's', NULL)", "reference", {"run": None}),
     ("UPDATE stream SET hello = '{' WHERE id = 2", "run", {"run": "b", "attempt": 1}),
     ("UPDATE stream SET rank = 5 WHERE id = 2", "run", {"run": "b", "rank": 5}),
     ("UPDATE stream SET world = 5 WHERE id = 2", "run", {"run": "b", "attempt": 1}),
@@ -159,12 +159,12 @@ def test_repair_makes_all_of_it_from_the_records_and_the_hellos(stopped):
                     "most_step, records, summary, body FROM chunk WHERE id = 1")
     query(trajd.db, "INSERT INTO log SELECT NULL, stream, first_seq, last_seq, frame FROM log "
                     "ORDER BY id DESC LIMIT 1")
-    query(trajd.db, "INSERT INTO alert VALUES (1, 2, 1, 5, 'spikes', 'error', 1, 2.5, NULL, 's'), "
-                    "(2, 99, 1, 5, 'spike', 'error', 1, 2.5, NULL, 's'), "
-                    "(3, 2, 1, 6, 'spike', 'error', 1, 2.5, NULL, 's')")
+    query(trajd.db, "INSERT INTO alert VALUES (1, 2, 1, 5, 'spikes', 'error', 1, 2.5, NULL, 's', NULL), "
+                    "(2, 99, 1, 5, 'spike', 'error', 1, 2.5, NULL, 's', NULL), "
+                    "(3, 2, 1, 6, 'spike', 'error', 1, 2.5, NULL, 's', 17)")
     done("repair", trajd.db)
     assert_whole(trajd.db)
-    assert query(trajd.db, "SELECT run, step FROM alerts") == [("b", 6)]
+    assert query(trajd.db, "SELECT run, step, rank FROM alerts") == [("b", 6, 17)]
     assert query(trajd.db, "SELECT uid, fork_of, fork_step FROM run ORDER BY uid") == [
         ("a", None, None), ("b", None, None), ("c", "a", 100)]
     assert_all_there(trajd, peers)

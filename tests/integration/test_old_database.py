@@ -11,8 +11,8 @@ import wire
 from care import assert_whole, done, findings, query
 from trajd import Trajd, comparable, export_rows
 
-NOW = 4  # the version that it is brought to
-STEPS = {1: 40, 2: 29, 3: 29}  # of 100 records
+NOW = 5  # the version that it is brought to
+STEPS = {1: 40, 2: 29, 3: 29, 4: 29}  # of 100 records
 
 
 @pytest.fixture(params=old_database.KINDS, ids=lambda version: f"version-{version}")
@@ -111,15 +111,30 @@ def test_its_open_stream_goes_on_with_the_new_kinds(old, version):
     assert_whole(old.db)
 
 
-def test_its_runs_get_alerts(old, version):
-    """Random bits count elements of the gradient that are not finite."""
-    assert query(old.db, "SELECT count(*) FROM sqlite_schema WHERE name LIKE 'alert%'") == [(0,)]
+# Random bits count elements of the parameters that are not finite: what trajd 4 raised of it.
+RAISED = {"run": old_database.RUN, "rule": "non_finite", "severity": "error", "attempt": 1, "rank": None,
+          "step": 2, "value": "Infinity", "limit": None, "sentence": "a parameter is infinite at step 2",
+          "wall_ns": "1795676094032730230"}
+
+
+def test_its_runs_get_alerts_and_keep_those_they_have(old, version):
+    columns = {1: 0, 2: 0, 3: 0, 4: 10}[version]
+    assert query(old.db, "SELECT count(*) FROM pragma_table_info('alert')") == [(columns,)]
     old.start()
-    assert old.json("/api/v1/alerts")["data"] == []
+    assert old.json("/api/v1/alerts")["data"] == ([RAISED] if version == 4 else [])
     peer = old_database.peer(old.ingest, 2, version)
     assert peer.ask(peer.send_hello)["status"] == wire.OK
-    old.wait(lambda: query(old.db, "SELECT run, attempt, rule FROM alerts WHERE rule = 'non_finite'") == [
-        (old_database.RUN, 1, "non_finite")], "an alert")
+    old.wait(lambda: query(old.db, "SELECT run, attempt, rank, rule FROM alerts WHERE rule = 'non_finite'") == [
+        (old_database.RUN, 1, None, "non_finite")], "an alert")
+    # Another trouble, in the records that come now, is told; the old one is not.
+    for k in range(101, 202):
+        peer.record(wire.STEP, step=k, loss=wire.f64(1.0))
+    peer.record(wire.STEP, step=202, loss=wire.f64(float("nan")))
+    peer.deliver()
+    old.wait(lambda: len(old.json("/api/v1/alerts?rule=non_finite")["data"]) > 1, "another")
+    newest, oldest = old.json("/api/v1/alerts?rule=non_finite")["data"]
+    assert (newest["attempt"], newest["step"], newest["rank"]) == (2, 202, None)
+    assert version < 4 or oldest == RAISED
     assert_whole(old.db)
 
 
@@ -127,6 +142,8 @@ def test_its_runs_get_alerts(old, version):
 def test_a_command_brings_it_here_too(old, version, name):
     done(name, old.db)
     assert_whole(old.db)
+    assert query(old.db, "SELECT step, rule, value, rank, wall_ns FROM alerts") == (
+        [(2, "non_finite", float("inf"), None, 1795676094032730230)] if version == 4 else [])
     old.start()
     assert rows_of(old) == {1: expected(1, version), 2: expected(2, version)}
 

@@ -1,5 +1,5 @@
-/* Each rule of alerts: what raises it, what does not, when it is clear again,
- * and how often it may. */
+/* Each rule over the steps of one process: what raises it, what does not, when
+ * it is clear again. */
 #include "pure/alert_rules.h"
 
 #include <math.h>
@@ -11,16 +11,16 @@
 
 #include <cmocka.h>
 
-#include "base/clock.h"
 #include "pure/alert_json.h"
 #include "traj.h"
 
 #define NOW INT64_C(1700000000000000000)
 
 static struct alert_rules rules;
-static struct alert_list out;
+static struct alert_windows windows;
+static struct alert_limits limits;
 static uint64_t step;
-static struct alert last; /* that take() took */
+static struct alert last; /* that was found */
 
 /* One record at a time. */
 struct record {
@@ -40,18 +40,8 @@ static void count(struct record *r, unsigned field, uint64_t value)
     r->present |= ROW_BIT(field);
 }
 
-/* How many were raised since; the last of them is in `last`. */
-static size_t take(void)
-{
-    const size_t n = out.n;
-    if (n > 0) {
-        last = out.v[n - 1];
-    }
-    out.n = 0;
-    return n;
-}
-
-/* At the next step of attempt 1; returns what take() does. */
+/* At the next step of attempt 1. How many were found; the last of them is in
+ * `last`. */
 static size_t feed(const struct record *record)
 {
     const uint64_t *columns[WIRE_FIELDS_MAX];
@@ -61,8 +51,12 @@ static size_t feed(const struct record *record)
         columns[i] = &r.values[i];
     }
     const struct row row = { columns, r.present, 0 };
-    alert_rules_step(&rules, 1, &row, 1, &out);
-    return take();
+    struct alert_found found;
+    alert_rules_step(&rules, &limits, 1, &row, 1, &found);
+    if (found.n > 0) {
+        last = found.v[found.n - 1];
+    }
+    return found.n;
 }
 
 static struct record loss_of(double loss)
@@ -87,20 +81,14 @@ static size_t feed_many(const struct record *r, size_t n)
     return raised;
 }
 
-static void init_with(const struct alert_past past[static ALERT_RULES])
-{
-    const struct alert_limits limits = ALERT_LIMITS_DEFAULT;
-    alert_rules_init(&rules, &limits, past);
-    out.n = 0;
-    step = 0;
-    last = (struct alert){ 0 };
-}
-
 static int fresh(void **state)
 {
-    const struct alert_past past[ALERT_RULES] = { 0 };
     (void)state;
-    init_with(past);
+    limits = ALERT_LIMITS_DEFAULT;
+    alert_windows_init(&windows);
+    rules = (struct alert_rules){ .windows = &windows };
+    step = 0;
+    last = (struct alert){ 0 };
     return 0;
 }
 
@@ -109,6 +97,7 @@ static void assert_last(enum alert_rule rule, uint64_t at, const char *sentence)
     assert_int_equal(last.rule, rule);
     assert_int_equal(last.step, at);
     assert_int_equal(last.attempt, 1);
+    assert_int_equal(last.rank, ALERT_NO_RANK);
     assert_string_equal(last.sentence, sentence);
 }
 
@@ -247,7 +236,7 @@ static void test_below_the_limit_and_downwards_there_is_no_spike(void **state)
     settle(96);
     assert_int_equal(feed_loss(1.88), 0); /* z = 5.94 */
     assert_int_equal(feed_loss(-100), 0);
-    rules.limits.spike_z = 5;
+    limits.spike_z = 5;
     settle(30);
     assert_int_equal(feed_loss(1.88), 1);
 }
@@ -342,7 +331,7 @@ static void test_without_a_word_of_clipping_nothing_is_counted(void **state)
     (void)state;
     const struct record silent = loss_of(1);
     assert_int_equal(feed_many(&silent, 3000), 0);
-    assert_int_equal(rules.clipped.n, 0);
+    assert_int_equal(windows.clipped.n, 0);
 }
 
 static void test_clipping_is_seen_by_flag_scale_fold_or_threshold(void **state)
@@ -405,156 +394,59 @@ static void test_without_gradient_or_learning_rate_nothing_is_skipped(
     assert_int_equal(last.rule, ALERT_SKIPPED);
 }
 
-/* ---- stall ---- */
-
-static size_t at(
-    const struct run_facts *facts, double after_s, uint64_t at_step)
-{
-    const struct alert_situation now = { .facts = facts,
-        .now_wall_ns = NOW + (int64_t)(after_s * 1e9),
-        .attempt = 1,
-        .last_step = at_step };
-    alert_rules_state(&rules, &now, &out);
-    return take();
-}
-
-static const struct run_facts running = {
-    .heard_wall_ns = NOW, .last_step_wall_ns = NOW, .step_interval_ns = NS_PER_S
-};
-
-static void test_a_run_that_makes_no_step_is_raised_once(void **state)
-{
-    (void)state;
-    struct run_facts facts = running;
-    assert_int_equal(at(&facts, 0, 500), 0);
-    facts.heard_wall_ns +=
-        40 * NS_PER_S; /* the trainer hangs, its sender not */
-    assert_int_equal(at(&facts, 40, 500), 1);
-    assert_last(ALERT_STALL, 500,
-        "no step for 40 s after step 500, though the trainer is heard: it "
-        "hangs, or a step takes long");
-    assert_int_equal(last.severity, ALERT_WARNING);
-    assert_true(fabs(last.value - 40) < 1e-9 && fabs(last.limit - 30) < 1e-9);
-    assert_int_equal(at(&facts, 41, 500), 0);
-    assert_int_equal(at(&facts, 100, 500), 0); /* lost: the same stall */
-    /* It goes on, and hangs before and after it was clear for a while. */
-    facts = running;
-    assert_int_equal(at(&facts, 0, 500 + ALERT_STALL_CLEAR - 1), 0);
-    assert_int_equal(at(&facts, 40, 500 + ALERT_STALL_CLEAR - 1), 0);
-    assert_int_equal(at(&facts, 0, 500 + ALERT_STALL_CLEAR), 0);
-    facts.heard_wall_ns += 40 * NS_PER_S;
-    assert_int_equal(at(&facts, 40, 500 + ALERT_STALL_CLEAR), 1);
-}
-
-static void test_a_run_that_is_lost_is_an_error(void **state)
-{
-    (void)state;
-    assert_int_equal(at(&running, 0, 7), 0);
-    assert_int_equal(at(&running, 31, 7), 1);
-    assert_last(ALERT_STALL, 7,
-        "nothing was heard of the trainer for 31 s after step 7: it was "
-        "killed, "
-        "or its machine or network is down");
-    assert_int_equal(last.severity, ALERT_ERROR);
-    (void)fresh(state);
-    struct run_facts gone = running;
-    assert_int_equal(at(&gone, 0, 7), 0);
-    gone.writer_gone = true;
-    assert_int_equal(at(&gone, 1, 7), 1);
-    assert_last(ALERT_STALL, 7,
-        "the trainer has ended after step 7 without saying that it has "
-        "finished");
-    assert_true(isnan(last.limit));
-}
-
-static void test_a_run_that_was_never_alive_here_is_not_lost(void **state)
-{
-    (void)state;
-    struct run_facts ended = running;
-    assert_int_equal(at(&running, 1000, 7), 0);
-    (void)fresh(state);
-    assert_int_equal(at(&ended, 0, 7), 0);
-    ended.finished = true;
-    assert_int_equal(at(&ended, 1000, 7), 0);
-}
-
 /* ---- of all rules ---- */
 
-static void test_no_more_than_the_most_of_a_rule_are_raised(void **state)
+/* After a start, when what was raised before counts as not clear. */
+static void test_a_window_that_is_not_full_says_neither_yes_nor_no(void **state)
 {
     (void)state;
-    const struct record whole = loss_of(1);
-    size_t raised = 0;
-    for (unsigned i = 0; i < ALERTS_PER_RULE_MAX; i++) {
-        assert_null(strstr(last.sentence, "the last of this rule"));
-        raised += feed_loss((double)NAN);
-        raised += feed_many(&whole, ALERT_NON_FINITE_CLEAR);
-    }
-    assert_int_equal(raised, ALERTS_PER_RULE_MAX);
-    assert_non_null(strstr(last.sentence, " (the last of this rule: more are "
-                                          "not raised)"));
-    assert_int_equal(feed_loss((double)NAN), 0);
-    assert_int_equal(feed_many(&whole, 1000), 0);
-    assert_int_equal(feed_loss((double)NAN), 0);
-    /* Others go on. */
     const struct record clipped = clip_scale_of(0.5);
-    assert_int_equal(feed_many(&clipped, ALERT_CLIP_WINDOW), 1);
+    const struct record whole = clip_scale_of(1);
+    rules.gates[ALERT_CLIP_FRACTION].raised = true;
+    assert_int_equal(feed_many(&whole, ALERT_CLIP_WINDOW - 1), 0);
+    assert_true(rules.gates[ALERT_CLIP_FRACTION].raised);
+    assert_int_equal(feed_many(&clipped, 2 * ALERT_CLIP_WINDOW), 1);
+    assert_int_equal(last.step, 1900); /* 901 of 1000 */
+    (void)fresh(state);
+    rules.gates[ALERT_CLIP_FRACTION].raised = true;
+    assert_int_equal(feed_many(&clipped, 2 * ALERT_CLIP_WINDOW), 0);
 }
 
-/* After a start: the same records are looked at again. */
-static void test_what_is_known_from_before_is_not_raised_again(void **state)
+static void test_what_counts_as_raised_must_be_clear_first(void **state)
 {
     (void)state;
-    const struct alert_past past[ALERT_RULES] = {
-        [ALERT_NON_FINITE] = { 1, 1, 5 },
-        [ALERT_SPIKE] = { ALERTS_PER_RULE_MAX, 1, 1 },
-    };
-    init_with(past);
-    const struct record bad = loss_of((double)NAN);
     const struct record whole = loss_of(1);
-    assert_int_equal(feed_many(&whole, 4), 0);
-    assert_int_equal(feed_many(&bad, 10), 0); /* steps 5 to 14 */
+    rules.gates[ALERT_NON_FINITE].raised = true;
+    assert_int_equal(feed_loss((double)NAN), 0);
     assert_int_equal(feed_many(&whole, ALERT_NON_FINITE_CLEAR), 0);
-    assert_int_equal(feed(&bad), 1);
+    assert_int_equal(feed_loss((double)NAN), 1);
+}
+
+static void test_without_windows_there_is_what_needs_none(void **state)
+{
+    (void)state;
+    rules.windows = NULL;
     settle(96);
-    assert_int_equal(feed_loss(50), 0); /* too many spikes before */
-}
-
-static void test_a_look_that_begins_behind_the_last_alert_is_not_clear(
-    void **state)
-{
-    (void)state;
-    const struct alert_past past[ALERT_RULES] = { [ALERT_NON_FINITE] = {
-                                                      1, 1, 5 } };
-    init_with(past);
-    step = 5;
-    const struct record bad = loss_of((double)NAN);
-    assert_int_equal(feed_many(&bad, 10), 0);
-}
-
-static void test_clear_steps_before_the_last_alert_do_not_raise_it_again(
-    void **state)
-{
-    (void)state;
-    const struct alert_past past[ALERT_RULES] = { [ALERT_NON_FINITE] = {
-                                                      1, 1, 150 } };
-    init_with(past);
-    const struct record whole = loss_of(1);
-    assert_int_equal(feed_many(&whole, 149), 0);
-    assert_int_equal(feed_loss((double)NAN), 0); /* step 150 */
-    assert_int_equal(feed_many(&whole, ALERT_NON_FINITE_CLEAR), 0);
+    assert_int_equal(feed_loss(1000), 0);
+    struct record r = clip_scale_of(0.5);
+    assert_int_equal(feed_many(&r, 2 * ALERT_CLIP_WINDOW), 0);
+    count(&r, STEP_flags, TRAJ_STEP_SPIKE | TRAJ_STEP_SKIPPED);
+    assert_int_equal(feed_many(&r, 2 * ALERT_SKIPPED_WINDOW), 1);
+    assert_int_equal(last.rule, ALERT_SPIKE);
     assert_int_equal(feed_loss((double)NAN), 1);
+    assert_int_equal(last.rule, ALERT_NON_FINITE);
 }
 
-static void test_another_attempt_raises_at_an_earlier_step(void **state)
+static void test_one_step_may_have_several(void **state)
 {
     (void)state;
-    const struct alert_past past[ALERT_RULES] = { [ALERT_NON_FINITE] = {
-                                                      1, 0, 90000 } };
-    init_with(past);
-    const struct record whole = loss_of(1);
-    assert_int_equal(feed_many(&whole, ALERT_NON_FINITE_CLEAR), 0);
-    assert_int_equal(feed_loss((double)NAN), 1);
+    struct record r = clip_scale_of(0.5);
+    count(&r, STEP_flags, TRAJ_STEP_SKIPPED);
+    rules.gates[ALERT_SKIPPED].raised = true;
+    assert_int_equal(feed_many(&r, ALERT_CLIP_WINDOW - 1), 0);
+    rules.gates[ALERT_SKIPPED].raised = false;
+    set(&r, STEP_loss, (double)NAN);
+    assert_int_equal(feed(&r), 3);
 }
 
 static void test_an_alert_is_one_object_of_json(void **state)
@@ -568,9 +460,14 @@ static void test_an_alert_is_one_object_of_json(void **state)
     assert_false(json.failed);
     assert_string_equal(json.p,
         "{\"run\":\"r\",\"rule\":\"non_finite\",\"severity\":\"error\","
-        "\"attempt\":1,\"step\":1,\"value\":\"NaN\",\"limit\":null,"
-        "\"sentence\":\"the loss is NaN at step 1\","
+        "\"attempt\":1,\"rank\":null,\"step\":1,\"value\":\"NaN\","
+        "\"limit\":null,\"sentence\":\"the loss is NaN at step 1\","
         "\"wall_ns\":\"1700000000000000000\"}");
+    buf_clear(&json);
+    last.rank = 17;
+    alert_json(&json, "r", &last);
+    buf_char(&json, '\0');
+    assert_non_null(strstr(json.p, ",\"attempt\":1,\"rank\":17,\"step\":1,"));
     buf_done(&json);
 }
 
@@ -596,14 +493,10 @@ int main(void)
         TEST(test_clipping_is_seen_by_flag_scale_fold_or_threshold),
         TEST(test_updates_of_zero_under_a_gradient_are_skipped),
         TEST(test_without_gradient_or_learning_rate_nothing_is_skipped),
-        TEST(test_a_run_that_makes_no_step_is_raised_once),
-        TEST(test_a_run_that_is_lost_is_an_error),
-        TEST(test_a_run_that_was_never_alive_here_is_not_lost),
-        TEST(test_no_more_than_the_most_of_a_rule_are_raised),
-        TEST(test_what_is_known_from_before_is_not_raised_again),
-        TEST(test_a_look_that_begins_behind_the_last_alert_is_not_clear),
-        TEST(test_clear_steps_before_the_last_alert_do_not_raise_it_again),
-        TEST(test_another_attempt_raises_at_an_earlier_step),
+        TEST(test_a_window_that_is_not_full_says_neither_yes_nor_no),
+        TEST(test_what_counts_as_raised_must_be_clear_first),
+        TEST(test_without_windows_there_is_what_needs_none),
+        TEST(test_one_step_may_have_several),
         TEST(test_an_alert_is_one_object_of_json),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /* Alerts from verdicts: a learning rate beyond its limit, a law that jumps. The
  * verdicts are made by hand: what they say is all there is to it. */
-#include "pure/alert_rules.h"
+#include "pure/alert_verdict.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -10,20 +10,20 @@
 
 #include <cmocka.h>
 
-static struct alert_rules rules;
-static struct alert_list out;
+static struct alert_gate lr;
+static bool jumped;
+static uint64_t last_jump;
+static struct alert found;
 static struct phase_verdict phases[3];
 static struct run_verdict verdict;
 
 static int fresh(void **state)
 {
     (void)state;
-    const struct alert_past past[ALERT_RULES] = { 0 };
-    const struct alert_limits limits = ALERT_LIMITS_DEFAULT;
-    alert_rules_init(&rules, &limits, past);
+    lr = (struct alert_gate){ 0 };
+    jumped = false;
     memset(phases, 0, sizeof phases);
     verdict = (struct run_verdict){ .v = phases, .n = 1 };
-    out.n = 0;
     return 0;
 }
 
@@ -45,9 +45,17 @@ static void put_ratio(double ratio)
 
 static size_t judge(uint64_t last_step)
 {
-    out.n = 0;
-    alert_rules_verdict(&rules, &verdict, 1, last_step, &out);
-    return out.n;
+    const struct alert_limits limits = ALERT_LIMITS_DEFAULT;
+    size_t n = 0;
+    n += alert_verdict_lr(
+        &lr, limits.lr_over_limit, &verdict, 1, last_step, &found);
+    if (alert_verdict_jump(
+            jumped ? &last_jump : NULL, limits.l1_jump, &verdict, 1, &found)) {
+        jumped = true;
+        last_jump = found.step;
+        n++;
+    }
+    return n;
 }
 
 /* ---- lr_over_limit ---- */
@@ -59,8 +67,9 @@ static void test_a_learning_rate_beyond_its_limit_is_raised(void **state)
     assert_int_equal(judge(100), 0);
     put_ratio(1.5);
     assert_int_equal(judge(200), 1);
-    const struct alert *alert = &out.v[0];
+    const struct alert *alert = &found;
     assert_int_equal(alert->rule, ALERT_LR_OVER_LIMIT);
+    assert_int_equal(alert->rank, ALERT_NO_RANK);
     assert_int_equal(alert->step, 200);
     assert_true(fabs(alert->value - 1.5) < 1e-15);
     assert_true(fabs(alert->limit - 1) < 1e-15);
@@ -125,7 +134,7 @@ static void test_disjoint_slopes_more_than_twice_apart_are_raised(void **state)
     put(1, 600, 3, 2.7, 3.3);
     verdict.n = 2;
     assert_int_equal(judge(1000), 1);
-    const struct alert *alert = &out.v[0];
+    const struct alert *alert = &found;
     assert_int_equal(alert->rule, ALERT_L1_JUMP);
     assert_int_equal(alert->step, 600);
     assert_true(fabs(alert->value - 3) < 1e-15);
@@ -151,7 +160,7 @@ static void test_the_next_jump_is_raised_when_it_is_far_enough(void **state)
     assert_int_equal(judge(2000), 0);
     phases[2].phase.from_step++;
     assert_int_equal(judge(2000), 1);
-    assert_int_equal(out.v[0].step, 601 + ALERT_L1_APART);
+    assert_int_equal(found.step, 601 + ALERT_L1_APART);
 }
 
 static void test_a_slope_from_nothing_is_a_jump(void **state)
@@ -161,7 +170,7 @@ static void test_a_slope_from_nothing_is_a_jump(void **state)
     put(1, 600, 3, 2.7, 3.3);
     verdict.n = 2;
     assert_int_equal(judge(1000), 1);
-    assert_true(isinf(out.v[0].value));
+    assert_true(isinf(found.value));
 }
 
 static void test_what_is_no_jump(void **state)

@@ -1,5 +1,5 @@
-/* Alerts as they are stored: once per run, rule and step, listed newest first,
- * gone with their run; and what the watch of a run reads of its records. */
+/* Alerts as they are stored: once per run, rule, attempt and step, listed
+ * newest first, gone with their run. */
 #include "store/alerts.h"
 
 #include <math.h>
@@ -12,8 +12,6 @@
 #include <cmocka.h>
 
 #include "../lib/store_rig.h"
-#include "base/counters.h"
-#include "threads/alert_watch.h"
 
 static int open_rig(void **state)
 {
@@ -35,6 +33,7 @@ static struct alert alert_at(enum alert_rule rule, uint64_t step)
 {
     struct alert alert = { .rule = rule,
         .severity = ALERT_ERROR,
+        .rank = ALERT_NO_RANK,
         .attempt = 1,
         .step = step,
         .wall_ns = RIG_NOW_NS + (int64_t)step,
@@ -219,207 +218,70 @@ static void test_alerts_go_with_their_run(void **state)
     run_row_done(&done);
 }
 
-static void test_the_past_is_the_last_of_each_rule_and_how_many(void **state)
+static void test_a_step_of_another_attempt_is_another_alert(void **state)
+{
+    struct rig *rig = *state;
+    struct alert again = alert_at(ALERT_SPIKE, 1);
+    two_runs(rig);
+    again.attempt = 2;
+    assert_true(add(rig, "a", &again));
+    assert_false(add(rig, "a", &again));
+    again.rank = 17; /* it is the step that tells them apart */
+    assert_false(add(rig, "a", &again));
+}
+
+static void test_alerts_of_a_rank_are_found(void **state)
+{
+    struct rig *rig = *state;
+    struct alert of_rank = alert_at(ALERT_SPIKE, 9);
+    two_runs(rig);
+    of_rank.rank = 0;
+    assert_true(add(rig, "b", &of_rank));
+    of_rank.rank = 65535;
+    of_rank.step = 10;
+    assert_true(add(rig, "a", &of_rank));
+    struct alert_query query = { .has_rank = true, .rank = 65535 };
+    struct listed l = list(rig, query);
+    assert_int_equal(l.n, 1);
+    assert_memory_equal(&l.rows[0].alert, &of_rank, sizeof of_rank);
+    query.rank = 0;
+    l = list(rig, query);
+    assert_int_equal(l.n, 1);
+    assert_int_equal(l.rows[0].alert.step, 9);
+    assert_int_equal(l.rows[0].alert.rank, 0);
+    query.run_uid = "a";
+    assert_int_equal(list(rig, query).n, 0);
+    query = (struct alert_query){
+        .rule = "spike", .run_uid = "a", .has_rank = true, .rank = 65535
+    };
+    assert_int_equal(list(rig, query).n, 1);
+    assert_int_equal(rig_number(rig, "SELECT sum(rank) FROM alerts"), 65535);
+    assert_int_equal(rig_number(rig, "SELECT count(rank) FROM alerts"), 2);
+}
+
+static void test_the_past_is_all_there_is_by_rule(void **state)
 {
     struct rig *rig = *state;
     struct reader *reader = NULL;
     struct err e = { 0 };
-    struct alert_past past[ALERT_RULES];
+    struct alert_past past;
     two_runs(rig);
     struct alert later = alert_at(ALERT_SPIKE, 2);
     later.attempt = 2;
+    later.rank = 17;
     assert_true(add(rig, "a", &later));
+    rig_sql(rig, "UPDATE alert SET rule = 'of a later version' WHERE step = 3");
     struct run_row run = rig_run(rig, "a");
     assert_int_equal(reader_open(rig->path, &reader, &e), ERR_NONE);
-    assert_int_equal(alerts_past(reader, run.id, past, &e), ERR_NONE);
+    assert_int_equal(alerts_past(reader, run.id, &past, &e), ERR_NONE);
     reader_close(reader);
     run_row_done(&run);
-    assert_int_equal(past[ALERT_SPIKE].n, 3);
-    assert_int_equal(past[ALERT_SPIKE].attempt, 2);
-    assert_int_equal(past[ALERT_SPIKE].step, 2);
-    assert_int_equal(past[ALERT_STALL].n, 1);
-    assert_int_equal(past[ALERT_STALL].step, 3);
-    assert_int_equal(past[ALERT_NON_FINITE].n, 0);
-}
-
-/* ---- reading on ---- */
-
-/* Of the attempt, whose stream has its number. */
-static void append_losses(struct rig *rig, struct stream_state *stream,
-    uint64_t first_step, size_t n, double loss)
-{
-    struct rig_records records = { 0 };
-    for (size_t i = 0; i < n; i++) {
-        struct rig_record r =
-            rig_step(stream->committed_seq + 1 + i, first_step + i, loss);
-        rig_records_add(&records, &r);
-    }
-    for (size_t at = 0; at < n; at += 4096) {
-        rig_append(rig, stream, stream->attempt, &records, at,
-            n - at < 4096 ? n : at + 4096);
-    }
-    rig_records_done(&records);
-}
-
-/* Returns whether there is more. */
-static bool look(const struct rig *rig, struct alert_watch *watch)
-{
-    struct reader *reader = NULL;
-    struct err e = { 0 };
-    bool more = false;
-    const struct alert_limits limits = ALERT_LIMITS_DEFAULT;
-    assert_int_equal(reader_open(rig->path, &reader, &e), ERR_NONE);
-    assert_int_equal(reader_begin(reader, &e), ERR_NONE);
-    struct run_row run;
-    assert_int_equal(runs_get(reader, "a", &run, &e), ERR_NONE);
-    assert_int_equal(
-        alert_watch_read(watch, reader, &run, &limits, &more, &e), ERR_NONE);
-    run_row_done(&run);
-    reader_end(reader);
-    reader_close(reader);
-    return more;
-}
-
-static size_t raised(struct alert_watch *watch, enum alert_rule rule)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < watch->raised.n; i++) {
-        n += watch->raised.v[i].rule == rule;
-    }
-    watch->raised.n = 0;
-    return n;
-}
-
-static void test_a_watch_reads_each_record_once(void **state)
-{
-    struct rig *rig = *state;
-    struct alert_watch watch = { 0 };
-    struct stream_state stream =
-        rig_hello(rig, 1, "{\"run_id\":\"a\",\"attempt\":1}");
-    append_losses(rig, &stream, 0, 50, 1);
-    assert_false(look(rig, &watch));
-    assert_int_equal(watch.rules.loss.n, 50);
-    append_losses(rig, &stream, 50, 10, 1);
-    assert_false(look(rig, &watch));
-    assert_int_equal(watch.rules.loss.n, 60);
-    assert_false(look(rig, &watch));
-    assert_int_equal(watch.rules.loss.n, 60);
-    assert_int_equal(watch.seq, 60);
-    append_losses(rig, &stream, 60, 1, (double)NAN);
-    assert_false(look(rig, &watch));
-    assert_int_equal(watch.raised.v[0].step, 60);
-    assert_int_equal(raised(&watch, ALERT_NON_FINITE), 1);
-}
-
-static void test_of_more_than_a_look_takes_the_newest_are_seen(void **state)
-{
-    struct rig *rig = *state;
-    struct alert_watch watch = { 0 };
-    const uint64_t before = counter_get(COUNTER_ALERT_RECORDS_SKIPPED);
-    struct stream_state stream =
-        rig_hello(rig, 1, "{\"run_id\":\"a\",\"attempt\":1}");
-    append_losses(rig, &stream, 0, 99, 1);
-    append_losses(rig, &stream, 99, 2, (double)NAN); /* steps 99 and 100 */
-    append_losses(rig, &stream, 101, ALERT_LOOK_RECORDS - 1, 1);
-    assert_false(look(rig, &watch));
-    assert_int_equal(counter_get(COUNTER_ALERT_RECORDS_SKIPPED) - before, 100);
-    assert_int_equal(watch.left_out, 100);
-    assert_int_equal(watch.raised.v[0].step, 100);
-    assert_int_equal(raised(&watch, ALERT_NON_FINITE), 1);
-    append_losses(rig, &stream, 70000, 1, 1);
-    assert_false(look(rig, &watch));
-    assert_int_equal(watch.left_out, 0);
-    assert_int_equal(counter_get(COUNTER_ALERT_RECORDS_SKIPPED) - before, 100);
-}
-
-static void test_the_oldest_of_all_attempts_are_left_out(void **state)
-{
-    struct rig *rig = *state;
-    struct alert_watch watch = { 0 };
-    struct stream_state first =
-        rig_hello(rig, 1, "{\"run_id\":\"a\",\"attempt\":1}");
-    append_losses(rig, &first, 0, 100, (double)NAN);
-    struct stream_state second =
-        rig_hello(rig, 2, "{\"run_id\":\"a\",\"attempt\":2}");
-    append_losses(rig, &second, 0, 50, (double)NAN);
-    append_losses(rig, &second, 50, 1, (double)NAN);
-    append_losses(rig, &second, 51, ALERT_LOOK_RECORDS - 1, 1);
-    assert_false(look(rig, &watch));
-    assert_int_equal(watch.raised.v[0].attempt, 2);
-    assert_int_equal(watch.raised.v[0].step, 50);
-    assert_int_equal(raised(&watch, ALERT_NON_FINITE), 1);
-}
-
-static void test_records_of_other_kinds_are_passed_by(void **state)
-{
-    struct rig *rig = *state;
-    struct alert_watch watch = { 0 };
-    struct rig_records records = { 0 };
-    const struct rig_record event = {
-        .seq = 11, .kind = WIRE_EVENT, .present = UINT64_C(1) << EVENT_event
-    };
-    struct stream_state stream =
-        rig_hello(rig, 1, "{\"run_id\":\"a\",\"attempt\":1}");
-    append_losses(rig, &stream, 0, 10, 1);
-    rig_records_add(&records, &event);
-    rig_append(rig, &stream, 1, &records, 0, 1);
-    rig_records_done(&records);
-    assert_false(look(rig, &watch));
-    assert_int_equal(watch.seq, 11);
-}
-
-static void test_a_full_list_stops_the_look_and_nothing_is_lost(void **state)
-{
-    struct rig *rig = *state;
-    struct alert_watch watch = { 0 };
-    struct stream_state stream =
-        rig_hello(rig, 1, "{\"run_id\":\"a\",\"attempt\":1}");
-    size_t n = 0;
-    for (size_t i = 0; i < 12; i++) {
-        append_losses(rig, &stream, 200 * i, 1, (double)NAN);
-        append_losses(rig, &stream, 200 * i + 1, 199, 1);
-    }
-    while (look(rig, &watch)) {
-        n += raised(&watch, ALERT_NON_FINITE);
-        assert_true(n <= 12);
-    }
-    n += raised(&watch, ALERT_NON_FINITE);
-    assert_int_equal(n, 12);
-}
-
-static void test_a_new_watch_knows_what_is_stored(void **state)
-{
-    struct rig *rig = *state;
-    struct alert_watch watch = { 0 };
-    struct stream_state stream =
-        rig_hello(rig, 1, "{\"run_id\":\"a\",\"attempt\":1}");
-    append_losses(rig, &stream, 0, 50, 1);
-    append_losses(rig, &stream, 50, 10, (double)NAN);
-    assert_false(look(rig, &watch));
-    const struct alert found = watch.raised.v[0];
-    assert_int_equal(raised(&watch, ALERT_NON_FINITE), 1);
-    assert_true(add(rig, "a", &found));
-    struct alert_watch again = { 0 };
-    assert_false(look(rig, &again));
-    assert_int_equal(raised(&again, ALERT_NON_FINITE), 0);
-}
-
-static void test_an_older_attempt_that_comes_late_is_passed_by(void **state)
-{
-    struct rig *rig = *state;
-    struct alert_watch watch = { 0 };
-    struct stream_state first =
-        rig_hello(rig, 1, "{\"run_id\":\"a\",\"attempt\":1}");
-    append_losses(rig, &first, 0, 10, 1);
-    (void)rig_hello(rig, 2, "{\"run_id\":\"a\",\"attempt\":2}");
-    assert_false(look(rig, &watch));
-    assert_int_equal(watch.attempt, 2);
-    const uint64_t before = counter_get(COUNTER_ALERT_RECORDS_SKIPPED);
-    append_losses(rig, &first, 10, ALERT_LOOK_RECORDS + 1, (double)NAN);
-    assert_false(look(rig, &watch));
-    assert_int_equal(watch.attempt, 2);
-    assert_int_equal(counter_get(COUNTER_ALERT_RECORDS_SKIPPED), before);
-    assert_int_equal(raised(&watch, ALERT_NON_FINITE), 0);
+    const struct alert_told expected[] = { { ALERT_NO_RANK, 1, 1 },
+        { ALERT_NO_RANK, 1, 4 }, { 17, 2, 2 } };
+    assert_int_equal(past.n[ALERT_SPIKE], 3);
+    assert_memory_equal(past.v[ALERT_SPIKE], expected, sizeof expected);
+    assert_int_equal(past.n[ALERT_STALL], 0);
+    assert_int_equal(past.n[ALERT_NON_FINITE], 0);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_rig, close_rig)
@@ -433,14 +295,9 @@ int main(void)
         TEST(test_an_alert_of_no_run_is_refused),
         TEST(test_lists_are_newest_first_with_filters_and_a_cursor),
         TEST(test_alerts_go_with_their_run),
-        TEST(test_the_past_is_the_last_of_each_rule_and_how_many),
-        TEST(test_a_watch_reads_each_record_once),
-        TEST(test_of_more_than_a_look_takes_the_newest_are_seen),
-        TEST(test_the_oldest_of_all_attempts_are_left_out),
-        TEST(test_records_of_other_kinds_are_passed_by),
-        TEST(test_a_full_list_stops_the_look_and_nothing_is_lost),
-        TEST(test_a_new_watch_knows_what_is_stored),
-        TEST(test_an_older_attempt_that_comes_late_is_passed_by),
+        TEST(test_a_step_of_another_attempt_is_another_alert),
+        TEST(test_alerts_of_a_rank_are_found),
+        TEST(test_the_past_is_all_there_is_by_rule),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

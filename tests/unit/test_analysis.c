@@ -390,7 +390,7 @@ static void test_an_alert_that_cannot_be_stored_is_tried_again(void **state)
     live_touch(bench.live, "a");
     assert_true(hears(&bench,
         "event: alert\ndata: {\"run\":\"a\",\"rule\":\"non_finite\","
-        "\"severity\":\"error\",\"attempt\":1,\"step\":5,"));
+        "\"severity\":\"error\",\"attempt\":1,\"rank\":null,\"step\":5,"));
     teardown(&bench);
     assert_int_equal(atomic_load(&taken.calls), 2);
     assert_int_equal(taken.first.wall_ns, taken.last.wall_ns);

@@ -192,14 +192,14 @@ static uint32_t spikes_on_disk(const struct pipeline *p, const char *run)
 {
     struct reader *reader = NULL;
     struct run_row row;
-    struct alert_past past[ALERT_RULES];
+    struct alert_past past;
     struct err e = { 0 };
     assert_int_equal(reader_open(p->db, &reader, &e), ERR_NONE);
     assert_int_equal(runs_get(reader, run, &row, &e), ERR_NONE);
-    assert_int_equal(alerts_past(reader, row.id, past, &e), ERR_NONE);
+    assert_int_equal(alerts_past(reader, row.id, &past, &e), ERR_NONE);
     run_row_done(&row);
     reader_close(reader);
-    return past[ALERT_SPIKE].n;
+    return past.n[ALERT_SPIKE];
 }
 
 /* ---- tests ------------------------------------------------------------------

@@ -125,21 +125,21 @@ static void test_a_migration_that_fails_leaves_the_version_before(void **state)
 {
     struct rig *rig = *state;
     static const char good[] = "CREATE TABLE a (x INTEGER) STRICT;"
-                               "PRAGMA user_version = 5;";
+                               "PRAGMA user_version = 6;";
     static const char bad[] = "CREATE TABLE b (x INTEGER) STRICT;"
                               "INSERT INTO nothing VALUES (1);"
-                              "PRAGMA user_version = 6;";
+                              "PRAGMA user_version = 7;";
     const struct migration table[] = { migrations_table[0], migrations_table[1],
-        migrations_table[2], migrations_table[3], { good, sizeof good - 1 },
-        { bad, sizeof bad - 1 } };
+        migrations_table[2], migrations_table[3], migrations_table[4],
+        { good, sizeof good - 1 }, { bad, sizeof bad - 1 } };
     struct err e = { 0 };
     sqlite3 *db = NULL;
     assert_int_equal(db_open(rig->path, DB_WRITE, &db, &e), ERR_NONE);
-    assert_int_equal(migrate(db, table, 6, &e), ERR_STORE);
-    assert_non_null(strstr(e.text, "version 6"));
-    assert_int_equal(migrate(db, table, 5, &e), ERR_NONE);
+    assert_int_equal(migrate(db, table, 7, &e), ERR_STORE);
+    assert_non_null(strstr(e.text, "version 7"));
+    assert_int_equal(migrate(db, table, 6, &e), ERR_NONE);
     db_close(db);
-    assert_int_equal(rig_number(rig, "PRAGMA user_version"), 5);
+    assert_int_equal(rig_number(rig, "PRAGMA user_version"), 6);
     assert_int_equal(rig_number(rig, "SELECT count(*) FROM sqlite_schema "
                                      "WHERE name IN ('a', 'b')"),
         1);
@@ -150,14 +150,14 @@ static void test_a_migration_must_set_its_version(void **state)
     struct rig *rig = *state;
     static const char silent[] = "CREATE TABLE a (x INTEGER) STRICT;";
     const struct migration table[] = { migrations_table[0], migrations_table[1],
-        migrations_table[2], migrations_table[3],
+        migrations_table[2], migrations_table[3], migrations_table[4],
         { silent, sizeof silent - 1 } };
     struct err e = { 0 };
     sqlite3 *db = NULL;
     assert_int_equal(db_open(rig->path, DB_WRITE, &db, &e), ERR_NONE);
-    assert_int_equal(migrate(db, table, 5, &e), ERR_STORE);
+    assert_int_equal(migrate(db, table, 6, &e), ERR_STORE);
     db_close(db);
-    assert_int_equal(rig_number(rig, "PRAGMA user_version"), 4);
+    assert_int_equal(rig_number(rig, "PRAGMA user_version"), 5);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_rig, close_rig)

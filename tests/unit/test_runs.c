@@ -283,11 +283,13 @@ static void test_lists_are_served_by_an_index_and_not_sorted(void **state)
             "log_by_stream" },
         { "EXPLAIN QUERY PLAN SELECT r.uid FROM alert AS a "
           "JOIN run AS r ON r.id = a.run WHERE (a.wall_ns, a.id) < (5, 5) "
-          "AND a.wall_ns >= 1 ORDER BY a.wall_ns DESC, a.id DESC",
+          "AND a.wall_ns >= 1 AND (?1 IS NULL OR a.rank = ?1) "
+          "ORDER BY a.wall_ns DESC, a.id DESC",
             "alert_by_time" },
         { "EXPLAIN QUERY PLAN SELECT r.uid FROM alert AS a "
           "JOIN run AS r ON r.id = a.run WHERE (a.wall_ns, a.id) < (5, 5) "
-          "AND a.wall_ns >= 1 AND a.rule = 'spike' "
+          "AND a.wall_ns >= 1 AND (?1 IS NULL OR a.rank = ?1) "
+          "AND a.rule = 'spike' "
           "ORDER BY a.wall_ns DESC, a.id DESC",
             "alert_by_rule" },
     };

@@ -1121,7 +1121,7 @@ export interface components {
         };
         /**
          * @description non_finite: a loss, gradient or parameter is NaN or infinite. spike: loss or gradient norm far out of
-         *     its recent range. stall: the run makes no step, or its trainer is not heard. clip_fraction: nearly
+         *     its recent range. stall: the run, or one rank of it, makes no step or is not heard. clip_fraction: nearly
          *     every step is clipped. skipped: updates are skipped. lr_over_limit: the learning rate is beyond what
          *     the fitted law is stable with. l1_jump: L1 of two consecutive phases differs.
          *
@@ -1135,6 +1135,8 @@ export interface components {
             /** @enum {unknown} */
             severity: "warning" | "error";
             attempt: components["schemas"]["Count"];
+            /** @description The process that has it, or had it first; of several the lowest. null: the run, of one process or half of them or more. */
+            rank: number | null;
             step: components["schemas"]["Count"];
             /** @description What was measured: of a spike robust standard deviations, of a stall seconds, of clip_fraction and skipped a share, of the others themselves or a ratio. */
             value: components["schemas"]["Double"];
