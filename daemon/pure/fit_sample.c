@@ -6,18 +6,22 @@
 
 #include "traj.h"
 
-#define COLUMNS 14u /* x, y, step, lr, loss, ratio and the workspace's 8 */
+#define COLUMNS 14u /* x, y, time, lr, loss, ratio and the workspace's 8 */
 
 static bool make_room(struct fit_sample *sample, size_t n)
 {
     const size_t width = n == 0 ? 1 : n;
     double *block = calloc(width * COLUMNS, sizeof *block);
-    if (block == NULL) {
+    uint64_t *step = calloc(width, sizeof *step);
+    if (block == NULL || step == NULL) {
+        free(block);
+        free(step);
         return false;
     }
+    sample->step = step;
     sample->x = block;
     sample->y = block + width;
-    sample->step = block + 2 * width;
+    sample->time = block + 2 * width;
     sample->lr = block + 3 * width;
     sample->loss = block + 4 * width;
     sample->ratio = block + 5 * width;
@@ -28,6 +32,7 @@ static bool make_room(struct fit_sample *sample, size_t n)
 void fit_sample_done(struct fit_sample *sample)
 {
     free(sample->x);
+    free(sample->step);
     *sample = (struct fit_sample){ .n = 0 };
 }
 
@@ -59,7 +64,8 @@ static void take(struct fit_sample *sample, const struct pair *pair)
     const size_t i = sample->n++;
     sample->x[i] = pair->x[sample->regressor];
     sample->y[i] = pair->y[sample->regressor];
-    sample->step[i] = (double)pair->step;
+    sample->step[i] = pair->step;
+    sample->time[i] = fit_sample_time(sample->step[0], pair->step);
     sample->lr[i] = pair->lr;
     sample->loss[i] = pair_loss(pair, sample->regressor);
     const double ceiling = pair->ceiling[sample->regressor];

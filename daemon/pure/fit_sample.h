@@ -32,7 +32,9 @@ struct fit_sample {
     unsigned estimator;
     /* n each, owned; lr and loss, which is f where x is, NaN where it was not
      * said. */
-    double *x, *y, *step, *lr, *loss;
+    double *x, *y, *lr, *loss;
+    uint64_t *step; /* n; owned */
+    double *time;   /* n, what steps are beside x and y: see fit_sample_time */
     size_t n;
     double *ratio; /* y / ceiling, of the n_ratio pairs that have one */
     size_t n_ratio;
@@ -48,5 +50,11 @@ struct fit_sample {
 bool fit_sample_take(const struct pairs *pairs,
     const struct run_fit_query *query, struct fit_sample *ret);
 void fit_sample_done(struct fit_sample *sample);
+
+/* Steps from the first pair's on: a double holds no step beyond 2^53. */
+static inline double fit_sample_time(uint64_t first, uint64_t step)
+{
+    return step >= first ? (double)(step - first) : -(double)(first - step);
+}
 
 #endif

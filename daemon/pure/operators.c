@@ -12,25 +12,34 @@
 
 #define SEED 1
 
+static void free_columns(struct operator_norms *norms)
+{
+    free(norms->step);
+    free(norms->grad_norm);
+}
+
 static bool make_room(struct operator_norms *norms)
 {
     if (norms->n < norms->capacity) {
         return true;
     }
     const size_t capacity = norms->capacity == 0 ? 64 : 2 * norms->capacity;
-    double *block = malloc(3 * capacity * sizeof *block);
-    if (block == NULL) {
+    double *block = malloc(2 * capacity * sizeof *block);
+    uint64_t *step = malloc(capacity * sizeof *step);
+    if (block == NULL || step == NULL) {
+        free(block);
+        free(step);
         return false;
     }
     if (norms->n > 0) {
-        memcpy(block, norms->step, norms->n * sizeof *block);
-        memcpy(block + capacity, norms->grad_norm, norms->n * sizeof *block);
-        memcpy(block + 2 * capacity, norms->value, norms->n * sizeof *block);
+        memcpy(step, norms->step, norms->n * sizeof *step);
+        memcpy(block, norms->grad_norm, norms->n * sizeof *block);
+        memcpy(block + capacity, norms->value, norms->n * sizeof *block);
     }
-    free(norms->step);
-    norms->step = block;
-    norms->grad_norm = block + capacity;
-    norms->value = block + 2 * capacity;
+    free_columns(norms);
+    norms->step = step;
+    norms->grad_norm = block;
+    norms->value = block + capacity;
     norms->capacity = capacity;
     return true;
 }
@@ -41,7 +50,7 @@ bool operator_norms_add(
     if (!make_room(norms)) {
         return false;
     }
-    norms->step[norms->n] = (double)step;
+    norms->step[norms->n] = step;
     norms->grad_norm[norms->n] = grad_norm;
     norms->value[norms->n] = value;
     norms->n++;
@@ -50,7 +59,7 @@ bool operator_norms_add(
 
 void operator_norms_done(struct operator_norms *norms)
 {
-    free(norms->step);
+    free_columns(norms);
     *norms = (struct operator_norms){ .n = 0 };
 }
 
@@ -59,11 +68,11 @@ static size_t operators_of(const struct operator_norms *norms,
     const struct phase *phase, size_t *ret_from)
 {
     size_t from = 0;
-    while (from < norms->n && norms->step[from] < (double)phase->from_step) {
+    while (from < norms->n && norms->step[from] < phase->from_step) {
         from++;
     }
     size_t to = from;
-    while (to < norms->n && norms->step[to] <= (double)phase->to_step) {
+    while (to < norms->n && norms->step[to] <= phase->to_step) {
         to++;
     }
     *ret_from = from;
@@ -112,7 +121,7 @@ static void put_growth(const double *x, const double *y, size_t n,
         sqrt(left / (double)(n - 2) / spread * memory.tau_int) };
 }
 
-static void judge(const double *x, const double *y, const double *step,
+static void judge(const double *x, const double *y, const double *time,
     size_t n, double y_median, double *workspace, struct verdict_facts *facts)
 {
     struct fit_partial partial;
@@ -123,7 +132,7 @@ static void judge(const double *x, const double *y, const double *step,
         (struct figure){ true, y_median / quantile_of(y, n, 0.5, workspace) };
     facts->operator_rank.has =
         fit_spearman(x, y, n, workspace, &facts->operator_rank.v);
-    if (fit_partial_spearman(x, y, n, &step, 1, OPERATORS_SHIFTS, SEED,
+    if (fit_partial_spearman(x, y, n, &time, 1, OPERATORS_SHIFTS, SEED,
             workspace, &partial) == FIT_PRESENT) {
         facts->operator_p = (struct figure){ true, partial.p_greater };
     }
@@ -139,16 +148,20 @@ bool operators_judge(const struct operator_norms *norms,
     if (n == 0) {
         return true;
     }
-    double *workspace = malloc(7 * n * sizeof *workspace);
+    double *workspace = malloc(8 * n * sizeof *workspace);
     if (workspace == NULL) {
         return false;
     }
     const double *value = norms->value + from;
     facts->operator_high =
         (struct figure){ true, quantile_of(value, n, 0.95, workspace) };
+    double *time = workspace + 7 * n;
+    for (size_t i = 0; i < n; i++) {
+        time[i] = fit_sample_time(norms->step[from], norms->step[from + i]);
+    }
     if (n >= VERDICT_OPERATOR_MIN) {
-        judge(norms->grad_norm + from, value, norms->step + from, n, y_median,
-            workspace, facts);
+        judge(norms->grad_norm + from, value, time, n, y_median, workspace,
+            facts);
     }
     free(workspace);
     return true;

@@ -16,7 +16,8 @@
 #define OPERATORS_SHIFTS 999u /* of the permutation test */
 
 struct operator_norms {
-    double *step, *grad_norm, *value; /* |lambda| > 0; n each; owned; by step */
+    uint64_t *step;            /* n, ascending; owned */
+    double *grad_norm, *value; /* |lambda| > 0; n each; owned */
     size_t n, capacity;
 };
 /* false: out of memory. */

@@ -88,12 +88,12 @@ static void cut_at_jumps(struct phases *phases, const struct fit_sample *s)
         return;
     }
     if (peak > 0) {
-        cut(phases, (uint64_t)s->step[peak], PHASE_LR_PEAK);
+        cut(phases, s->step[peak], PHASE_LR_PEAK);
     }
     for (size_t i = peak + 1; i < s->n; i++) {
         const enum phase_cause cause = jump_at(s, i);
         if (cause != PHASE_START) {
-            cut(phases, (uint64_t)s->step[i], cause);
+            cut(phases, s->step[i], cause);
         }
     }
 }
@@ -103,7 +103,7 @@ static void cut_at_jumps(struct phases *phases, const struct fit_sample *s)
 static size_t first_from(const struct fit_sample *s, uint64_t step)
 {
     size_t i = 0;
-    while (i < s->n && s->step[i] < (double)step) {
+    while (i < s->n && s->step[i] < step) {
         i++;
     }
     return i;
@@ -140,7 +140,7 @@ static bool find_changes(struct phases *phases, const struct fit_sample *s,
     const size_t n = fit_changes(&query, workspace, cuts);
     free(workspace);
     for (size_t i = 0; i < n; i++) {
-        cut(phases, (uint64_t)s->step[from + cuts[i]], PHASE_CHANGE_POINT);
+        cut(phases, s->step[from + cuts[i]], PHASE_CHANGE_POINT);
     }
     return true;
 }

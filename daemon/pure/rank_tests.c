@@ -21,7 +21,7 @@ static bool has_rates(const struct fit_sample *sample)
 static enum fit_absent given_time(
     const struct fit_sample *s, double *workspace, struct fit_partial *ret)
 {
-    const double *covariates[] = { s->step, s->lr };
+    const double *covariates[] = { s->time, s->lr };
     enum fit_absent absent = FIT_ABSENT_NOT_SEPARABLE;
     if (has_rates(s)) {
         absent = fit_partial_spearman(s->x, s->y, s->n, covariates, 2,

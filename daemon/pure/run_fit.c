@@ -164,7 +164,7 @@ bool run_fit_of_sample(const struct pairs *pairs,
         return false;
     }
     fit.report.n_excluded = sample->in_sight - sample->n + pairs->waiting;
-    fit.has_spearman_step = fit_spearman(sample->x, sample->step, sample->n,
+    fit.has_spearman_step = fit_spearman(sample->x, sample->time, sample->n,
         sample->workspace, &fit.spearman_step);
     doubt(sample, &fit);
     run_fit_conclude(&fit);

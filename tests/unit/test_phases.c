@@ -27,8 +27,10 @@ static double constant(uint64_t step)
     return 0.1;
 }
 
-/* One law but where y_of says another; x goes up and down. Steps are even. */
-static void open_world(struct world *w, of_step lr, of_step y_more)
+/* One law but where y_more says another; x goes up and down. Steps are even and
+ * begin at first; what they have is that of steps from 0 on. */
+static void open_world_at(
+    struct world *w, uint64_t first, of_step lr, of_step y_more)
 {
     pairs_init(&w->pairs, N);
     uint64_t state = 1;
@@ -39,7 +41,7 @@ static void open_world(struct world *w, of_step lr, of_step y_more)
         const double e = (double)(state >> 40) * 0x1p-24 - 0.5;
         const double y = (2 + 0.7 * x + y_more(2 * k)) * (1 + 0.1 * e);
         const struct pair pair = {
-            .step = 2 * k,
+            .step = first + 2 * k,
             .x = { x, x, x },
             .y = { y, y, y },
             .ceiling = { 100 * y, 100 * y, 100 * y },
@@ -53,6 +55,11 @@ static void open_world(struct world *w, of_step lr, of_step y_more)
     const struct run_fit_query query = { PAIR_REGRESSOR_AUTO,
         PAIR_ESTIMATOR_AUTO, 0, UINT64_MAX };
     assert_true(fit_sample_take(&w->pairs, &query, &w->sample));
+}
+
+static void open_world(struct world *w, of_step lr, of_step y_more)
+{
+    open_world_at(w, 0, lr, y_more);
 }
 
 static bool find(const struct world *w, const struct phase_cut *known,
@@ -250,6 +257,39 @@ static void test_change_points_only_where_they_are_asked_for(void **state)
     close_world(&w);
 }
 
+/* A double holds every second step from 2^53 on, every 2048th of the largest:
+ * edges of phases are exact, and the same as those of small steps. */
+static void test_where_steps_begin_does_not_move_an_edge(void **state)
+{
+    (void)state;
+    static const uint64_t firsts[] = { (UINT64_C(1) << 53) - 2999,
+        (UINT64_C(1) << 53) + 1, UINT64_MAX - 5000 };
+    struct world w;
+    struct phases small;
+    struct phases phases;
+    open_world(&w, warm_up_and_drop, another_law);
+    assert_true(find(&w, NULL, 0, &small));
+    close_world(&w);
+    assert_int_equal(small.n, 4);
+    for (size_t i = 0; i < 3; i++) {
+        const struct phase_cut known = { firsts[i] + 801, PHASE_ATTEMPT };
+        open_world_at(&w, firsts[i], warm_up_and_drop, another_law);
+        assert_true(find(&w, NULL, 0, &phases));
+        assert_int_equal(phases.n, small.n);
+        for (size_t k = 1; k < small.n; k++) {
+            assert_int_equal(
+                phases.v[k].from_step, firsts[i] + small.v[k].from_step);
+            assert_int_equal(phases.v[k].cause, small.v[k].cause);
+        }
+        assert_int_equal(phases.v[1].from_step, firsts[i] + 400);
+        assert_int_equal(phases.v[3].from_step, firsts[i] + 3000);
+        assert_true(find(&w, &known, 1, &phases));
+        assert_int_equal(phases.v[1].to_step, firsts[i] + 800);
+        assert_int_equal(phases.v[2].from_step, firsts[i] + 801);
+        close_world(&w);
+    }
+}
+
 static void test_causes_have_names(void **state)
 {
     (void)state;
@@ -267,6 +307,7 @@ int main(void)
         cmocka_unit_test(test_there_is_an_end_to_phases),
         cmocka_unit_test(test_what_changes_all_the_time_begins_nothing),
         cmocka_unit_test(test_change_points_only_where_they_are_asked_for),
+        cmocka_unit_test(test_where_steps_begin_does_not_move_an_edge),
         cmocka_unit_test(test_causes_have_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

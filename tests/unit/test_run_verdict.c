@@ -327,9 +327,43 @@ static void test_what_grows(void **state)
     assert_true(count_growth("S3", world_s3) >= least);
 }
 
+/* Beyond 2^53 steps that differ by one may be one double. */
+static void test_where_steps_begin_changes_no_figure(void **state)
+{
+    (void)state;
+    struct world w;
+    struct run_verdict small;
+    struct run_verdict large;
+    open_world(&w, 1);
+    world_s4(&w);
+    small = judged(&w);
+    for (size_t i = 0; i < w.pairs.n; i++) {
+        w.pairs.v[i].step += UINT64_C(1) << 62;
+    }
+    for (size_t i = 0; i < w.operators.n; i++) {
+        w.operators.step[i] += UINT64_C(1) << 62;
+    }
+    large = judged(&w);
+    assert_int_equal(large.n, small.n);
+    assert_true(small.v[0].facts.operator_n > 0);
+    for (size_t i = 0; i < small.n; i++) {
+        const struct phase_verdict *a = &small.v[i];
+        const struct phase_verdict *b = &large.v[i];
+        assert_memory_equal(&a->facts, &b->facts, sizeof a->facts);
+        assert_memory_equal(&a->partial, &b->partial, sizeof a->partial);
+        assert_int_equal(a->verdict.kind, b->verdict.kind);
+        assert_true(i == 0 || b->phase.from_step ==
+                                  a->phase.from_step + (UINT64_C(1) << 62));
+    }
+    run_verdict_done(&small);
+    run_verdict_done(&large);
+    close_world(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_where_steps_begin_changes_no_figure),
         cmocka_unit_test(test_what_does_not_grow),
         cmocka_unit_test(test_what_grows),
     };
