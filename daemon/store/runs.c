@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "store/db.h"
+#include "store/first_probe.h"
 #include "store/progress.h"
 #include "store/reader_impl.h"
 
@@ -418,6 +419,17 @@ static void fill_stream(struct stream_row *row, const struct progress *p)
     };
 }
 
+static enum err_code find_beginning(
+    sqlite3 *db, struct stream_row *row, struct err *e)
+{
+    row->has_began = row->has_first_step;
+    row->began = row->first_step;
+    return row->has_began || row->attempt == 1 || row->records[WIRE_PROBE] == 0
+               ? ERR_NONE
+               : first_probe_step(
+                     db, row->id.v, &row->has_began, &row->began, e);
+}
+
 static enum err_code visit_streams(
     sqlite3_stmt *stmt, stream_visit_fn visit, void *context, struct err *e)
 {
@@ -435,7 +447,10 @@ static enum err_code visit_streams(
             .created_wall_ns = sqlite3_column_int64(stmt, 2),
         };
         fill_stream(&row, &p);
-        code = visit(context, &row, e);
+        code = find_beginning(sqlite3_db_handle(stmt), &row, e);
+        if (code == ERR_NONE) {
+            code = visit(context, &row, e);
+        }
         if (code != ERR_NONE) {
             return code;
         }

@@ -90,6 +90,10 @@ struct stream_row {
     bool has_first_step;
     uint64_t first_step;    /* lowest step of its STEP records */
     uint64_t last_step;     /* of the last of them */
+    /* What an attempt after the first begins with: first_step; of one without
+     * STEP records the step of its first PROBE record. */
+    bool has_began;
+    uint64_t began;
     struct run_facts facts; /* of this process alone */
     int64_t created_wall_ns;
     int64_t heard_wall_ns;

@@ -5,7 +5,8 @@
  *
  * Order: attempt, then rank, then seq. The newest view leaves out a record of
  * an attempt whose step is at or after the first step of a later attempt of
- * the same rank: the trainer went back and did it again.
+ * the same rank: the trainer went back and did it again. The first step is that
+ * of STEP records, in an attempt without any that of PROBE records.
  */
 #ifndef TRAJD_SCAN_H
 #define TRAJD_SCAN_H

@@ -5,10 +5,11 @@
 #include <string.h>
 
 #include "store/db.h"
+#include "store/first_probe.h"
 
 static const char sql_streams[] =
     "SELECT s.id, s.attempt, s.rank, p.first_step, p.committed_seq, s.uid, "
-    "p.thinned_seq "
+    "p.thinned_seq, p.probes "
     "FROM stream AS s "
     "JOIN stream_progress AS p ON p.stream = s.id "
     "WHERE s.run = ?1 ORDER BY s.attempt, s.rank;";
@@ -56,6 +57,7 @@ static enum err_code read_streams(
             .first_step = db_u64(stmt, 3),
             .until_seq = db_u64(stmt, 4),
             .thinned_seq = db_u64(stmt, 6),
+            .has_probes = db_u64(stmt, 7) > 0,
         };
         struct str uid = db_blob(stmt, 5);
         if (uid.n == sizeof stream.uid.v) {
@@ -74,6 +76,20 @@ struct redone {
     bool any;
     uint64_t from_step;
 };
+
+/* Of attempts that have something before them. */
+static enum err_code find_first_probes(
+    struct scan_plan *plan, sqlite3 *db, struct err *e)
+{
+    enum err_code code = ERR_NONE;
+    for (size_t i = 0; code == ERR_NONE && i < plan->n; i++) {
+        struct scan_stream *s = &plan->streams[i];
+        if (!s->has_step && s->has_probes && s->attempt > 1) {
+            code = first_probe_step(db, s->id, &s->has_step, &s->first_step, e);
+        }
+    }
+    return code;
+}
 
 static enum err_code cut_redone(struct scan_plan *plan, struct err *e)
 {
@@ -156,7 +172,8 @@ enum err_code scan_plan_init(struct scan_plan *plan, sqlite3 *db,
     }
     (void)sqlite3_finalize(stmt); /* the steps have told */
     if (code == ERR_NONE && query->attempts == SCAN_NEWEST) {
-        code = cut_redone(plan, e);
+        code = find_first_probes(plan, db, e);
+        code = code == ERR_NONE ? cut_redone(plan, e) : code;
     }
     if (code != ERR_NONE) {
         scan_plan_done(plan);

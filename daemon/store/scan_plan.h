@@ -16,8 +16,9 @@ struct scan_stream {
     uint64_t until_seq; /* committed when the scan was opened */
     uint32_t attempt;
     uint32_t rank;
+    bool has_probes;
     bool has_step;
-    uint64_t first_step; /* of it */
+    uint64_t first_step; /* of it: see scan.h */
     bool is_cut;
     uint64_t cut_step;    /* of it: records from this step on are left out */
     uint64_t after_seq;   /* and records up to this seq */

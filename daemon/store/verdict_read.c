@@ -96,8 +96,8 @@ static enum err_code add_stream(
     void *context, const struct stream_row *row, struct err *e)
 {
     (void)e;
-    if (row->rank == 0 && row->attempt > 1 && row->has_first_step) {
-        know(context, row->first_step, PHASE_ATTEMPT);
+    if (row->rank == 0 && row->attempt > 1 && row->has_began) {
+        know(context, row->began, PHASE_ATTEMPT);
     }
     return ERR_NONE;
 }

@@ -73,7 +73,7 @@ static enum err_code add_stream(
     }
     mix(past, row->attempt);
     mix(past, row->rank);
-    mix(past, row->has_first_step ? row->first_step + 1 : 0);
+    mix(past, row->has_began ? row->began + 1 : 0);
     past->committed[row->rank] = row->committed_seq + 1;
     return ERR_NONE;
 }

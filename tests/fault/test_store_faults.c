@@ -19,8 +19,10 @@
 #include "base/hash.h"
 #include "store/alerts.h"
 #include "store/checkpoint.h"
+#include "store/first_probe.h"
 #include "store/pair_scan.h"
 #include "store/rank_scan.h"
+#include "store/reader_impl.h"
 #include "store/verdict_run.h"
 #include "threads/alert_watch.h"
 
@@ -686,6 +688,24 @@ static enum err_code join_ranks(
     return rank_scan(reader, &query, count_step, hash, NULL, e);
 }
 
+/* Of a stream in chunks, of one in the log. */
+static enum err_code find_first_probes(
+    struct reader *reader, uint64_t *hash, struct err *e)
+{
+    enum err_code code = reader_begin(reader, e);
+    const enum err_code began = code;
+    for (int64_t stream = 1; code == ERR_NONE && stream <= 3; stream++) {
+        bool has = false;
+        uint64_t step = 0;
+        code = first_probe_step(reader->db, stream, &has, &step, e);
+        *hash = hash_u64(hash_u64(*hash, has), step);
+    }
+    if (began == ERR_NONE) {
+        reader_end(reader);
+    }
+    return code;
+}
+
 static enum err_code judge(struct reader *reader, const struct run_row *row,
     const struct verdict_query *query, const struct pairs *pairs,
     uint64_t *hash, struct err *e)
@@ -959,6 +979,7 @@ static void test_a_reader_that_fails_says_so_and_reads_on(void **state)
         { "scan_*, each kind", scan_each_kind, 100 },
         { "scan_*, a range, pauses", scan_a_range_with_pauses, 100 },
         { "rank_scan", join_ranks, 50 },
+        { "first_probe_step", find_first_probes, 50 },
         { "verdict_run", judge_run, 100 },
         { "alert_watch_read", watch_alerts, 100 },
     };

@@ -30,16 +30,18 @@ class Wanderer:
     def g(self, x):
         return self.L0 / self.L1 * math.expm1(self.L1 * x)
 
-    def send(self, trajd, name, steps, sharpness=10, lr=lambda k: 0.1, optimizer="sgd", norm=None):
-        peer = Peer(trajd.ingest, name, optimizer=optimizer)
-        for k in range(steps):
+    def send(self, trajd, name, steps, sharpness=10, lr=lambda k: 0.1, optimizer="sgd", norm=None, attempt=1, first=0,
+             probes_alone=False):
+        peer = Peer(trajd.ingest, name, optimizer=optimizer, attempt=attempt)
+        for k in range(first, first + steps):
             x = 0.5 + 6 * self.uniform()
             at = self.g(x)
             d = -at / (self.L0 + 1.5 * self.L1 * at) * (0.5 + self.uniform())
             end, middle = self.g(x + d), self.g(x + d / 2)
             y = (at - end) / -d * (0.9 + 0.2 * self.uniform())
-            peer.record(wire.STEP, step=k, wall_ns=k, loss=wire.f64(1.0), lr=wire.f64(lr(k)),
-                        grad_sq=wire.f64(at * at))
+            if not probes_alone:
+                peer.record(wire.STEP, step=k, wall_ns=k, loss=wire.f64(1.0), lr=wire.f64(lr(k)),
+                            grad_sq=wire.f64(at * at))
             peer.record(wire.PROBE, step=k, wall_ns=k, estimator=1, lr=wire.f64(lr(k)), grad_sq=wire.f64(at * at),
                         grad_mid_sq=wire.f64(middle ** 2), grad_end_sq=wire.f64(end * end),
                         delta_sq=wire.f64(d * d), dgrad_sq=wire.f64((y * d) ** 2))
@@ -48,7 +50,7 @@ class Wanderer:
                 peer.record(wire.SHARPNESS, step=k, wall_ns=k, group=0, value=wire.f64(size * (0.99 + 0.02 * self.uniform())),
                             grad_sq=wire.f64(at * at), converged=1, residual=wire.f64(0.0))
         peer.deliver(frame=512)
-        peer.finish(0, steps)
+        peer.finish(0, first + steps)
         peer.close()
 
 
@@ -94,6 +96,21 @@ def test_phases_begin_where_something_happened(trajd):
     assert all(p["verdict"] == "grows" for p in phases)
     whole = verdict(trajd, "dropped", "?from=700&to=1100")["phases"]
     assert [(p["from_step"], p["to_step"]) for p in whole] == [(700, 1100)]
+
+
+@pytest.mark.parametrize("probes_alone", [False, True])
+def test_a_later_attempt_begins_a_phase_and_replaces_what_it_did_again(trajd, probes_alone):
+    """With STEP records and without: goes back to step 600 of 900, with another law."""
+    name = f"resumed-{probes_alone}"
+    Wanderer(5).send(trajd, name, 900, probes_alone=probes_alone)
+    again = Wanderer(6)
+    again.L1 = 1.4
+    again.send(trajd, name, 500, attempt=2, first=600, probes_alone=probes_alone)
+    phases = verdict(trajd, name)["phases"]
+    assert [(p["from_step"], p["to_step"], p["cause"]) for p in phases] == [(0, 599, "start"), (600, None, "attempt")]
+    assert [p["fit"]["n"] for p in phases] == [600, 500]
+    for phase, truth in zip(phases, (0.7, 1.4)):
+        assert phase["interval"]["L1"]["low"] < truth < phase["interval"]["L1"]["high"]
 
 
 def test_advice_for_a_window_is_for_its_learning_rate(trajd):

@@ -274,6 +274,42 @@ static void test_a_rewound_run_is_read_again(void **state)
     teardown(&bench);
 }
 
+static void append_probes(struct bench *bench, struct stream_state *state,
+    uint32_t uid, uint64_t step, size_t n)
+{
+    struct rig_records records = { 0 };
+    for (size_t i = 0; i < n; i++) {
+        struct rig_record p =
+            probe(state->committed_seq + 1 + i, step + i, 2, 3);
+        rig_records_add(&records, &p);
+    }
+    rig_append(&bench->rig, state, uid, &records, 0, records.n);
+    rig_records_done(&records);
+    live_touch(bench->live, state->run_uid);
+}
+
+/* Where an attempt without steps begins is known with its first probe: later
+ * than the attempt itself. */
+static void test_a_rewound_run_of_probes_alone_is_read_again(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct run_fit fit;
+    setup(&bench);
+    start(&bench);
+    struct stream_state first =
+        rig_hello(&bench.rig, 1, "{\"run_id\":\"a\",\"attempt\":1}");
+    struct stream_state second =
+        rig_hello(&bench.rig, 2, "{\"run_id\":\"a\",\"attempt\":2}");
+    append_probes(&bench, &first, 1, 0, 100);
+    assert_true(fitted(&bench, "a", 100, &fit));
+    assert_int_equal(fit.report.n, 100);
+    append_probes(&bench, &second, 2, 40, 100);
+    assert_true(fitted(&bench, "a", 200, &fit));
+    assert_int_equal(fit.report.n, 140); /* 0..39 of 1, 40..139 of 2 */
+    teardown(&bench);
+}
+
 static void test_a_run_is_lost_without_a_word(void **state)
 {
     (void)state;
@@ -411,6 +447,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_new_probes_are_fitted_and_told),
         cmocka_unit_test(test_a_rewound_run_is_read_again),
+        cmocka_unit_test(test_a_rewound_run_of_probes_alone_is_read_again),
         cmocka_unit_test(test_a_run_is_lost_without_a_word),
         cmocka_unit_test(test_runs_from_before_the_start_are_followed),
         cmocka_unit_test(test_advice_needs_a_verdict_that_allows_it),

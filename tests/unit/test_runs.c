@@ -181,9 +181,10 @@ static enum err_code see_stream(
 {
     (void)e;
     char text[100];
-    (void)snprintf(text, sizeof text, "%u/%u:%d:%d ", row->attempt, row->rank,
-        (int)row->committed_seq,
-        row->has_first_step ? (int)row->first_step : -1);
+    (void)snprintf(text, sizeof text, "%u/%u:%d:%d:%d ", row->attempt,
+        row->rank, (int)row->committed_seq,
+        row->has_first_step ? (int)row->first_step : -1,
+        row->has_began ? (int)row->began : -1);
     strcat(context, text);
     return ERR_NONE;
 }
@@ -204,7 +205,40 @@ static void test_streams_come_by_attempt_and_rank(void **state)
     assert_int_equal(reader_open(rig->path, &reader, &e), ERR_NONE);
     assert_int_equal(
         runs_streams(reader, a.run, see_stream, text, &e), ERR_NONE);
-    assert_string_equal(text, "1/1:1:7 2/0:0:-1 2/1:3:50 ");
+    assert_string_equal(text, "1/1:1:7:7 2/0:0:-1:-1 2/1:3:50:50 ");
+    reader_close(reader);
+}
+
+/* Of probes alone: where its first begins. */
+static void test_an_attempt_begins_with_its_steps_or_its_probes(void **state)
+{
+    struct rig *rig = *state;
+    char text[200] = "";
+    struct reader *reader = NULL;
+    struct err e = { 0 };
+    struct stream_state streams[3];
+    for (uint32_t i = 0; i < 3; i++) {
+        char json[60];
+        (void)snprintf(json, sizeof json, "{\"run_id\":\"r\",\"attempt\":%u}",
+            (unsigned)i + 1);
+        streams[i] = rig_hello(rig, i + 1, json);
+        struct rig_records records = { 0 };
+        for (uint64_t k = 0; k < 3; k++) {
+            static const uint64_t steps[] = { 45, 40, 42 };
+            const struct rig_record probe = { .seq = k + 1,
+                .kind = WIRE_PROBE,
+                .present = 1,
+                .values = { steps[k] + i } };
+            rig_records_add(&records, &probe);
+        }
+        rig_append(rig, &streams[i], i + 1, &records, 0, 3);
+        rig_records_done(&records);
+    }
+    rig_steps(rig, &streams[2], 3, 41, 3);
+    assert_int_equal(reader_open(rig->path, &reader, &e), ERR_NONE);
+    assert_int_equal(
+        runs_streams(reader, streams[0].run, see_stream, text, &e), ERR_NONE);
+    assert_string_equal(text, "1/0:3:-1:-1 2/0:3:-1:41 3/0:6:41:41 ");
     reader_close(reader);
 }
 
@@ -323,6 +357,7 @@ int main(void)
         TEST(test_a_visitor_can_stop_the_list),
         TEST(test_projects_count_their_runs),
         TEST(test_streams_come_by_attempt_and_rank),
+        TEST(test_an_attempt_begins_with_its_steps_or_its_probes),
         TEST(test_a_run_that_is_not_there_is_not_found),
         TEST(test_a_snapshot_sees_one_state),
         TEST(test_lists_are_served_by_an_index_and_not_sorted),

@@ -79,6 +79,55 @@ static void test_the_newest_view_leaves_out_what_was_done_again(void **state)
     assert_steps(rig, &query, "300-399 ");
 }
 
+/* n records of a kind, from a step on, or without one; 50 a message. */
+static void append_kind(struct rig *rig, struct stream_state *stream,
+    uint32_t uid, enum wire_kind kind, int64_t first_step, size_t n)
+{
+    struct rig_records records = { 0 };
+    for (size_t i = 0; i < n; i++) {
+        const struct rig_record r = { .seq = stream->committed_seq + 1 + i,
+            .kind = kind,
+            .present = first_step < 0 ? 0 : 1,
+            .values = { (uint64_t)(first_step + (int64_t)i) } };
+        rig_records_add(&records, &r);
+    }
+    for (size_t at = 0; at < n; at += 50) {
+        rig_append(rig, stream, uid, &records, at, n - at < 50 ? n : at + 50);
+    }
+    rig_records_done(&records);
+}
+
+/* In the log, and when it is in chunks. */
+static void test_attempts_of_probes_alone_are_cut_too(void **state)
+{
+    struct rig *rig = *state;
+    struct stream_state a = rig_hello(rig, 1, HELLO_R1);
+    struct stream_state b = rig_hello(rig, 2, HELLO_R2);
+    append_kind(rig, &a, 1, WIRE_PROBE, 0, 500);
+    struct scan_query query = rig_query(a.run, WIRE_PROBE);
+    query.attempts = SCAN_NEWEST;
+    append_kind(rig, &b, 2, WIRE_EVENT, 7, 60); /* what begins nothing */
+    append_kind(rig, &b, 2, WIRE_PROBE, -1, 60);
+    assert_steps(rig, &query,
+        "0-499 0-0 0-0 0-0 0-0 0-0 0-0 0-0 0-0 0-0 0-0 "
+        "0-0 0-0 0-0 0-0 0-0 0-0 0-0 0-0 0-0 0-0 0-0 "
+        "0-0 0-0 0-0 0-0 0-0 0-0 0-0 0-0 0-0 0-0 0-0 "
+        "0-0 0-0 0-0 0-0 0-0 0-0 0-0 0-0 0-0 0-0 0-0 "
+        "0-0 0-0 0-0 0-0 0-0 0-0 0-0 0-0 0-0 0-0 0-0 "
+        "0-0 0-0 0-0 0-0 0-0 0-0 ");
+    append_kind(rig, &b, 2, WIRE_PROBE, 300, 150);
+    query.from_step = 1;
+    assert_steps(rig, &query, "1-449 ");
+    (void)rig_seal(rig, &a, true);
+    assert_steps(rig, &query, "1-449 ");
+    (void)rig_seal(rig, &b, true);
+    assert_int_equal(rig_number(rig, "SELECT count(*) FROM log"), 0);
+    assert_steps(rig, &query, "1-449 ");
+    /* With steps it is these that count. */
+    rig_steps(rig, &b, 2, 400, 10);
+    assert_steps(rig, &query, "1-399 300-449 ");
+}
+
 static void test_ranks_are_cut_on_their_own(void **state)
 {
     struct rig *rig = *state;
@@ -488,6 +537,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_the_newest_view_leaves_out_what_was_done_again),
+        TEST(test_attempts_of_probes_alone_are_cut_too),
         TEST(test_ranks_are_cut_on_their_own),
         TEST(test_a_range_of_steps_is_exact_in_chunks_and_log),
         TEST(test_a_chunk_around_the_range_gives_nothing),
