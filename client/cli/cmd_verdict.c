@@ -127,10 +127,25 @@ static void print_recipes(const cJSON *advice)
     }
 }
 
+/* Of a layer: that much its law says. */
+static void print_radius(const cJSON *advice)
+{
+    const cJSON *radius = cJSON_GetObjectItem(advice, "radius");
+    if (!cJSON_IsNumber(radius)) {
+        return;
+    }
+    printf("  %-22s %.4g, in its own norm, at gradient norm %.4g\n",
+        "radius of its part", radius->valuedouble,
+        member_double(advice, "grad_norm"));
+    puts("  (of a step along that norm's steepest descent, all layers so; not "
+         "confirmed by operator norms)");
+}
+
 static void print_advice(const cJSON *advice)
 {
     if (!member_is_null(advice, "refusal")) {
         printf("  no advice: %s\n", member_text(advice, "refusal"));
+        print_radius(advice);
         return;
     }
     printf("  %-22s %.4g, %.3g %% of the pairs above it\n", "knee L0/L1",

@@ -126,10 +126,36 @@ static void put_limits(const struct advice_input *in, double gain,
     }
 }
 
+/* Of a layer no operator norm is known, so that its law is never confirmed. */
+static void put_law(const struct advice_input *in, struct advice *ret)
+{
+    const struct fit_line law = in->law;
+    ret->law = law;
+    ret->unconfirmed = in->verdict == VERDICT_GROWS_UNCONFIRMED || in->of_layer;
+    ret->knee = law.L1 > 0 ? law.L0 / law.L1 : (double)INFINITY;
+    ret->share_above = share_above(in, ret->knee);
+}
+
+static void put_radius(const struct advice_input *in, struct advice *ret)
+{
+    const double x = in->grad_norm.v;
+    if (in->grad_norm.has && x > 0) {
+        ret->grad_norm = in->grad_norm;
+        ret->radius =
+            (struct figure){ true, x / (in->law.L0 + in->law.L1 * x) };
+    }
+}
+
 bool advice_compute(const struct advice_input *input, struct advice *ret)
 {
     *ret = (struct advice){ .refusal = refusal_of(input) };
-    if (ret->refusal != NULL) {
+    ret->of_layer = ret->refusal != NULL && strcmp(ret->refusal, "layer") == 0;
+    if (ret->refusal != NULL && !ret->of_layer) {
+        return true;
+    }
+    put_law(input, ret);
+    if (ret->of_layer) {
+        put_radius(input, ret);
         return true;
     }
     double *workspace = malloc(input->n * sizeof *workspace);
@@ -138,10 +164,6 @@ bool advice_compute(const struct advice_input *input, struct advice *ret)
     }
     const struct fit_line law = input->law;
     const double gain = trainer_gain(input->optimizer, input->momentum);
-    ret->law = law;
-    ret->unconfirmed = input->verdict == VERDICT_GROWS_UNCONFIRMED;
-    ret->knee = law.L1 > 0 ? law.L0 / law.L1 : (double)INFINITY;
-    ret->share_above = share_above(input, ret->knee);
     ret->most = largest(input->x, input->n);
     ret->target = input->target.has
                       ? input->target.v

@@ -2,7 +2,9 @@
  * advice: what a law fitted along this trajectory makes of the clip threshold
  * and the step size (theory.md 5). Pure but for the workspace; any thread.
  *
- * There is none where a guard fails: then `refusal` says which. Learning rates
+ * There is none where a guard fails: then `refusal` says which. Of one layer
+ * there is none either, for it does not bound the step of all; what its law
+ * bounds is its own part of a step, in its own norm: `radius`. Learning rates
  * are the optimizer's own: those of x -= h g over the gain of its momentum
  * (trainer_gain), since gradients that agree add up to so much.
  */
@@ -23,7 +25,7 @@ struct advice_input {
     struct fit_line law;
     const double *x, *y; /* the pairs of the law; n of them */
     size_t n;
-    bool of_layer; /* pairs of one layer, which does not bound the step */
+    bool of_layer; /* pairs of one layer, in its norm and the dual one */
     enum optimizer optimizer;
     struct figure grad_norm, lr, momentum; /* now */
     struct figure operator_high;           /* q95 of operator norms */
@@ -43,6 +45,10 @@ struct advice_recipe {
 struct advice {
     const char *refusal; /* NULL: there is advice; else constant: a verdict's
                             name, "no_law", "layer" or "optimizer" */
+    bool of_layer;       /* the refusal is "layer" */
+    /* Of a layer, beside that refusal, law, unconfirmed, knee and share_above:
+     * x/(L0 + L1 x) at x, the gradient norm now (2505.13416, t_i). */
+    struct figure grad_norm, radius;
     struct fit_line law; /* that all of it is made of */
     bool unconfirmed;    /* the operator norm does not tell */
     double knee;         /* L0/L1: above it the gradient norm rules; or Inf */

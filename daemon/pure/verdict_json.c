@@ -113,22 +113,38 @@ static void put_recipes(struct buf *out, const struct advice *a)
     buf_char(out, ']');
 }
 
+static void put_law_of_advice(struct buf *out, const struct advice *a)
+{
+    buf_printf(out, ",\"unconfirmed\":%s", a->unconfirmed ? "true" : "false");
+    member_json_double(out, "L0", a->law.L0);
+    member_json_double(out, "L1", a->law.L1);
+    member_json_double(out, "knee", a->knee);
+    member_json_double(out, "share_above_knee", a->share_above);
+}
+
+static void put_refusal(struct buf *out, const struct advice *a)
+{
+    buf_printf(out, "\"%s\"", a->refusal);
+    if (a->of_layer) {
+        put_law_of_advice(out, a);
+        member_json_figure(out, "grad_norm", a->grad_norm);
+        member_json_figure(out, "radius", a->radius);
+    }
+    buf_char(out, '}');
+}
+
 static void put_advice(struct buf *out, const struct phase_verdict *v)
 {
     const struct advice *a = &v->advice;
     buf_text(out, "{\"refusal\":");
     if (a->refusal != NULL) {
-        buf_printf(out, "\"%s\"}", a->refusal);
+        put_refusal(out, a);
         return;
     }
     buf_text(out, "null");
-    buf_printf(out, ",\"unconfirmed\":%s", a->unconfirmed ? "true" : "false");
-    member_json_double(out, "L0", a->law.L0);
-    member_json_double(out, "L1", a->law.L1);
+    put_law_of_advice(out, a);
     member_json_double(out, "grad_norm_most", a->most);
     member_json_double(out, "target", a->target);
-    member_json_double(out, "knee", a->knee);
-    member_json_double(out, "share_above_knee", a->share_above);
     put_steps(out, a);
     put_recipes(out, a);
     member_json_figure(out, "own_threshold", a->own_threshold);

@@ -89,6 +89,32 @@ def test_the_operator_norm_is_heard(trajd):
     assert trajd.json("/api/v1/runs/none/advice")["data"]["advice"]["unconfirmed"] is True
 
 
+def test_of_a_layer_there_is_the_radius_in_its_own_norm(trajd):
+    """A matrix in the spectral norm, its gradients in the nuclear one: y = 2 + 0.7 x."""
+    wanderer = Wanderer(7)
+    peer = Peer(trajd.ingest, "layers", optimizer="muon", groups=[
+        {"name": "w", "size": 64, "rows": 8, "cols": 8, "norm": 3}])
+    norms = [0.5 + 9 * wanderer.uniform() for _ in range(600)]
+    for k, x in enumerate(norms):
+        y = (2 + 0.7 * x) * (0.9 + 0.2 * wanderer.uniform())
+        peer.record(wire.PROBE, step=k, wall_ns=k, estimator=1, group=1, norm=3, grad_dual=wire.f64(x),
+                    smoothness=wire.f64(y), ceiling=wire.f64(100 * y))
+    peer.deliver(frame=512)
+    peer.close()
+    said = verdict(trajd, "layers", "?group=1")
+    assert said["verdict"] == "grows_unconfirmed", said["sentence"]
+    advice = trajd.json("/api/v1/runs/layers/advice?group=1&grad_norm=5")["data"]["advice"]
+    assert (advice["refusal"], advice["unconfirmed"], advice["grad_norm"]) == ("layer", True, 5)
+    assert set(advice) == {"refusal", "unconfirmed", "L0", "L1", "knee", "share_above_knee", "grad_norm", "radius"}
+    assert advice["radius"] == pytest.approx(5 / (advice["L0"] + 5 * advice["L1"]), rel=1e-12)
+    assert advice["radius"] == pytest.approx(5 / (2 + 0.7 * 5), rel=0.05)
+    assert said["phases"][0]["advice"]["grad_norm"] == norms[-1]
+    shown = cli(trajd, "layers", "--group", "1").stdout
+    assert "  no advice: layer\n  radius of its part " in shown
+    assert f"{said['phases'][0]['advice']['radius']:.4g}, in its own norm, at gradient norm {norms[-1]:.4g}\n" in shown
+    assert cli(trajd, "layers").stdout.startswith("nothing was probed\n")
+
+
 def test_phases_begin_where_something_happened(trajd):
     Wanderer(4).send(trajd, "dropped", 1200, lr=lambda k: 0.1 if k < 600 else 0.01)
     phases = verdict(trajd, "dropped")["phases"]

@@ -233,6 +233,38 @@ static void test_guards(void **state)
     assert_refused(&run, "no_law");
 }
 
+/* Gluon's radius t = x/(L0 + L1 x): of (2, 1/2) at 8 it is 8/6. */
+static void test_of_a_layer_there_is_the_radius_of_its_own_part(void **state)
+{
+    (void)state;
+    struct run run;
+    new_run(&run);
+    run.input.of_layer = true;
+    run.input.optimizer = OPTIMIZER_OTHER; /* a radius is of no optimizer */
+    const struct advice a = advice_of(&run);
+    assert_string_equal(a.refusal, "layer");
+    assert_true(a.of_layer);
+    assert_true(a.radius.has && a.grad_norm.has);
+    assert_near(a.radius.v, 8.0 / 6);
+    assert_near(a.grad_norm.v, 8);
+    assert_near(a.knee, 4);
+    assert_near(a.share_above, 0.8);
+    assert_true(a.unconfirmed);
+    run.input.law = (struct fit_line){ 4, 0 };
+    run.input.verdict = VERDICT_FLAT;
+    assert_near(advice_of(&run).radius.v, 2);
+    run.input.grad_norm.has = false;
+    assert_false(advice_of(&run).radius.has);
+    run.input.grad_norm = (struct figure){ true, 0 };
+    assert_false(advice_of(&run).radius.has);
+    /* No law of use, no radius. */
+    run.input.grad_norm.v = 8;
+    run.input.verdict = VERDICT_NOISE_LIMITED;
+    const struct advice none = advice_of(&run);
+    assert_string_equal(none.refusal, "noise_limited");
+    assert_false(none.radius.has || none.of_layer || none.knee > 0);
+}
+
 static void test_rules_have_names(void **state)
 {
     (void)state;
@@ -252,6 +284,7 @@ int main(void)
         cmocka_unit_test(test_momentum_shortens_the_rates),
         cmocka_unit_test(test_a_larger_operator_norm_lowers_the_limit),
         cmocka_unit_test(test_guards),
+        cmocka_unit_test(test_of_a_layer_there_is_the_radius_of_its_own_part),
         cmocka_unit_test(test_rules_have_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1008,7 +1008,7 @@ export interface components {
          * @enum {unknown}
          */
         PhaseCause: "start" | "attempt" | "lr_peak" | "lr_drop" | "lr_rise" | "clip" | "change_point";
-        /** @description Learning rates are the optimizer's own: steps of x -= h g over 1/(1 - momentum) where it adds gradients up. Where refusal is not null there is nothing else. */
+        /** @description Learning rates are the optimizer's own: steps of x -= h g over 1/(1 - momentum) where it adds gradients up. Where refusal is not null there is nothing else; but of a layer (refusal layer) there are its law, knee and share, and the radius of its own part of a step. */
         Advice: {
             refusal: string | null;
             /** @description The operator norm does not tell, or was not measured. */
@@ -1023,6 +1023,10 @@ export interface components {
             knee?: components["schemas"]["Double"];
             /** @description Of the pairs. */
             share_above_knee?: components["schemas"]["Double"];
+            /** @description Of a layer: that of the radius, in the dual of the layer's norm: the one asked for, else the phase's last. */
+            grad_norm?: components["schemas"]["MaybeDouble"];
+            /** @description Of a layer: grad_norm/(L0 + L1 grad_norm), the length in its own norm of its part of a step along that norm's steepest descent, where all layers do so (2505.13416). No learning rate, but with L2, where it is grad_norm times 1/(L0 + L1 grad_norm). */
+            radius?: components["schemas"]["MaybeDouble"];
             /** @description By rule (traj_rule_step), at the gradient norm now; fixed: at grad_norm_most. */
             steps?: {
                 [key: string]: components["schemas"]["MaybeDouble"];
