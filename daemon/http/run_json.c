@@ -80,6 +80,7 @@ static bool add_numbers(cJSON *object, const struct run_row *run)
            json_add_u64(object, "repeated_records", run->repeated_records) &&
            json_add_u64(object, "late_records", run->late_records) &&
            json_add_u64(object, "alerts", run->alerts) &&
+           json_add_u64(object, "alert_errors", run->alert_errors) &&
            add_completeness(object, run) &&
            (run->has_last_step
                    ? json_add_u64(object, "last_step", run->last_step)

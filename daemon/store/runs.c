@@ -12,7 +12,9 @@
 #define RUN_COLUMNS                                                            \
     "r.id, r.uid, r.project, r.name, r.config, r.tags, r.created_wall_ns, "    \
     "q.updated_wall_ns, q.revision, r.fork_of, r.fork_step, "                  \
-    "(SELECT count(*) FROM alert AS a WHERE a.run = r.id) "                    \
+    "(SELECT count(*) FROM alert AS a WHERE a.run = r.id), "                   \
+    "(SELECT count(*) FROM alert AS a WHERE a.run = r.id "                     \
+    "AND a.severity = 'error') "                                               \
     "FROM run AS r JOIN run_progress AS q ON q.run = r.id "
 /* ?1, ?2: rows strictly after this one; ?3: text, empty = any; ?4: limit. */
 #define RUN_TEXT                                                               \
@@ -222,6 +224,7 @@ static enum err_code read_row(sqlite3_stmt *stmt, struct completion *c,
         .updated_wall_ns = sqlite3_column_int64(stmt, 7),
         .revision = db_u64(stmt, 8),
         .alerts = db_u64(stmt, 11),
+        .alert_errors = db_u64(stmt, 12),
     };
     bool failed = false;
     struct str uid = db_text(stmt, 1);

@@ -37,6 +37,7 @@ struct run_row {
     uint64_t repeated_records; /* came again, and were left out */
     uint64_t late_records;     /* came after the end of their stream */
     uint64_t alerts;           /* raised of it: alerts.h */
+    uint64_t alert_errors;     /* of these, the errors */
     unsigned gaps;             /* enum run_gap; 0: complete */
     uint64_t last_step;
     bool has_last_step;

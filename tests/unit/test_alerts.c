@@ -159,6 +159,24 @@ static void test_a_new_alert_raises_the_revision_of_its_run_alone(void **state)
     assert_int_equal(rig_number(rig, revisions), before + 1000);
 }
 
+static void test_a_run_says_how_many_of_its_alerts_are_errors(void **state)
+{
+    struct rig *rig = *state;
+    two_runs(rig);
+    struct alert warning = alert_at(ALERT_STALL, 5);
+    warning.severity = ALERT_WARNING;
+    assert_true(add(rig, "a", &warning));
+    assert_true(add(rig, "b", &warning));
+    struct run_row a = rig_run(rig, "a");
+    struct run_row b = rig_run(rig, "b");
+    assert_int_equal(a.alerts, 4);
+    assert_int_equal(a.alert_errors, 3);
+    assert_int_equal(b.alerts, 2);
+    assert_int_equal(b.alert_errors, 1);
+    run_row_done(&a);
+    run_row_done(&b);
+}
+
 static void test_an_alert_of_no_run_is_refused(void **state)
 {
     struct rig *rig = *state;
@@ -292,6 +310,7 @@ int main(void)
         TEST(test_an_alert_reads_back_as_it_was),
         TEST(test_the_same_alert_is_stored_once_also_after_a_restart),
         TEST(test_a_new_alert_raises_the_revision_of_its_run_alone),
+        TEST(test_a_run_says_how_many_of_its_alerts_are_errors),
         TEST(test_an_alert_of_no_run_is_refused),
         TEST(test_lists_are_newest_first_with_filters_and_a_cursor),
         TEST(test_alerts_go_with_their_run),

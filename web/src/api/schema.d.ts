@@ -102,6 +102,7 @@ export interface components {
          *       "repeated_records": 0,
          *       "late_records": 0,
          *       "alerts": 0,
+         *       "alert_errors": 0,
          *       "complete": false,
          *       "gaps": [
          *         "stream_open"
@@ -133,6 +134,8 @@ export interface components {
             late_records: components["schemas"]["Late"];
             /** @description Raised of it, see /alerts. */
             alerts: components["schemas"]["Whole"];
+            /** @description Of these, how many are errors; the others are warnings. */
+            alert_errors: components["schemas"]["Whole"];
             /** @description Every record of every attempt is here, and none is to come. */
             complete: boolean;
             gaps: components["schemas"]["Gaps"];
@@ -167,6 +170,8 @@ export interface components {
             late_records: components["schemas"]["Late"];
             /** @description Raised of it, see /alerts. */
             alerts: components["schemas"]["Whole"];
+            /** @description Of these, how many are errors; the others are warnings. */
+            alert_errors: components["schemas"]["Whole"];
             /** @description Every record of every attempt is here, and none is to come. */
             complete: boolean;
             gaps: components["schemas"]["Gaps"];
