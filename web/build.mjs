@@ -4,6 +4,7 @@
 import { build } from "esbuild";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { uplotCuts } from "./uplot_cuts.mjs";
 
 const out = process.argv[2];
 if (!out) {
@@ -17,6 +18,7 @@ const { metafile } = await build({
     entryNames: "[name]-[hash]",
     loader: { ".svg": "copy" },
     bundle: true,
+    plugins: [uplotCuts],
     minify: true,
     metafile: true,
     outdir: out,
