@@ -107,6 +107,33 @@ test("a run is watched from nothing to its end, through the death of the daemon"
     await clean(visit);
 });
 
+test("what a trainer says and what trajd raises is on the page as it comes, and in the list", async () => {
+    const visit = await openPage(browser);
+    const { page } = visit;
+    const noisy = new Trainer(daemon, "e2e.nan");
+    await noisy.tell("20");
+    await page.goto(`${daemon.url}/runs/e2e.nan`);
+    await shows(page, "None were raised.");
+    await noisy.tell("nan");
+    await shows(page, "the loss is NaN at step 20");
+    await page.waitForFunction(() => /^error, non_finite: /.test(document.querySelector("[role=status]").textContent));
+    await page.waitForFunction(() => document.querySelector(".run-head button").textContent === "✕ 1 error");
+    await noisy.tell("say 1 the loader is slow");
+    await page.getByRole("heading", { name: "Events" }).click();
+    await shows(page, "the loader is slow");
+    await noisy.tell("say 2 the loader has died");
+    await shows(page, "the loader has died");
+    assert.match(await page.locator(".drawer ol.feed li").first().innerText(), /^✕ error/);
+    assert.deepEqual(await axeViolations(page), []);
+    await page.getByRole("link", { name: "← Runs" }).click();
+    await page.waitForFunction(() => /non_finite.*e2e\.nan.*step 20/s.test(document.querySelector(".alerts").innerText));
+    const cell = page.locator("tr", { hasText: "e2e.nan" }).locator(".col-alerts");
+    assert.equal(await cell.innerText(), "✕ 1 error");
+    await noisy.tell("finish 0");
+    await noisy.stop();
+    await clean(visit);
+});
+
 test("all of a part of the run is drawn when it is looked at closely", async () => {
     const visit = await openPage(browser);
     await visit.page.goto(`${daemon.url}/runs/e2e.cosh?range=100-299&x=start`);

@@ -1,7 +1,7 @@
 """A trainer for the browser tests: feeder.py INGEST_ENDPOINT RUN_ID.
 
-Each line of standard input is a number of steps to record, or `finish CODE`;
-each is answered with `committed N` when the daemon has all records on disk.
+Each line of standard input is a number of steps to record, `nan` for a step
+whose loss is none, `say SEVERITY TEXT`, or `finish CODE`; each is answered with `committed N` when the daemon has all records on disk.
 The steps are gradient descent on a sum of cosh, where the smoothness does
 grow with the gradient norm, with noise in the step length.
 """
@@ -41,6 +41,10 @@ class Trainer:
         self.x = [1.5 + 0.1 * i for i in range(DIMENSIONS)]
         self.k = 0
 
+    def nan(self, peer):
+        peer.record(wire.STEP, step=self.k, wall_ns=time.time_ns(), loss=wire.f64(math.nan))
+        self.k += 1
+
     def step(self, peer):
         lr = 0.02 * self.random.uniform(0.5, 1.5)
         g = gradient(self.x)
@@ -71,6 +75,13 @@ def main(endpoint, run_id):
         words = line.split()
         if words[0] == "finish":
             peer.finish(int(words[1]), trainer.k)
+        elif words[0] == "say":
+            peer.record(wire.EVENT, step=trainer.k, wall_ns=time.time_ns(), event=0, severity=int(words[1]),
+                        text=" ".join(words[2:]))
+            peer.deliver()
+        elif words[0] == "nan":
+            trainer.nan(peer)
+            peer.deliver()
         else:
             for _ in range(int(words[0])):
                 trainer.step(peer)

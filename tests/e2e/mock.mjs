@@ -59,13 +59,11 @@ export function madeUpRun(
             tags: ["made-up"],
             attempts: 1,
             ranks: 1,
-            group_probes: 0,
             lost_records: 0,
             dropped_records: 0,
             thinned_records: 0,
             repeated_records: 0,
             late_records: 0,
-            alerts: 0,
             complete: false,
             gaps: ["stream_open"],
             created_wall_ns: `${Date.now() - 60_000}000000`,
@@ -80,6 +78,8 @@ export function madeUpRun(
         probes: [],
         unmeasured: [],
         norms: [],
+        alerts: [], // newest first
+        messages: [], // in the order of their coming
     };
     for (let i = 0; i < steps; i++) {
         addStep(made);
@@ -240,17 +240,26 @@ export function scatterOf(made, x, most, from, to) {
     };
 }
 
+/** Of a list, from its cursor on. */
+function pageOf(all, query, most) {
+    const at = Number(query.get("cursor") ?? 0);
+    const end = at + Number(query.get("limit") ?? most);
+    return { rows: all.slice(at, end), page: { next_cursor: end < all.length ? String(end) : null } };
+}
+
 /** Columns of records, as their page has them. */
-function recordsOf(rows, query) {
+function recordsOf(all, query) {
     const from = Number(query.get("from") ?? 0);
     const to = Number(query.get("to") ?? Infinity);
-    const found = rows.filter((r) => r.step >= from && r.step <= to);
-    const keys = ["attempt", "rank", "seq"].map((key) => [key, found.map(() => 1)]);
+    const isWithin = (r) => (r.step ?? 0) >= from && (r.step ?? 0) <= to;
+    const { rows, page } = pageOf(all.filter(isWithin), query, 10_000);
+    const key = { attempt: 1, rank: 0 };
+    const keys = ["attempt", "rank", "seq"].map((name) => [name, rows.map((r, i) => r[name] ?? key[name] ?? i + 1)]);
     const names = query.get("fields").split(",");
     return {
-        data: Object.fromEntries([...keys, ...names.map((name) => [name, column(found, name)])]),
-        rows: found.length,
-        page: { next_cursor: null },
+        data: Object.fromEntries([...keys, ...names.map((name) => [name, column(rows, name)])]),
+        rows: rows.length,
+        page,
     };
 }
 
@@ -487,10 +496,14 @@ export function fitsOf(made, regressor = "simpson", from = 0, to = Infinity) {
 /** The run as the API lists it. */
 export function runOf(made) {
     const last = made.steps[made.steps.length - 1];
+    const groupProbes = made.options.layers > 0 ? made.steps.length : 0;
     return {
         ...made.run,
-        records: { step: made.steps.length, probe: made.probes.length + made.unmeasured.length, metric: 0, event: 0,
-            sharpness: made.norms.length, group: groupsOf(made).length },
+        records: { step: made.steps.length, probe: made.probes.length + made.unmeasured.length + groupProbes, metric: 0,
+            event: made.messages.length, sharpness: made.norms.length, group: groupsOf(made).length },
+        group_probes: groupProbes,
+        alerts: made.alerts.length,
+        alert_errors: made.alerts.filter(({ severity }) => severity === "error").length,
         last_step: last === undefined ? null : last.step,
     };
 }
@@ -534,6 +547,31 @@ export class Mock {
         this.runs.set(made.run.id, made);
         this.send("run", runOf(made), null);
         return made;
+    }
+
+    /** An alert of a run, as it is told: itself, and then the run that counts it. */
+    raise(id, alert) {
+        const made = this.runs.get(id);
+        const raised = { run: id, attempt: 1, limit: null, wall_ns: this.now(), ...alert };
+        made.alerts.unshift(raised);
+        made.run.revision++;
+        this.send("alert", raised, null);
+        this.send("run", runOf(made), null);
+        return raised;
+    }
+
+    /** An event that a trainer recorded: the run has one more. */
+    say(id, message) {
+        const made = this.runs.get(id);
+        made.messages.push({ seq: made.messages.length + 1, step: null, wall_ns: this.now(), event: 0, severity: 0, text: null, value: null,
+            exit_code: null, ...message });
+        made.run.revision++;
+        this.send("run", runOf(made), null);
+    }
+
+    /** Each moment once. */
+    now() {
+        return String(1_790_000_000_000_000_000n + BigInt(this.nextId) * 1_000_000_000n);
     }
 
     /** n more steps of a run, as one live event. */
@@ -589,7 +627,7 @@ export class Mock {
     send(name, body, run) {
         const text = `id: ${this.nextId++}\nevent: ${name}\ndata: ${JSON.stringify(body)}\n\n`;
         for (const stream of this.streams) {
-            if (run === null ? stream.run === null || stream.run === body.id : stream.run === run) {
+            if (run === null ? [null, body.id ?? body.run].includes(stream.run) : stream.run === run) {
                 stream.reply.write(text);
             }
         }
@@ -643,6 +681,10 @@ export class Mock {
                 gauges: {},
             };
         }
+        if (what === "alerts") {
+            const all = [...this.runs.values()].flatMap((made) => made.alerts);
+            return this.alerts(all.sort((a, b) => (BigInt(a.wall_ns) < BigInt(b.wall_ns) ? 1 : -1)), query);
+        }
         if (what !== "runs") {
             return null;
         }
@@ -674,7 +716,11 @@ export class Mock {
             case "fits":
                 return { data: fitsOf(made, x, from, to) };
             case "verdict":
-                return { data: verdictOf(made, x, from, to) };
+                return { data: verdictOf(made, x, from, to, Number(query.get("group") ?? 0)) };
+            case "alerts":
+                return this.alerts(made.alerts, query);
+            case "messages":
+                return recordsOf(made.messages, query);
             case "sharpness":
                 return recordsOf(made.norms, query);
             case "diagnostics":
@@ -685,8 +731,8 @@ export class Mock {
                 return recordsOf(groupsOf(made), query);
             case "layers":
                 return {
-                    data: LAYER_NAMES.slice(0, made.options.layers).map((name, i) => (
-                        { group: i + 1, name, size: 64, rows: 8, cols: 8, norm: 1, combine: 0, ranks: 1, size_sum: 64 })),
+                    data: Array.from({ length: made.options.layers }, (_, i) => (
+                        { group: i + 1, name: LAYER_NAMES[i] ?? `layer ${i + 1}`, size: 64, rows: 8, cols: 8, norm: 1, combine: 0, ranks: 1, size_sum: 64 })),
                     newest: newestOf(groupsOf(made)),
                 };
             default:
@@ -705,12 +751,13 @@ export class Mock {
                     (project === "" || r.project === project),
             )
             .sort((a, b) => (BigInt(a.created_wall_ns) < BigInt(b.created_wall_ns) ? 1 : -1));
-        const at = Number(query.get("cursor") ?? 0);
-        const limit = Number(query.get("limit") ?? 50);
-        return {
-            data: all.slice(at, at + limit),
-            page: { next_cursor: at + limit < all.length ? String(at + limit) : null },
-        };
+        const { rows, page } = pageOf(all, query, 50);
+        return { data: rows, page };
+    }
+
+    alerts(all, query) {
+        const { rows, page } = pageOf(all, query, 100);
+        return { data: rows, page };
     }
 
     stream(request, reply, run) {

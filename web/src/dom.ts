@@ -44,6 +44,17 @@ export function setText(element: Element, text: string): void {
     }
 }
 
+/** These and no others, in this order. What stays is not taken out, so that it keeps focus and scroll. */
+export function place(parent: Element, wanted: readonly Element[]): void {
+    const kept = new Set(wanted);
+    [...parent.children].forEach((child) => kept.has(child) || child.remove());
+    wanted.forEach((element, i) => {
+        if (parent.children[i] !== element) {
+            parent.insertBefore(element, parent.children[i] ?? null);
+        }
+    });
+}
+
 export function isTyping(target: EventTarget | null): boolean {
     return (
         target instanceof HTMLElement &&

@@ -5,7 +5,7 @@ import { load } from "./load.mjs";
 const { SseParser } = await load("live/sse.ts");
 const { planFor, readEvent, withRun } = await load("live/events.ts");
 const { Points } = await load("model/points.ts");
-const { LOG_DEFAULT, readView, writeView } = await load("model/view.ts");
+const { LOG_DEFAULT, readView, runView, writeView } = await load("model/view.ts");
 const { curves, doubts, excludedText } = await load("model/fits.ts");
 
 test("events are the same in whatever pieces the text comes", () => {
@@ -116,6 +116,13 @@ test("a verdict is of the whole run, by the daemon's regressor", () => {
     assert.equal(readEvent({ name: "verdict", data: "{}", id: null }), null);
 });
 
+test("an alert is of its run, whatever is shown of it", () => {
+    const event = readEvent({ name: "alert", data: '{"run":"r","rule":"spike","step":7}', id: null });
+    assert.deepEqual(planFor(event, { ...SHOWING, ranged: true }).alert, { run: "r", rule: "spike", step: 7 });
+    assert.equal(planFor(event, { ...SHOWING, run: "other" }).alert, null);
+    assert.equal(readEvent({ name: "alert", data: '{"rule":"spike"}', id: null }), null);
+});
+
 const run = (id, created, revision = 1) => ({ id, created_wall_ns: String(created), revision });
 
 const ALL = { wanted: () => true, more: false };
@@ -203,15 +210,8 @@ test("points keep their values when their columns grow", () => {
 });
 
 test("the address says what is shown, and nothing that is as usual", () => {
-    const usual = {
-        page: "run",
-        id: "a b/c",
-        regressor: null,
-        range: null,
-        ceiling: true,
-        log: { ...LOG_DEFAULT },
-        theme: null,
-    };
+    const usual = runView("a b/c", null);
+    assert.deepEqual(readView("/runs/a%20b%2Fc", ""), usual);
     assert.equal(writeView(usual), "/runs/a%20b%2Fc");
     const special = {
         ...usual,

@@ -4,7 +4,7 @@ import { load } from "./load.mjs";
 
 const verdicts = await load("model/verdict.ts");
 const advices = await load("model/advice.ts");
-const { cutText } = await load("charts/cuts.ts");
+const { markText } = await load("charts/cuts.ts");
 const { brief } = await load("draw/format.ts");
 
 /** A phase as trajd gave it for 600 pairs of a function with L0 = 2 and L1 = 0.7. */
@@ -128,12 +128,12 @@ test("a cut is told between the points around it, and near it", () => {
     const cuts = verdicts.cutsOf(verdictOf(PHASE, { ...PHASE, from_step: 600, cause: "lr_drop" }));
     assert.deepEqual(cuts, [{ step: 600, number: 2, text: "phase 2: learning rate fell" }]);
     const pixel = (step) => step / 10;
-    const told = "▸ phase 2: learning rate fell";
-    assert.equal(cutText(cuts, 500, 600, pixel), told);
-    assert.equal(cutText(cuts, 500, 700, pixel), told);
-    assert.equal(cutText(cuts, 610, 630, pixel), told);
-    assert.equal(cutText(cuts, 600, 650, pixel), "");
-    assert.equal(cutText(cuts, 500, 550, pixel), "");
+    const told = "phase 2: learning rate fell";
+    assert.equal(markText(cuts, 500, 600, pixel), told);
+    assert.equal(markText(cuts, 500, 700, pixel), told);
+    assert.equal(markText(cuts, 610, 630, pixel), told);
+    assert.equal(markText(cuts, 600, 650, pixel), "");
+    assert.equal(markText(cuts, 500, 550, pixel), "");
     assert.deepEqual(verdicts.cutsOf(null), []);
 });
 

@@ -55,6 +55,11 @@ export type ProbePage = Schemas["ProbePage"];
 export type Layer = Schemas["Layer"];
 export type Layers = Schemas["Layers"];
 
+export type Alert = Schemas["Alert"];
+export type AlertList = Schemas["AlertList"];
+export type EventColumns = Schemas["EventColumns"];
+export type EventPage = Schemas["EventPage"];
+
 export type Diagnostics = Schemas["Diagnostics"];
 export type DiagnosticsReply = Schemas["DiagnosticsReply"];
 

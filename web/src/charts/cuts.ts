@@ -37,14 +37,13 @@ export function drawCuts(
     ctx.restore();
 }
 
-/** What begins between two neighbouring steps of a chart, or near the later one; "" where nothing does. */
-export function cutText(
-    cuts: readonly Cut[],
+/** What is marked between two neighbouring steps of a chart, or near the later one; "" where nothing is. */
+export function markText(
+    marks: readonly { step: number; text: string }[],
     before: number,
     step: number,
     toX: (step: number) => number,
 ): string {
-    const near = cuts.find((cut) => cut.step > before && cut.step <= step);
-    const found = near ?? cuts.find((cut) => Math.abs(toX(cut.step) - toX(step)) <= NEAR);
-    return found === undefined ? "" : `▸ ${found.text}`;
+    const near = marks.find((mark) => mark.step > before && mark.step <= step);
+    return (near ?? marks.find((mark) => Math.abs(toX(mark.step) - toX(step)) <= NEAR))?.text ?? "";
 }

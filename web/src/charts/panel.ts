@@ -7,15 +7,17 @@ import uPlot from "uplot";
 import type { Announcer } from "../dom";
 import { h, setText } from "../dom";
 import { belowLogText, nonfiniteText, sampledText } from "../draw/captions";
-import { grouped, sig3 } from "../draw/format";
+import { counted, grouped, sig3 } from "../draw/format";
 import type { Palette, Theme } from "../draw/theme";
+import type { Flag } from "../model/alerts";
 import { type Buckets, lastStep, newBuckets } from "../model/buckets";
 import { type Joined, join } from "../model/join";
 import { type Norm, legendText } from "../model/norms";
 import type { Cut } from "../model/verdict";
 import { axis, padLinear, padLog } from "./axes";
-import { cutText, drawCuts } from "./cuts";
+import { drawCuts, markText } from "./cuts";
 import { drawDiamonds, placed } from "./diamonds";
+import { drawFlags } from "./flags";
 import { Frame } from "./frame";
 import { movedTo } from "./keys";
 import type { TableSource } from "./table";
@@ -61,6 +63,7 @@ export class Panel {
     private hushed = false;
     private norms: readonly Norm[] = [];
     private cuts: readonly Cut[] = [];
+    private flags: readonly Flag[] = [];
     private readonly normLegend = h("div", { class: "legend", hidden: true });
     private readonly logBox: HTMLInputElement;
     private readonly unfollow: () => void;
@@ -97,8 +100,10 @@ export class Panel {
         setText(this.normLegend, legendText(norms));
     }
 
-    setCuts(cuts: readonly Cut[]): void {
+    /** Where phases begin, and where alerts were raised. */
+    setMarks(cuts: readonly Cut[], flags: readonly Flag[]): void {
         this.cuts = cuts;
+        this.flags = flags;
     }
 
     setRange(range: [number, number]): void {
@@ -237,11 +242,17 @@ export class Panel {
             main.rows === 0
                 ? `${options.name}: no data yet`
                 : `${options.name} over steps; at step ${grouped(newest)}: ${values.join(", ")}` +
-                      this.cuts.map(({ step, text }) => `; from step ${grouped(step)} on ${text}`).join(""),
+                      this.cuts.map(({ step, text }) => `; from step ${grouped(step)} on ${text}`).join("") +
+                      this.flagsText(),
         );
         if (this.u.cursor.idx === null || this.u.cursor.idx === undefined) {
             this.readAt(null);
         }
+    }
+
+    private flagsText(): string {
+        const [newest] = this.flags;
+        return newest === undefined ? "" : `; ${counted(this.flags.length, "alert")}, the last at step ${grouped(newest.step)}`;
     }
 
     private readAt(index: number | null): void {
@@ -255,12 +266,14 @@ export class Panel {
         this.frame.say(`${place}: ${this.texts(at, index !== null).join(" · ")}`);
     }
 
-    /** Of the values of all lines, and of the phase that begins there. */
-    private texts(at: number, cut: boolean): string[] {
+    /** Of the values of all lines, and of what is marked there. */
+    private texts(at: number, marked: boolean): string[] {
         const { x } = this.joined;
         const values = this.options.lines.map((line, k) => this.valueText(line, k, at));
-        const begins = cutText(this.cuts, x[at - 1] ?? -1, x[at]!, (step) => this.u.valToPos(step, "x"));
-        return [...values, cut ? begins : ""].filter(Boolean);
+        const marks = [this.cuts.map((cut) => ({ ...cut, text: `▸ ${cut.text}` })), this.flags].map((of) =>
+            markText(of, x[at - 1] ?? -1, x[at]!, (step) => this.u.valToPos(step, "x")),
+        );
+        return [...values, ...(marked ? marks : [])].filter(Boolean);
     }
 
     private valueText(line: Line, k: number, at: number): string {
@@ -355,6 +368,7 @@ export class Panel {
             u.valToPos(Math.abs(value), "y", true),
         ]);
         drawDiamonds(ctx, places, palette);
+        drawFlags(ctx, this.flags, (step) => u.valToPos(step, "x", true), u.bbox, palette);
         ctx.restore();
     }
 

@@ -3,7 +3,7 @@
  * says what to do, the page does it.
  */
 
-import type { Fits, LiveRows, ProbeRows, Regressor, Run, StepRows, VerdictEvent } from "../api/types";
+import type { Alert, Fits, LiveRows, ProbeRows, Regressor, Run, StepRows, VerdictEvent } from "../api/types";
 import type { RawEvent } from "./sse";
 
 export type LiveEvent =
@@ -12,6 +12,7 @@ export type LiveEvent =
     | { type: "run"; run: Run }
     | { type: "fit"; run: string; fits: Fits }
     | { type: "verdict"; run: string; verdict: VerdictEvent }
+    | { type: "alert"; run: string; alert: Alert }
     | { type: "resync" }
     | { type: "bye" };
 
@@ -47,6 +48,8 @@ export function readEvent(raw: RawEvent): LiveEvent | null {
             return typeof run === "string"
                 ? { type: "verdict", run, verdict: body as VerdictEvent }
                 : null;
+        case "alert":
+            return typeof run === "string" ? { type: "alert", run, alert: body as Alert } : null;
         default:
             return null;
     }
@@ -72,6 +75,7 @@ export interface Plan {
     refit: boolean;
     /** What is said now of what is shown. */
     verdict: VerdictEvent | null;
+    alert: Alert | null;
 }
 
 const NOTHING: Plan = {
@@ -82,6 +86,7 @@ const NOTHING: Plan = {
     refetch: false,
     refit: false,
     verdict: null,
+    alert: null,
 };
 
 export function planFor(event: LiveEvent, showing: Showing): Plan {
@@ -96,6 +101,8 @@ export function planFor(event: LiveEvent, showing: Showing): Plan {
             return event.run === showing.run ? planFit(event.fits, showing) : NOTHING;
         case "verdict":
             return event.run === showing.run ? planVerdict(event.verdict, showing) : NOTHING;
+        case "alert":
+            return event.run === showing.run ? { ...NOTHING, alert: event.alert } : NOTHING;
         case "resync":
             return { ...NOTHING, refetch: true };
         case "bye":

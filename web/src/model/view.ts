@@ -35,6 +35,11 @@ export const LOG_DEFAULT: Readonly<Record<PanelKey, boolean>> = {
     lr: true,
 };
 
+/** A run as it is shown when nothing was chosen. */
+export function runView(id: string, theme: ThemeChoice | null): RunView {
+    return { page: "run", id, regressor: null, range: null, ceiling: true, log: { ...LOG_DEFAULT }, theme };
+}
+
 function oneOf<T extends string>(all: readonly T[], text: string | null): T | null {
     return all.find((value) => value === text) ?? null;
 }

@@ -3,6 +3,7 @@
 import type { RankRow, Run, RunState } from "../api/types";
 import { h } from "../dom";
 import { counted } from "../draw/format";
+import { LEVEL_SIGNS, type Level } from "../model/levels";
 
 type State = RunState | RankRow["state"];
 
@@ -69,4 +70,22 @@ export function completeBadge(run: Completeness): HTMLElement {
         h("span", { "aria-hidden": "true" }, sign),
         ` ${text}`,
     );
+}
+
+export function levelBadge(level: Level, text: string = level): HTMLElement {
+    return h(
+        "span",
+        { class: `badge level-${level}` },
+        h("span", { "aria-hidden": "true" }, LEVEL_SIGNS[level]),
+        ` ${text}`,
+    );
+}
+
+/** How many alerts of each severity there are; none where there are none. */
+export function alertBadges({ alerts, alert_errors }: Pick<Run, "alerts" | "alert_errors">): HTMLElement[] {
+    const counts: [Level, number][] = [
+        ["error", alert_errors],
+        ["warning", alerts - alert_errors],
+    ];
+    return counts.filter(([, n]) => n > 0).map(([level, n]) => levelBadge(level, counted(n, level)));
 }

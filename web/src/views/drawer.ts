@@ -2,7 +2,7 @@
 
 import { isAbort } from "../api/client";
 import type { RunDetail } from "../api/types";
-import { h } from "../dom";
+import { h, place, setText } from "../dom";
 import { Loader } from "./loader";
 
 const LEAST_MS = 10_000;
@@ -42,9 +42,10 @@ export class Drawer {
     readonly element: HTMLDetailsElement;
     private run: RunDetail | null = null;
     private readonly body = h("div", { class: "drawer-body" }, h("p", { class: "dim" }, "…"));
-    private readonly loader = new Loader((signal) => this.load(signal), LEAST_MS);
+    private readonly about = h("span", { class: "dim" });
+    private readonly loader: Loader;
 
-    /** ask gives what is to be shown in place of what is there. */
+    /** ask gives what is to be shown in place of what is there, or the same again. */
     constructor(
         title: string,
         open: boolean,
@@ -52,11 +53,13 @@ export class Drawer {
             run: RunDetail,
             signal: AbortSignal,
         ) => Promise<readonly HTMLElement[]>,
+        leastMs = LEAST_MS,
     ) {
+        this.loader = new Loader((signal) => this.load(signal), leastMs);
         this.element = h(
             "details",
             { class: "drawer", open },
-            h("summary", {}, h("h3", {}, title)),
+            h("summary", {}, h("h3", {}, title), " ", this.about),
             this.body,
         );
         this.element.addEventListener("toggle", () => this.loadSoon());
@@ -66,6 +69,16 @@ export class Drawer {
     note(run: RunDetail): void {
         this.run = run;
         this.loadSoon();
+    }
+
+    /** Beside the title, also while it is closed. */
+    say(about: string): void {
+        setText(this.about, about);
+    }
+
+    /** Do not wait. */
+    now(): void {
+        this.loader.now();
     }
 
     close(): void {
@@ -88,9 +101,9 @@ export class Drawer {
             return;
         }
         try {
-            this.body.replaceChildren(...(await this.ask(this.run, signal)));
+            place(this.body, await this.ask(this.run, signal));
         } catch (error) {
-            if (!isAbort(error) && this.body.querySelector("table") === null) {
+            if (!isAbort(error) && this.body.querySelector("table, ol") === null) {
                 this.body.replaceChildren(h("p", { class: "dim" }, "Not to be had now."));
             }
         }

@@ -1,8 +1,9 @@
 /** list: the runs there are, newest first, live. */
 
-import { get, isAbort } from "../api/client";
+import { get, isAbort, runPath } from "../api/client";
 import {
     type Fits,
+    type FitsReply,
     type ProjectList,
     type Run,
     RUN_STATES,
@@ -14,14 +15,20 @@ import { ago, counted, duration, grouped, moment, sig3, wallMs } from "../draw/f
 import { Live } from "../live/live";
 import { readEvent, withRun } from "../live/events";
 import { probesOf } from "../model/counts";
+import { newsText } from "../model/alerts";
+import { aroundOf } from "../model/around";
 import { curves } from "../model/fits";
-import { LOG_DEFAULT, writeView, type ListView } from "../model/view";
+import { type ListView, type RunView, runView, writeView } from "../model/view";
 import type { App, Page } from "./app";
-import { lossText, stateBadge } from "./badge";
+import { AlertFeed } from "./alerts";
+import { alertBadges, lossText, stateBadge } from "./badge";
+import { stepText } from "./feed";
 import { hookHelp } from "./hook";
-import { Laws } from "./laws";
+import { Kept } from "./kept";
 
 const PAGE = 50;
+/** Of all runs, so that the list begins not far below. */
+const ALERTS_FIRST = 3;
 const HEADS = [
     "Run",
     "Project",
@@ -29,6 +36,7 @@ const HEADS = [
     "Steps",
     "Probes",
     "L1",
+    "Alerts",
     "Attempts",
     "Started",
     "Duration",
@@ -42,7 +50,11 @@ export class ListPage implements Page {
     private request: AbortController | null = null;
     private retryTimer = 0;
     private readonly live: Live;
-    private readonly laws = new Laws(() => this.app.painter.ask(this.paint));
+    private readonly laws = new Kept<Fits>(
+        async (id, signal) => (await get<FitsReply>(`${runPath(id)}/fits`, {}, signal)).data,
+        () => this.app.painter.ask(this.paint),
+    );
+    private readonly alerts: AlertFeed;
     private readonly body = h("tbody", {});
     private readonly table: HTMLElement;
     private readonly note = h("p", { class: "caption" });
@@ -104,10 +116,23 @@ export class ListPage implements Page {
                 this.body,
             ),
         );
+        this.alerts = new AlertFeed({
+            path: "/api/v1/alerts",
+            first: ALERTS_FIRST,
+            page: PAGE,
+            lead: ({ run, step }) => [
+                this.link(runView(run, this.view.theme), run),
+                this.link({ ...runView(run, this.view.theme), range: aroundOf(Number(step), Infinity) }, stepText(step)),
+            ],
+            paused: () => app.paused(),
+            tell: (news) => app.announcer.say(newsText(news, true)),
+        });
         this.element = h(
             "main",
             { id: "main", class: "list-page" },
             h("h1", {}, "Runs"),
+            this.alerts.element,
+            h("h2", { class: "unseen" }, "All of them"),
             h(
                 "form",
                 { class: "filters", role: "search", onsubmit: (event) => event.preventDefault() },
@@ -123,7 +148,7 @@ export class ListPage implements Page {
         this.live = new Live("/api/v1/events", {
             event: (raw) => this.event(readEvent(raw)),
             status: (status) => app.status(status),
-            resync: () => void this.load(null),
+            resync: () => this.resync(),
         });
         void this.loadProjects();
         this.tick = window.setInterval(() => this.app.painter.ask(this.paint), 10_000);
@@ -135,6 +160,7 @@ export class ListPage implements Page {
         this.request?.abort();
         this.live.close();
         this.laws.close();
+        this.alerts.close();
         window.clearInterval(this.tick);
         window.clearTimeout(this.typing);
         window.clearTimeout(this.retryTimer);
@@ -142,6 +168,12 @@ export class ListPage implements Page {
 
     resume(): void {
         this.paint();
+        this.alerts.paint();
+    }
+
+    private resync(): void {
+        void this.load(null);
+        this.alerts.again();
     }
 
     retry(): void {
@@ -234,8 +266,11 @@ export class ListPage implements Page {
             });
         } else if (event?.type === "fit") {
             this.laws.put(event.run, event.fits);
+        } else if (event?.type === "alert") {
+            this.alerts.hear(event.alert);
+            return;
         } else if (event?.type === "resync") {
-            void this.load(null);
+            this.resync();
             return;
         } else {
             return;
@@ -259,6 +294,7 @@ export class ListPage implements Page {
             this.view.text !== "" || this.view.state !== null || this.view.project !== null;
         const none = this.loaded && this.runs.length === 0;
         this.table.hidden = this.runs.length === 0;
+        this.alerts.element.hidden = !this.loaded || (none && !filtered);
         this.more.hidden = this.cursor === null;
         if (none && !filtered && this.empty.childElementCount === 0) {
             this.empty.append(hookHelp());
@@ -282,11 +318,14 @@ export class ListPage implements Page {
                 ? Date.now()
                 : wallMs(run.updated_wall_ns);
         const lost = lossText(run);
-        const law = Number(run.records.probe) > 0 ? this.laws.of(run) : null;
+        const law = Number(run.records.probe) > 0 ? this.laws.of(run.id) : null;
         const cells: [(typeof HEADS)[number], (Node | string)[]][] = [
             [
                 "Run",
-                [this.link(run), h("span", { class: "id" }, run.name === run.id ? "" : run.id)],
+                [
+                    this.link(runView(run.id, this.view.theme), run.name, "run"),
+                    h("span", { class: "id" }, run.name === run.id ? "" : run.id),
+                ],
             ],
             ["Project", [run.project]],
             [
@@ -299,6 +338,7 @@ export class ListPage implements Page {
             ["Steps", [grouped(Number(run.records.step))]],
             ["Probes", [grouped(probesOf(run))]],
             ["L1", [lawText(law)]],
+            ["Alerts", alertBadges(run)],
             ["Attempts", [grouped(run.attempts)]],
             [
                 "Started",
@@ -319,20 +359,11 @@ export class ListPage implements Page {
         );
     }
 
-    private link(run: Run): HTMLElement {
-        const view = {
-            page: "run",
-            id: run.id,
-            regressor: null,
-            range: null,
-            ceiling: true,
-            log: { ...LOG_DEFAULT },
-            theme: this.view.theme,
-        } as const;
+    private link(view: RunView, text: string, kind = ""): HTMLElement {
         return h(
             "a",
             {
-                class: "run",
+                class: kind,
                 href: writeView(view),
                 onclick: (event) => {
                     if (isPlainClick(event)) {
@@ -341,7 +372,7 @@ export class ListPage implements Page {
                     }
                 },
             },
-            run.name,
+            text,
         );
     }
 }

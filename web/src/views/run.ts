@@ -22,27 +22,35 @@ import { h, isPlainClick, setText } from "../dom";
 import { grouped } from "../draw/format";
 import { type Plan, planFor, readEvent } from "../live/events";
 import { Live } from "../live/live";
+import { flagsOf, newsText } from "../model/alerts";
+import { aroundOf, isAround } from "../model/around";
 import { Points } from "../model/points";
 import { BUCKETS_ASKED, METRICS, type Metric, Series } from "../model/series";
 import { curves } from "../model/fits";
 import { bandOf, cutsOf } from "../model/verdict";
 import { PANEL_KEYS, type PanelKey, type RunView } from "../model/view";
 import { AdviceCard } from "./advice";
+import { AlertFeed } from "./alerts";
 import type { App, Page } from "./app";
-import { completeBadge, stateBadge } from "./badge";
+import { alertBadges, completeBadge, stateBadge } from "./badge";
 import { diagnosticsDrawer } from "./diagnostics";
 import type { Drawer } from "./drawer";
 import { Facts } from "./facts";
+import { stepButton } from "./feed";
 import { FitTable } from "./fits";
 import { Judge } from "./judge";
 import { layersDrawer } from "./layers";
 import { Loader } from "./loader";
+import { Messages } from "./messages";
 import { NormFeed } from "./norms";
 import { isOfSeveral, ranksDrawer } from "./ranks";
 import { VerdictCard } from "./verdict";
 
 /** As many as the picture takes ten times a second; of more, the daemon makes a density. */
 const POINTS_MOST = 50_000;
+const ALERTS_FIRST = 5;
+/** All that a run can have: 32 of each rule. */
+const ALERTS_PAGE = 1000;
 /** As in styles.css: there is little room, and what is not asked for stays closed. */
 const NARROW = window.matchMedia("(max-width: 760px)");
 
@@ -76,10 +84,13 @@ export class RunPage implements Page {
     private readonly norms: NormFeed;
     private readonly ranks: Drawer;
     private readonly layers: Drawer;
+    private readonly messages: Messages;
+    private readonly alerts: AlertFeed;
     private readonly drawers: readonly Drawer[];
     private readonly heading = h("h1", {});
     private readonly state = h("span", { class: "state" });
     private readonly complete = h("span", { class: "complete" });
+    private readonly alertButton = h("button", { type: "button", hidden: true, onclick: () => this.alerts.element.focus() });
     private readonly rangeNote = h("span", {});
     private readonly rangeBar: HTMLElement;
     private readonly problem = h("div", { class: "problem", role: "alert", hidden: true });
@@ -100,24 +111,38 @@ export class RunPage implements Page {
                 }
             },
         );
-        this.judge = new Judge(
-            view.id,
-            () => ({
+        const shown = {
+            asked: () => ({
                 regressor: this.view.regressor,
                 from: this.view.range?.[0],
                 to: this.view.range?.[1],
             }),
-            () => app.paused(),
+            paused: () => app.paused(),
+            onRange: (range: [number, number] | null) => this.change({ range }, true),
+            range: () => this.view.range,
+            last: () => this.lastStep(),
+        };
+        this.judge = new Judge(
+            view.id,
+            shown.asked,
+            shown.paused,
             () => app.painter.ask(app.paused() ? this.paintVerdict : this.paintAll),
         );
-        this.verdict = new VerdictCard({
-            onRange: (range) => this.change({ range }, true),
-            range: () => this.view.range,
-            last: () => Number(this.run?.last_step ?? 0),
-        });
+        this.verdict = new VerdictCard(shown);
         this.ranks = ranksDrawer(NARROW.matches);
         this.layers = layersDrawer();
-        this.drawers = [diagnosticsDrawer(NARROW.matches), this.ranks, this.layers];
+        const onStep = (step: number): void => this.showAround(step);
+        this.messages = new Messages(view.id, onStep);
+        this.alerts = new AlertFeed({
+            path: `${runPath(view.id)}/alerts`,
+            first: ALERTS_FIRST,
+            page: ALERTS_PAGE,
+            lead: ({ step }) => [stepButton(step, onStep)],
+            paused: shown.paused,
+            tell: (news) => app.announcer.say(newsText(news, false)),
+            changed: () => app.painter.ask(this.paintAll),
+        });
+        this.drawers = [diagnosticsDrawer(NARROW.matches), this.ranks, this.messages.drawer, this.layers];
         this.scatter = new Scatter({
             theme: app.theme,
             announcer: app.announcer,
@@ -155,6 +180,7 @@ export class RunPage implements Page {
                 h("div", {}, this.verdict.element, this.scatter.frame.element),
                 h("div", {}, this.advice.element, this.fitTable.element),
             ),
+            this.alerts.element,
             h("h2", { class: "unseen" }, "Over the steps"),
             h(
                 "div",
@@ -185,6 +211,7 @@ export class RunPage implements Page {
                 this.heading,
                 this.state,
                 this.complete,
+                this.alertButton,
                 this.rangeBar,
             ),
             this.problem,
@@ -209,6 +236,7 @@ export class RunPage implements Page {
         this.refitter.close();
         this.judge.close();
         this.norms.close();
+        this.alerts.close();
         this.drawers.forEach((drawer) => drawer.close());
         this.scatter.close();
         PANEL_KEYS.forEach((key) => this.panels[key].close());
@@ -224,6 +252,7 @@ export class RunPage implements Page {
 
     resume(): void {
         this.judge.wake();
+        this.alerts.paint();
         this.app.painter.ask(this.paintAll);
     }
 
@@ -256,6 +285,16 @@ export class RunPage implements Page {
             this.judge.again();
             this.norms.again();
         }
+    }
+
+    private lastStep(): number {
+        return Number(this.run?.last_step ?? 0);
+    }
+
+    /** The same once more shows the whole run again. */
+    private showAround(step: number): void {
+        const range = isAround(this.view.range, step) ? null : aroundOf(step, this.lastStep());
+        this.change({ range }, true);
     }
 
     private showing(): {
@@ -373,6 +412,9 @@ export class RunPage implements Page {
         if (plan.verdict !== null) {
             this.judge.hear(plan.verdict);
         }
+        if (plan.alert !== null) {
+            this.alerts.hear(plan.alert);
+        }
         if (plan.fits !== null || plan.refit) {
             this.judge.note();
         }
@@ -429,7 +471,12 @@ export class RunPage implements Page {
         this.norms.note(run);
         this.ranks.element.hidden = !isOfSeveral(run);
         this.layers.element.hidden = Number(run.records.group) === 0;
+        this.messages.note(run);
         this.drawers.forEach((drawer) => drawer.note(run));
+        this.alerts.note(run.alerts);
+        const badges = alertBadges(run);
+        this.alertButton.hidden = badges.length === 0;
+        this.alertButton.replaceChildren(...badges);
     }
 
     // ---- drawing
@@ -439,6 +486,8 @@ export class RunPage implements Page {
         this.paintPicture();
         this.paintPanels();
         const { range } = this.view;
+        this.alerts.press(range);
+        this.messages.press(range);
         this.rangeBar.hidden = range === null;
         setText(
             this.rangeNote,
@@ -469,6 +518,7 @@ export class RunPage implements Page {
     private readonly paintPanels = (): void => {
         const range = this.view.range ?? this.series.extent() ?? [0, 1];
         const cuts = cutsOf(this.judge.verdict);
+        const flags = flagsOf(this.alerts.alerts, this.run?.streams ?? []);
         for (const key of PANEL_KEYS) {
             const panel = this.panels[key];
             PANEL_METRICS[key].forEach((metric) => panel.set(metric, this.series.get(metric)));
@@ -477,7 +527,7 @@ export class RunPage implements Page {
                 panel.set("operator_norm", this.norms.buckets(steps));
                 panel.setNorms(this.norms.norms);
             }
-            panel.setCuts(cuts);
+            panel.setMarks(cuts, flags);
             panel.setRange(range);
             panel.paint();
         }
