@@ -15,7 +15,10 @@ function kindOf(made, n) {
     return n === 0 ? "no_data" : n < 30 ? "too_few" : (made.kind ?? "grows_unconfirmed");
 }
 
-function adviceOf(made, kind, fit) {
+function adviceOf(made, kind, fit, group) {
+    if (kind.startsWith("grows") && group > 0) {
+        return { refusal: "layer" };
+    }
     if (!kind.startsWith("grows")) {
         return { refusal: kind };
     }
@@ -43,10 +46,10 @@ function adviceOf(made, kind, fit) {
     };
 }
 
-function phaseOf(made, regressor, from, to, cause) {
+function phaseOf(made, regressor, from, to, cause, group) {
     const fit = fitsOf(made, regressor, from, to ?? Infinity);
     const { n } = fit;
-    const kind = kindOf(made, n);
+    const kind = kindOf(group > 0 ? { ...made, kind: made.layerKinds?.[group - 1] } : made, n);
     const enough = n >= 30;
     const { L0, L1 } = made.options;
     const about = (v, by) => ({ estimate: v, se: v * by, low: v * (1 - 2 * by), high: v * (1 + 2 * by) });
@@ -75,17 +78,17 @@ function phaseOf(made, regressor, from, to, cause) {
         leverage: enough ? { dropped: 1, x_above: 4, L0, L1: 0.9 * L1 } : null,
         operator_norm: { n: made.norms.length, spread: null, spearman: null, p: null, growth: null, growth_se: null, share: null, high: null },
         fit,
-        advice: adviceOf(made, kind, fit),
+        advice: adviceOf(made, kind, fit, group),
     };
 }
 
-/** made.cuts: where phases begin, and why; made.kind: what is said of those with pairs enough. */
-export function verdictOf(made, regressor = "simpson", from = 0, to = Infinity) {
+/** made.cuts: where phases begin, and why; made.kind, made.layerKinds: what is said of those with pairs enough. */
+export function verdictOf(made, regressor = "simpson", from = 0, to = Infinity, group = 0) {
     const cuts = (made.cuts ?? []).filter((cut) => cut.step > from && cut.step <= to);
     const begins = [{ step: from, cause: "start" }, ...cuts];
     const last = to === Infinity ? null : to;
     const phases = begins.map(({ step, cause }, i) =>
-        phaseOf(made, regressor, step, i + 1 < begins.length ? begins[i + 1].step - 1 : last, cause));
+        phaseOf(made, regressor, step, i + 1 < begins.length ? begins[i + 1].step - 1 : last, cause, group));
     const main = Math.max(phases.findLastIndex(({ fit }) => fit.n >= 30), 0);
     const { verdict, sentence } = phases[main];
     return { verdict, sentence, main_phase: main, more_phases: false, phases };

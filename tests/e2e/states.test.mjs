@@ -444,7 +444,7 @@ test("on a narrow page diagnostics wait to be asked for, and layers everywhere",
         await shows(page, "rnn.1");
         const rows = await page.locator(".drawer").last().locator("tbody tr").allInnerTexts();
         assert.deepEqual(rows.map((row) => row.split("\t")[0]), ["embed", "rnn.0", "rnn.1"]);
-        assert.match(rows[1], /\t0\.00100\t3\.50\tRMS\t112$/);
+        assert.match(rows[1], /\t0\.00100\t3\.50\tRMS\t112\t/);
     };
     await visit("/runs/r", [made], act, NARROW);
 });

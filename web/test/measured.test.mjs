@@ -227,9 +227,9 @@ test("a layer has its newest records, and a dash is not a 0", () => {
         { step: [8, 24, 30, 30], group: [1, 1, null, 2], smoothness: [5, 6, 7, 8], norm: [null, 3, null, null] },
     );
     assert.deepEqual(layers, [
-        { name: "a", gradNorm: 3, updateRatio: 0.2, smoothness: 6, norm: "spectral", step: 32 },
-        { name: "b", gradNorm: NaN, updateRatio: NaN, smoothness: 8, norm: "L2", step: 32 },
-        { name: "c", gradNorm: NaN, updateRatio: NaN, smoothness: NaN, norm: "", step: NaN },
+        { group: 1, name: "a", gradNorm: 3, updateRatio: 0.2, smoothness: 6, norm: "spectral", step: 32 },
+        { group: 2, name: "b", gradNorm: NaN, updateRatio: NaN, smoothness: 8, norm: "L2", step: 32 },
+        { group: 3, name: "c", gradNorm: NaN, updateRatio: NaN, smoothness: NaN, norm: "", step: NaN },
     ]);
 });
 

@@ -219,6 +219,7 @@ test("the address says what is shown, and nothing that is as usual", () => {
         range: [10, 2000],
         ceiling: false,
         log: { ...LOG_DEFAULT, loss: true, lr: false },
+        layer: "rnn.0/größe & co",
         theme: "dark",
     };
     const url = new URL(writeView(special), "http://x");

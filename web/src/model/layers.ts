@@ -3,6 +3,8 @@
 import { type Column, type GroupColumns, type Layer, type ProbeColumns, real } from "../api/types";
 
 export interface LayerFigures {
+    /** Its number. */
+    group: number;
     name: string;
     /** Of the gradient, as sent; L2, as that of the ratio is. */
     gradNorm: number;
@@ -33,6 +35,7 @@ export function layerFigures(
         const probe = probed.get(group);
         const norm = Number(probes.norm?.[probe ?? NaN] ?? 0);
         return {
+            group: Number(group),
             name,
             gradNorm: Math.sqrt(at(groups.grad_sq)),
             updateRatio: Math.sqrt(at(groups.delta_sq) / at(groups.param_sq)),

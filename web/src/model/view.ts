@@ -22,6 +22,8 @@ export interface RunView {
     range: [number, number] | null;
     ceiling: boolean;
     log: Record<PanelKey, boolean>;
+    /** The name of the layer whose verdict is shown. */
+    layer: string | null;
     theme: ThemeChoice | null;
 }
 
@@ -37,7 +39,7 @@ export const LOG_DEFAULT: Readonly<Record<PanelKey, boolean>> = {
 
 /** A run as it is shown when nothing was chosen. */
 export function runView(id: string, theme: ThemeChoice | null): RunView {
-    return { page: "run", id, regressor: null, range: null, ceiling: true, log: { ...LOG_DEFAULT }, theme };
+    return { page: "run", id, regressor: null, range: null, ceiling: true, log: { ...LOG_DEFAULT }, layer: null, theme };
 }
 
 function oneOf<T extends string>(all: readonly T[], text: string | null): T | null {
@@ -81,6 +83,7 @@ export function readView(path: string, search: string): View {
         range: readRange(query.get("range")),
         ceiling: query.get("ceiling") !== "0",
         log,
+        layer: query.get("layer") || null,
         theme,
     };
 }
@@ -111,6 +114,7 @@ export function writeView(view: View): string {
         put("x", view.regressor);
         put("range", view.range === null ? null : `${view.range[0]}-${view.range[1]}`);
         put("ceiling", view.ceiling ? null : "0");
+        put("layer", view.layer);
         put("flip", PANEL_KEYS.filter((key) => view.log[key] !== LOG_DEFAULT[key]).join(","));
     } else {
         path = view.path;

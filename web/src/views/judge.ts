@@ -14,6 +14,8 @@ export interface Asked {
     regressor: string | null;
     from: number | undefined;
     to: number | undefined;
+    /** A layer by its number; else all parameters. */
+    group?: number;
 }
 
 export class Judge {

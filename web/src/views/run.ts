@@ -39,7 +39,7 @@ import { Facts } from "./facts";
 import { stepButton } from "./feed";
 import { FitTable } from "./fits";
 import { Judge } from "./judge";
-import { layersDrawer } from "./layers";
+import { LayersView } from "./layers";
 import { Loader } from "./loader";
 import { Messages } from "./messages";
 import { NormFeed } from "./norms";
@@ -83,7 +83,7 @@ export class RunPage implements Page {
     private readonly facts: Facts;
     private readonly norms: NormFeed;
     private readonly ranks: Drawer;
-    private readonly layers: Drawer;
+    private readonly layers: LayersView;
     private readonly messages: Messages;
     private readonly alerts: AlertFeed;
     private readonly drawers: readonly Drawer[];
@@ -128,9 +128,14 @@ export class RunPage implements Page {
             shown.paused,
             () => app.painter.ask(app.paused() ? this.paintVerdict : this.paintAll),
         );
-        this.verdict = new VerdictCard(shown);
+        this.verdict = new VerdictCard({ ...shown, title: "Verdict, fitted along this trajectory", of: "" });
         this.ranks = ranksDrawer(NARROW.matches);
-        this.layers = layersDrawer();
+        this.layers = new LayersView({
+            ...shown,
+            id: view.id,
+            chosen: view.layer,
+            onChoose: (layer) => this.change({ layer }, false),
+        });
         const onStep = (step: number): void => this.showAround(step);
         this.messages = new Messages(view.id, onStep);
         this.alerts = new AlertFeed({
@@ -142,7 +147,7 @@ export class RunPage implements Page {
             tell: (news) => app.announcer.say(newsText(news, false)),
             changed: () => app.painter.ask(this.paintAll),
         });
-        this.drawers = [diagnosticsDrawer(NARROW.matches), this.ranks, this.messages.drawer, this.layers];
+        this.drawers = [diagnosticsDrawer(NARROW.matches), this.ranks, this.messages.drawer, this.layers.drawer];
         this.scatter = new Scatter({
             theme: app.theme,
             announcer: app.announcer,
@@ -237,6 +242,7 @@ export class RunPage implements Page {
         this.judge.close();
         this.norms.close();
         this.alerts.close();
+        this.layers.close();
         this.drawers.forEach((drawer) => drawer.close());
         this.scatter.close();
         PANEL_KEYS.forEach((key) => this.panels[key].close());
@@ -252,6 +258,7 @@ export class RunPage implements Page {
 
     resume(): void {
         this.judge.wake();
+        this.layers.wake();
         this.alerts.paint();
         this.app.painter.ask(this.paintAll);
     }
@@ -283,6 +290,7 @@ export class RunPage implements Page {
         if (refetch) {
             this.loader.now();
             this.judge.again();
+            this.layers.again();
             this.norms.again();
         }
     }
@@ -417,6 +425,7 @@ export class RunPage implements Page {
         }
         if (plan.fits !== null || plan.refit) {
             this.judge.note();
+            this.layers.judge();
         }
         if (plan.fits !== null) {
             this.fits = plan.fits;
@@ -470,7 +479,7 @@ export class RunPage implements Page {
         this.facts.show(run);
         this.norms.note(run);
         this.ranks.element.hidden = !isOfSeveral(run);
-        this.layers.element.hidden = Number(run.records.group) === 0;
+        this.layers.note(run);
         this.messages.note(run);
         this.drawers.forEach((drawer) => drawer.note(run));
         this.alerts.note(run.alerts);

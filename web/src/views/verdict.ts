@@ -1,7 +1,7 @@
 /** verdict: what the daemon says of the run, phase by phase, and why. */
 
 import type { Phase, Verdict, VerdictKind } from "../api/types";
-import { h, setText } from "../dom";
+import { h, place, setText } from "../dom";
 import { grouped } from "../draw/format";
 import {
     CAUSES,
@@ -15,6 +15,9 @@ import {
 import { factRows } from "./drawer";
 
 export interface VerdictOptions {
+    /** What it is of, in the title, and in the names of its parts: "", or " of a layer". */
+    title: string;
+    of: string;
     /** Look at these steps, or null at the whole run. */
     onRange(range: [number, number] | null): void;
     range(): [number, number] | null;
@@ -47,7 +50,7 @@ export class VerdictCard {
         const heads = ["Phase", "Pairs", "L1", "Verdict"];
         this.table = h(
             "div",
-            { class: "scroll", tabindex: 0, role: "region", "aria-label": "Phases", hidden: true },
+            { class: "scroll", tabindex: 0, role: "region", "aria-label": `Phases${options.of}`, hidden: true },
             h(
                 "table",
                 { class: "phases" },
@@ -57,8 +60,8 @@ export class VerdictCard {
         );
         this.element = h(
             "section",
-            { class: "verdict", "aria-label": "Verdict" },
-            h("div", { class: "card-head" }, h("h3", {}, "Verdict, fitted along this trajectory"), this.badge),
+            { class: "verdict", "aria-label": `Verdict${options.of}` },
+            h("div", { class: "card-head" }, h("h3", {}, options.title), this.badge),
             this.sentence,
             this.about,
             this.table,
@@ -93,19 +96,10 @@ export class VerdictCard {
             row.show(phase, i, verdict);
             this.rows.set(from, row);
         });
-        const elements = [...this.rows.values()].flatMap((row) => row.elements);
-        if (elements.some((element, i) => element !== this.body.children[i]) || elements.length !== this.body.children.length) {
-            this.replace(elements);
-        }
-    }
-
-    /** Who stands in the table is not to be thrown out of it. */
-    private replace(elements: readonly HTMLElement[]): void {
-        const { activeElement } = document;
-        const inside = this.body.contains(activeElement);
-        this.body.replaceChildren(...elements);
-        if (inside && activeElement instanceof HTMLElement) {
-            (activeElement.isConnected ? activeElement : this.body.querySelector("button"))?.focus();
+        const inside = this.body.contains(document.activeElement);
+        place(this.body, [...this.rows.values()].flatMap((row) => row.elements));
+        if (inside && !this.body.contains(document.activeElement)) {
+            this.body.querySelector("button")?.focus(); // who stood in the table is not thrown out of it
         }
     }
 }
@@ -200,12 +194,12 @@ function aboutText(verdict: Verdict | null, problem: string | null): string {
     return `Of steps ${stepsText(phase)}; no property of the network.${more}`;
 }
 
-function setBadge(place: HTMLElement, kind: VerdictKind): void {
+export function setBadge(where: HTMLElement, kind: VerdictKind): void {
     const { sign, word, tone } = kindText(kind);
     const seen = h("span", { "aria-hidden": "true" }, sign);
     const badge = h("span", { class: `badge kind-${tone}` }, seen, ` ${word}`);
-    if (badge.textContent !== place.textContent) {
-        place.replaceChildren(badge);
+    if (badge.textContent !== where.textContent) {
+        where.replaceChildren(badge);
     }
 }
 
