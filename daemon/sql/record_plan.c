@@ -290,11 +290,18 @@ static enum err_code read_view(
     return err_set(e, ERR_INVALID, "view is 'all' or 'newest'");
 }
 
+/* A blob is asked for its type and nothing else: sqlite3_value_text would make a
+ * text of it, which the same value would be when it comes again for the next
+ * step of an IN. */
 static void read_run(struct record_plan *plan, sqlite3_value *value)
 {
     int type = sqlite3_value_type(value);
+    if (type == SQLITE_NULL || type == SQLITE_BLOB) {
+        plan->empty = true;
+        return;
+    }
     plan->run = (const char *)sqlite3_value_text(value);
-    plan->empty = plan->empty || type == SQLITE_NULL || type == SQLITE_BLOB ||
+    plan->empty = plan->empty ||
                   (plan->run != NULL &&
                       strlen(plan->run) != (size_t)sqlite3_value_bytes(value));
 }

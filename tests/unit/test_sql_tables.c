@@ -372,6 +372,21 @@ static void test_what_is_pushed_down_changes_no_result(void **state)
     assert_true(rows > 5000);
 }
 
+/* The table is asked once for each value of an IN, with the same run. */
+static void test_a_run_is_the_same_for_each_value_of_an_in(void **state)
+{
+    struct sql_bed *bed = *state;
+    fill_runs(&bed->rig);
+    assert_rows(bed,
+        "SELECT count(*) > 0 FROM steps WHERE run = 'b' AND "
+        "step IN (SELECT step FROM steps)",
+        "1;");
+    assert_rows(bed,
+        "SELECT count(*) FROM steps WHERE run = x'62' AND "
+        "step IN (SELECT step FROM steps)",
+        "0;");
+}
+
 #define TEST(name)                                                             \
     cmocka_unit_test_setup_teardown(name, sql_bed_open, sql_bed_close)
 
@@ -380,6 +395,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_a_table_gives_what_scans_of_all_runs_give),
         TEST(test_the_newest_view_is_the_scans),
+        TEST(test_a_run_is_the_same_for_each_value_of_an_in),
         TEST(test_what_is_pushed_down_changes_no_result),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
