@@ -22,6 +22,7 @@
 #include "http/http.h"
 #include "http/run_json.h"
 #include "pure/run_state.h"
+#include "store/db_name.h"
 #include "store/lock.h"
 #include "threads/analysis.h"
 #include "threads/ingest.h"
@@ -33,6 +34,7 @@
 
 struct daemon {
     const struct config *config;
+    char db[DB_NAME_BYTES]; /* where it lies */
     int lock_fd;
     void *zmq;
     struct jobs *jobs;
@@ -90,7 +92,7 @@ static uint32_t probe_every(void *context, const char *uid)
 static enum err_code start_writer(struct daemon *daemon, struct err *e)
 {
     const struct writer_options options = {
-        .store = { .path = value(daemon, SETTING_DB),
+        .store = { .path = daemon->db,
             .durability = daemon->config->durability },
         .zmq = daemon->zmq,
         .jobs = daemon->jobs,
@@ -135,7 +137,7 @@ static enum err_code start_analysis(struct daemon *daemon, struct err *e)
 {
     const struct config *config = daemon->config;
     const struct analysis_options options = {
-        .db_path = value(daemon, SETTING_DB),
+        .db_path = daemon->db,
         .live = daemon->live,
         .run_json = run_json,
         .alert_limits = { .spike_z = config->alert_spike_z,
@@ -169,7 +171,7 @@ static enum err_code start_http(struct daemon *daemon, struct err *e)
     const struct http_options options = {
         .address = daemon->config->http_address,
         .port = daemon->config->http_port,
-        .db_path = value(daemon, SETTING_DB),
+        .db_path = daemon->db,
         .web_root = web_root[0] == '\0' ? NULL : web_root,
         .ingest_endpoint = ingest_endpoint(daemon->ingest),
         .live = daemon->live,
@@ -194,21 +196,20 @@ static enum err_code make_zmq(struct daemon *daemon, struct err *e)
 static void warn_of_network(const struct daemon *daemon)
 {
     char text[256];
-    const char *path = value(daemon, SETTING_DB);
-    const char *kind = filesystem_network_of(path);
+    const char *kind = filesystem_network_of(daemon->db);
     if (kind != NULL) {
         log_line(LOG_WARN, "main",
             "event=network_file_system kind=\"%s\" db=%s "
             "risk=\"SQLite's write-ahead log needs a local disk: the database "
             "may be damaged\"",
-            kind, log_quoted(text, sizeof text, path));
+            kind, log_quoted(text, sizeof text, daemon->db));
     }
 }
 
 static enum err_code start_all(struct daemon *daemon, struct err *e)
 {
     enum err_code code =
-        lock_take(value(daemon, SETTING_DB), &daemon->lock_fd, e);
+        lock_take(daemon->db, &daemon->lock_fd, e);
     code = code != ERR_NONE ? code : make_zmq(daemon, e);
     code = code != ERR_NONE ? code : jobs_new(&daemon->jobs, e);
     code = code != ERR_NONE ? code : live_new(&daemon->live, e);
@@ -236,8 +237,11 @@ enum err_code daemon_start(
     daemon->config = config;
     daemon->lock_fd = -1;
     set_run_limits(config);
-    warn_of_network(daemon);
-    enum err_code code = start_all(daemon, e);
+    enum err_code code = db_name(value(daemon, SETTING_DB), daemon->db, e);
+    if (code == ERR_NONE) {
+        warn_of_network(daemon);
+        code = start_all(daemon, e);
+    }
     if (code != ERR_NONE) {
         daemon_stop(daemon);
         return code;
@@ -251,12 +255,12 @@ void daemon_announce(const struct daemon *daemon, FILE *out)
 {
     const char *address = daemon->config->http_address;
     bool v6 = strchr(address, ':') != NULL;
-    char *db = realpath(value(daemon, SETTING_DB), NULL);
+    char *db = realpath(daemon->db, NULL);
     (void)fprintf(out,
         "trajd ready http=http://%s%s%s:%u ingest=%s db=%s pid=%ld\n",
         v6 ? "[" : "", address, v6 ? "]" : "",
         (unsigned)http_port(daemon->http), ingest_endpoint(daemon->ingest),
-        db != NULL ? db : value(daemon, SETTING_DB), (long)getpid());
+        db != NULL ? db : daemon->db, (long)getpid());
     (void)fflush(out);
     free(db);
 }

@@ -16,6 +16,7 @@
 #include "care/prune.h"
 #include "care/repair.h"
 #include "care/report.h"
+#include "store/db_name.h"
 
 enum command_flag {
     FLAG_QUICK = 1,
@@ -27,7 +28,7 @@ enum command_flag {
 
 struct arguments {
     struct config config;
-    const char *db;
+    char db[DB_NAME_BYTES];  /* where it lies */
     const char *destination; /* of a backup, or NULL */
     unsigned flags;          /* enum command_flag */
 };
@@ -215,7 +216,9 @@ static enum err_code read_arguments(const struct command *command, int argc,
     int n = take_own(command, argc, argv, a, rest);
     enum err_code code = config_load(&a->config, n, rest, environment, e);
     free(rest);
-    a->db = a->config.values[SETTING_DB];
+    if (code == ERR_NONE) {
+        code = db_name(a->config.values[SETTING_DB], a->db, e);
+    }
     struct stat status;
     if (code == ERR_NONE && (a->flags & FLAG_HELP) == 0) {
         if (command->positions > 0 && a->destination == NULL) {

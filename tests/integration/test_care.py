@@ -228,6 +228,45 @@ def test_a_running_trajd_keeps_its_database(trajd, name):
     assert f"in use by another trajd (pid {trajd.process.pid})" in result.stderr
 
 
+def test_a_database_has_one_trajd_by_whatever_name(trajd):
+    link = trajd.folder / "link.db"
+    link.symlink_to("trajd.db")
+    second = subprocess.run([BUILD / "trajd", "--db", link, "--http", "127.0.0.1:0", "--ingest",
+                             "tcp://127.0.0.1:0"], capture_output=True, text=True, timeout=20)
+    assert second.returncode == 1
+    assert f"in use by another trajd (pid {trajd.process.pid})" in second.stderr
+    assert "in use by another trajd" in care.command("prune", link).stderr
+
+
+def test_a_link_to_nothing_is_where_the_database_will_be(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "trajd.db").symlink_to("disk/real.db")
+    trajd = Trajd(tmp_path).start()
+    assert (tmp_path / "disk/real.db.lock").exists()
+    peer = Peer(trajd.ingest, "r")
+    steps(peer, 100)
+    peer.deliver()
+    peer.close()
+    assert trajd.stop() == 0
+    assert_whole(tmp_path / "disk/real.db")
+
+
+@pytest.mark.parametrize("name", ["repair", "compact"])
+def test_what_a_link_leads_to_is_replaced_and_not_the_link(trajd, name):
+    peer = Peer(trajd.ingest, "r")
+    steps(peer, 3000)
+    peer.deliver(frame=512)
+    trajd.kill()
+    link = trajd.folder / "link.db"
+    link.symlink_to("trajd.db")
+    before = trajd.db.stat().st_ino
+    done(name, link)
+    assert link.is_symlink()
+    assert trajd.db.stat().st_ino != before
+    assert_all_there(trajd, [peer])
+    peer.close()
+
+
 @pytest.mark.parametrize("name", ["repair", "compact"])
 def test_a_file_that_another_process_reads_is_not_replaced(stopped, name):
     trajd, _ = stopped
