@@ -149,10 +149,27 @@ enum err_code store_require_transaction(struct store *store, struct err *e)
     return ERR_NONE;
 }
 
+/* What goes into a file without a name, or with another, would be acknowledged
+ * and not be there when trajd starts again. One stat(2). */
+static enum err_code require_in_place(struct store *store, struct err *e)
+{
+    int moved = 0;
+    int rc = sqlite3_file_control(
+        store->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+    return rc == SQLITE_OK && moved == 0
+               ? ERR_NONE
+               : err_set(e, ERR_STORE,
+                     "begin: the database was moved, deleted or replaced");
+}
+
 static enum err_code begin(
     struct store *store, enum db_sync sync, struct err *e)
 {
     assert(store->touched_n == 0);
+    enum err_code in_place = require_in_place(store, e);
+    if (in_place != ERR_NONE) {
+        return in_place;
+    }
     if (store->sync != sync) {
         enum err_code code = db_set_sync(store->db, sync, e);
         if (code != ERR_NONE) {

@@ -140,6 +140,53 @@ def test_it_recovers_though_the_sender_has_gone(tmp_path):
     assert trajd.stop() == 0
 
 
+def assert_put_off(peer):
+    texts(peer, 50)
+    peer.ask(peer.send_hello)
+    assert peer.ask(peer.send_records, peer.committed + 1, 50)["status"] == wire.BUSY
+
+
+def assert_misses_its_file(trajd):
+    """Nothing that reads the database can answer then."""
+    status, _, body = trajd.get("/readyz")
+    assert status == 503
+    assert "the database was moved, deleted or replaced" in json.loads(body)["detail"]
+    assert "event=commits_fail error=" in trajd.log()
+
+
+def test_a_database_that_was_moved_takes_nothing_till_it_is_back(tmp_path):
+    """What goes into a file that no longer has its name would be acknowledged,
+    and not be there after the next start."""
+    trajd = Trajd(tmp_path).start()
+    peer = Peer(trajd.ingest, "r")
+    steps(peer, 500)
+    peer.deliver()
+    trajd.db.rename(tmp_path / "elsewhere.db")
+    assert_put_off(peer)
+    assert peer.committed == 500
+    assert_misses_its_file(trajd)
+    assert not trajd.db.exists()
+    (tmp_path / "elsewhere.db").rename(trajd.db)
+    peer.deliver()
+    assert_well(trajd)
+    assert_kept(trajd, peer, trajd.stop)
+
+
+def test_a_database_that_was_deleted_or_replaced_takes_nothing(tmp_path):
+    trajd = Trajd(tmp_path).start()
+    peer = Peer(trajd.ingest, "r")
+    steps(peer, 500)
+    peer.deliver()
+    trajd.db.unlink()
+    assert_put_off(peer)
+    trajd.db.write_bytes(b"")
+    assert_put_off(peer)
+    assert peer.committed == 500
+    assert_misses_its_file(trajd)
+    assert trajd.stop() == 0
+    assert trajd.db.read_bytes() == b""
+
+
 # ---- file systems of our own: root only ----------------------------------------
 
 
