@@ -12,12 +12,13 @@
 
 #define DAY_NS (INT64_C(86400) * NS_PER_S)
 
-/* Whether a run has chunks that store_thin would empty. */
-static const char sql_thinnable[] =
-    "SELECT 1 FROM stream AS s JOIN stream_progress AS p ON p.stream = s.id "
+/* Whether a run has chunks that store_thin would empty, and how old it is. */
+static const char sql_look[] =
+    "SELECT EXISTS (SELECT 1 FROM stream AS s "
+    "JOIN stream_progress AS p ON p.stream = s.id "
     "WHERE s.run = ?1 AND EXISTS (SELECT 1 FROM chunk AS c "
     "WHERE c.stream = s.id AND c.kind IN " STORE_THINNED_KINDS
-    " AND c.last_seq > p.thinned_seq) LIMIT 1;";
+    " AND c.last_seq > p.thinned_seq)), " STORE_LAST_OF_RUN ";";
 
 bool retention_is_on(const struct retention_policy *policy)
 {
@@ -43,7 +44,7 @@ struct candidate {
     struct run_id run;
     char uid[RUN_UID_MAX + 1];
     bool has_ended; /* nobody is heard of it */
-    int64_t age_ns;
+    int64_t last_wall_ns;
     uint64_t bytes;
     bool thinnable;
     bool planned; /* to be deleted */
@@ -71,13 +72,9 @@ static enum err_code take_run(
     }
     enum run_state state =
         run_state_at(&row->facts, all->now_wall_ns, run_limits());
-    int64_t heard = row->facts.heard_wall_ns > row->updated_wall_ns
-                        ? row->facts.heard_wall_ns
-                        : row->updated_wall_ns;
     struct candidate *c = &all->v[all->n++];
     *c = (struct candidate){ .run = row->id,
         .has_ended = state != RUN_LIVE && state != RUN_STALLED,
-        .age_ns = all->now_wall_ns - heard,
         .bytes = row->bytes };
     memcpy(c->uid, row->uid, sizeof c->uid);
     return ERR_NONE;
@@ -87,17 +84,21 @@ static int by_age(const void *a, const void *b)
 {
     const struct candidate *x = a;
     const struct candidate *y = b;
-    return (x->age_ns < y->age_ns) - (x->age_ns > y->age_ns);
+    return (x->last_wall_ns > y->last_wall_ns) -
+           (x->last_wall_ns < y->last_wall_ns);
 }
 
-static enum err_code find_thinnable(
+static enum err_code look(
     struct candidate *c, sqlite3_stmt *stmt, struct err *e)
 {
     if (sqlite3_bind_int64(stmt, 1, c->run.v) != SQLITE_OK) {
         return db_fail(sqlite3_db_handle(stmt), e, "retention");
     }
-    enum err_code code = db_step(stmt, &c->thinnable, "retention", e);
-    if (code == ERR_NONE && c->thinnable) {
+    bool row = false;
+    enum err_code code = db_step(stmt, &row, "retention", e);
+    if (code == ERR_NONE && row) {
+        c->thinnable = sqlite3_column_int(stmt, 0) != 0;
+        c->last_wall_ns = sqlite3_column_int64(stmt, 1);
         (void)sqlite3_reset(stmt); /* a SELECT that gave its row */
     }
     return code;
@@ -110,10 +111,10 @@ static enum err_code read_candidates(
     sqlite3_stmt *stmt = NULL;
     enum err_code code = runs_list(reader, &query, take_run, all, e);
     if (code == ERR_NONE) {
-        code = db_prepare(reader->db, sql_thinnable, &stmt, e);
+        code = db_prepare(reader->db, sql_look, &stmt, e);
     }
     for (size_t i = 0; code == ERR_NONE && i < all->n; i++) {
-        code = find_thinnable(&all->v[i], stmt, e);
+        code = look(&all->v[i], stmt, e);
     }
     (void)sqlite3_finalize(stmt); /* the steps have told */
     if (code == ERR_NONE && all->n > 0) {
@@ -157,28 +158,35 @@ static enum err_code plan_add(struct retention_plan *plan,
     }
     struct retention_item *item = &plan->items[plan->n++];
     *item = (struct retention_item){
-        .act = act, .why = why, .run = c->run, .bytes = c->bytes, .goal = goal
+        .act = act,
+        .why = why,
+        .run = c->run,
+        .last_wall_ns = c->last_wall_ns,
+        .bytes = c->bytes,
+        .goal = goal,
     };
     memcpy(item->run_uid, c->uid, sizeof item->run_uid);
     return ERR_NONE;
 }
 
-static bool is_older(const struct candidate *c, uint32_t days)
+static bool is_older(
+    const struct candidate *c, uint32_t days, int64_t now_wall_ns)
 {
-    return days > 0 && c->has_ended && c->age_ns > (int64_t)days * DAY_NS;
+    return days > 0 && c->has_ended &&
+           now_wall_ns - c->last_wall_ns > (int64_t)days * DAY_NS;
 }
 
 static enum err_code plan_one(struct retention_plan *plan, struct candidate *c,
-    const struct retention_policy *policy, struct err *e)
+    const struct retention_policy *policy, int64_t now_wall_ns, struct err *e)
 {
-    if (is_older(c, policy->keep_days)) {
+    if (is_older(c, policy->keep_days, now_wall_ns)) {
         c->planned = true;
         return plan_add(plan, c, RETENTION_DELETE, RETENTION_KEEP_DAYS, 0, e);
     }
     if (!c->thinnable) {
         return ERR_NONE;
     }
-    if (is_older(c, policy->thin_days)) {
+    if (is_older(c, policy->thin_days, now_wall_ns)) {
         c->thinnable = false;
         return plan_add(plan, c, RETENTION_THIN, RETENTION_THIN_DAYS, 0, e);
     }
@@ -229,7 +237,7 @@ static enum err_code plan_all(struct reader *reader,
     enum err_code code = read_candidates(reader, all, e);
     code = code != ERR_NONE ? code : read_used(reader, &plan->used_bytes, e);
     for (size_t i = 0; code == ERR_NONE && i < all->n; i++) {
-        code = plan_one(plan, &all->v[i], policy, e);
+        code = plan_one(plan, &all->v[i], policy, all->now_wall_ns, e);
     }
     return code != ERR_NONE ? code
                             : plan_room(plan, all, policy->keep_bytes, e);
@@ -264,6 +272,29 @@ void retention_plan_done(struct retention_plan *plan)
 
 /* ---- doing it ------------------------------------------------------------ */
 
+/* A plan may take minutes to be done, and a trainer may go on with a run
+ * meanwhile. What a run has beyond run_bytes goes while it is heard, too. */
+static enum err_code require_unheard(
+    struct store *store, const struct retention_item *item, struct err *e)
+{
+    sqlite3_stmt *stmt = store->stmts[STMT_LAST_OF_RUN];
+    bool row = false;
+    if (item->why == RETENTION_RUN_BYTES) {
+        return ERR_NONE;
+    }
+    if (sqlite3_bind_int64(stmt, 1, item->run.v) != SQLITE_OK) {
+        return db_fail(store->db, e, "retention");
+    }
+    enum err_code code = db_step(stmt, &row, "retention", e);
+    if (code != ERR_NONE) {
+        return code;
+    }
+    bool heard = row && sqlite3_column_int64(stmt, 0) > item->last_wall_ns;
+    (void)sqlite3_reset(stmt); /* a SELECT that gave its row */
+    return heard ? err_set(e, ERR_NOT_FOUND, "heard since the plan was made")
+                 : ERR_NONE;
+}
+
 static enum err_code step(struct store *store,
     const struct retention_item *item, struct retention_done *done,
     struct err *e)
@@ -291,7 +322,8 @@ enum err_code retention_step(struct store *store, struct retention_item *item,
     if (code != ERR_NONE) {
         return code;
     }
-    code = step(store, item, &done, e);
+    code = require_unheard(store, item, e);
+    code = code != ERR_NONE ? code : step(store, item, &done, e);
     if (code == ERR_NONE) {
         code = store_commit(store, e);
     }

@@ -42,8 +42,9 @@ struct retention_item {
     enum retention_why why;
     struct run_id run;
     char run_uid[RUN_UID_MAX + 1];
-    uint64_t bytes; /* of the run now */
-    uint64_t goal;  /* thin until it has no more */
+    int64_t last_wall_ns; /* heard of or committed, as the plan saw it */
+    uint64_t bytes;       /* of the run now */
+    uint64_t goal;        /* thin until it has no more */
 };
 
 struct retention_plan {
@@ -67,7 +68,8 @@ struct retention_done {
 
 /*
  * A step towards an item, in a transaction of its own; *item is brought up to
- * date. On ERR_NOT_FOUND the run is gone by itself.
+ * date. On ERR_NOT_FOUND the run is gone by itself, or was heard since the plan
+ * was made: then nothing is done.
  */
 CHECK_RESULT enum err_code retention_step(struct store *store,
     struct retention_item *item, struct retention_done *ret_done,

@@ -27,6 +27,14 @@
  * law is fitted to PROBEs, and EVENTs and SHARPNESS are few: these stay. */
 #define STORE_THINNED_KINDS "(1, 3, 6)"
 
+/* When a run, ?1, was last heard of, or had a commit: of all its attempts.
+ * NULL: there is no such run. */
+#define STORE_LAST_OF_RUN                                                      \
+    "(SELECT max(r.updated_wall_ns, coalesce("                                 \
+    "(SELECT max(p.heard_wall_ns) FROM stream AS s "                           \
+    "JOIN stream_progress AS p ON p.stream = s.id WHERE s.run = r.run), 0)) "  \
+    "FROM run_progress AS r WHERE r.run = ?1)"
+
 /* X(id, SQL): prepared once at open. */
 #define STORE_STATEMENTS(X)                                                    \
     X(BEGIN, "BEGIN IMMEDIATE;")                                               \
@@ -98,6 +106,7 @@
     X(THIN_STREAM, "UPDATE stream_progress SET thinned_seq = ?2, "             \
                    "thinned_records = thinned_records + ?3, "                  \
                    "chunk_bytes = chunk_bytes - ?4 WHERE stream = ?1;")        \
+    X(LAST_OF_RUN, "SELECT " STORE_LAST_OF_RUN ";")                            \
     X(ADD_ALERT,                                                               \
         "INSERT INTO alert (run, attempt, step, rule, severity, wall_ns, "     \
         "value, limit_value, sentence, rank) "                                 \

@@ -64,7 +64,7 @@ static enum err_code work_on_item(struct retain *r, struct store *store,
     struct retention_done done = { 0 };
     enum err_code code = retention_step(store, item, &done, e);
     if (code == ERR_NOT_FOUND) {
-        r->at++; /* somebody deleted it */
+        r->at++; /* somebody deleted it, or goes on with it */
         return ERR_NONE;
     }
     if (code != ERR_NONE) {

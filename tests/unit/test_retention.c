@@ -301,7 +301,9 @@ static void test_what_a_law_is_fitted_to_is_never_thinned(void **state)
     }
     rig_append(rig, &s, 1, &records, 0, records.n);
     (void)rig_seal(rig, &s, true);
-    struct retention_item item = { .act = RETENTION_THIN, .run = s.run };
+    struct retention_item item = {
+        .act = RETENTION_THIN, .run = s.run, .last_wall_ns = LATER_NS
+    };
     item.bytes = UINT64_MAX; /* as much as there is */
     (void)work_off(rig, &item);
     assert_int_equal(
@@ -331,7 +333,9 @@ static void test_a_chunk_without_a_summary_gets_one_or_keeps_its_body(
     struct stream_state s = add_run(rig, 1, 128 * 150);
     rig_sql(rig, "UPDATE chunk SET summary = x'' WHERE id <= 120");
     rig_sql(rig, "UPDATE chunk SET body = zeroblob(40) WHERE id <= 100");
-    struct retention_item item = { .act = RETENTION_THIN, .run = s.run };
+    struct retention_item item = {
+        .act = RETENTION_THIN, .run = s.run, .last_wall_ns = LATER_NS
+    };
     item.bytes = UINT64_MAX;
     (void)work_off(rig, &item);
     assert_int_equal(
@@ -352,7 +356,9 @@ static void test_thinning_is_no_sign_of_life_and_raises_the_revision(
     struct stream_state s = add_run(rig, 1, 300);
     end_run(rig, &s, 1, 3);
     struct run_row before = rig_run(rig, "r1");
-    struct retention_item item = { .act = RETENTION_THIN, .run = s.run };
+    struct retention_item item = {
+        .act = RETENTION_THIN, .run = s.run, .last_wall_ns = LATER_NS
+    };
     item.bytes = UINT64_MAX; /* as much as there is */
     (void)work_off(rig, &item);
     struct run_row after = rig_run(rig, "r1");
@@ -387,7 +393,9 @@ static void test_a_deletion_thins_in_bounded_steps_first(void **state)
     struct rig *rig = *state;
     struct err e = { 0 };
     struct stream_state s = add_big_run(rig, 1);
-    struct retention_item item = { .act = RETENTION_DELETE, .run = s.run };
+    struct retention_item item = {
+        .act = RETENTION_DELETE, .run = s.run, .last_wall_ns = LATER_NS
+    };
     struct retention_done done = { 0 };
     assert_int_equal(retention_step(rig->store, &item, &done, &e), ERR_NONE);
     assert_false(done.item_is_over);
@@ -397,6 +405,36 @@ static void test_a_deletion_thins_in_bounded_steps_first(void **state)
     assert_int_equal(rig_number(rig, "SELECT count(*) FROM chunk"), 0);
     assert_int_equal(
         retention_step(rig->store, &item, &done, &e), ERR_NOT_FOUND);
+}
+
+/* A trainer that goes on with a run while the plan that deletes it is worked
+ * off. */
+static void test_a_run_that_is_heard_again_is_let_alone(void **state)
+{
+    struct rig *rig = *state;
+    struct err e = { 0 };
+    struct retention_done done = { 0 };
+    struct stream_state s = add_big_run(rig, 1);
+    end_run(rig, &s, 1, 30);
+    struct retention_plan plan =
+        plan_of(rig, (struct retention_policy){ .keep_days = 20 });
+    assert_item(&plan, 0, RETENTION_DELETE, RETENTION_KEEP_DAYS, "r1");
+    assert_int_equal(
+        retention_step(rig->store, &plan.items[0], &done, &e), ERR_NONE);
+    assert_false(done.item_is_over);
+    int64_t thinned =
+        rig_number(rig, "SELECT thinned_seq FROM stream_progress");
+
+    (void)rig_hello(rig, 2,
+        "{\"run_id\":\"r1\",\"project\":\"p\",\"name\":\"n\",\"rank\":0,"
+        "\"attempt\":2}");
+    assert_int_equal(
+        retention_step(rig->store, &plan.items[0], &done, &e), ERR_NOT_FOUND);
+    assert_int_equal(rig_number(rig, "SELECT count(*) FROM run"), 1);
+    assert_int_equal(
+        rig_number(rig, "SELECT max(thinned_seq) FROM stream_progress"),
+        thinned);
+    retention_plan_done(&plan);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_rig, close_rig)
@@ -417,6 +455,7 @@ int main(void)
         TEST(test_a_chunk_without_a_summary_gets_one_or_keeps_its_body),
         TEST(test_thinning_is_no_sign_of_life_and_raises_the_revision),
         TEST(test_a_deletion_thins_in_bounded_steps_first),
+        TEST(test_a_run_that_is_heard_again_is_let_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
