@@ -147,8 +147,8 @@ static enum err_code make_copy(
 
 /* ---- pages --------------------------------------------------------------- */
 
-/* What the file's first bytes say of its pages, or what they are usually. */
-static void read_sizes(struct pages *pages)
+/* What the file's first bytes say of it, or what is usual. */
+static void read_header(struct pages *pages)
 {
     uint8_t head[100] = { 0 };
     pages->size = PAGE_SIZE_USUAL;
@@ -163,6 +163,8 @@ static void read_sizes(struct pages *pages)
     if (sane) {
         pages->size = size;
         pages->usable = size - head[20];
+        pages->user_version = pages_u32(head + 60);
+        pages->application_id = pages_u32(head + 68);
     }
 }
 
@@ -174,7 +176,7 @@ static enum err_code open_file(
     if (pages->fd < 0 || fstat(pages->fd, &status) != 0) {
         return fail(e, path);
     }
-    read_sizes(pages);
+    read_header(pages);
     uint64_t n = (uint64_t)status.st_size / pages->size;
     pages->n = n > UINT32_MAX - 1 ? UINT32_MAX - 1 : (uint32_t)n;
     return ERR_NONE;

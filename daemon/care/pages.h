@@ -19,6 +19,9 @@ struct pages {
     uint32_t size;   /* of a page */
     uint32_t usable; /* of it: without what is reserved at its end */
     uint32_t n;      /* pages are 1..n */
+    /* Of its header; 0 if that is none of SQLite's. */
+    uint32_t application_id;
+    uint32_t user_version;
     char copy[REPLACE_NAME_MAX]; /* "": there is none */
 };
 

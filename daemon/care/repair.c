@@ -19,6 +19,7 @@
 #include "care/salvage.h"
 #include "store/db.h"
 #include "store/lock.h"
+#include "store/migrate.h"
 #include "store/store.h"
 
 /* ---- making it ----------------------------------------------------------- */
@@ -49,6 +50,31 @@ static void tell(FILE *out, const struct salvage_counts *salvaged,
         salvaged->refused, salvaged->broken);
 }
 
+/* What a newer trajd has made is read by that one only. */
+static enum err_code require_known(const struct pages *pages, struct err *e)
+{
+    bool newer = pages->application_id == TRAJD_APPLICATION_ID &&
+                 pages->user_version > migrations_count &&
+                 pages->user_version <= INT32_MAX;
+    return newer ? err_set(e, ERR_INVALID,
+                       "the database is of version %" PRIu32
+                       ", made by a newer trajd; this one knows up to %zu",
+                       pages->user_version, migrations_count)
+                 : ERR_NONE;
+}
+
+/* Else it is no database of trajd, or nothing is left of it: an empty one in its
+ * place is no help. */
+static enum err_code require_a_run(sqlite3 *db, struct err *e)
+{
+    int64_t runs = 0;
+    enum err_code code = db_number(db, "SELECT count(*) FROM run;", &runs, e);
+    return code != ERR_NONE || runs > 0
+               ? code
+               : err_set(e, ERR_INVALID,
+                     "no run of trajd can be read in it; it is left alone");
+}
+
 /* Until it has a place the file needs no syncs and no log. */
 static enum err_code fill(
     const struct pages *pages, sqlite3 *db, FILE *out, struct err *e)
@@ -61,6 +87,7 @@ static enum err_code fill(
         "repair", e);
     code = code != ERR_NONE ? code : salvage(pages, db, &salvaged, e);
     code = code != ERR_NONE ? code : mend(db, out, &mended, e);
+    code = code != ERR_NONE ? code : require_a_run(db, e);
     code = code != ERR_NONE ? code : db_exec(db, "COMMIT;", "repair", e);
     if (code == ERR_NONE) {
         tell(out, &salvaged, &mended);
@@ -77,6 +104,7 @@ static enum err_code make_repaired(
     enum err_code code = replace_needs(replace, bytes + bytes / 16, e);
     code = code != ERR_NONE ? code : make_empty(replace->temp, e);
     code = code != ERR_NONE ? code : pages_open(replace->path, &pages, e);
+    code = code != ERR_NONE ? code : require_known(&pages, e);
     code = code != ERR_NONE ? code : db_open(replace->temp, DB_WRITE, &db, e);
     code = code != ERR_NONE ? code : fill(&pages, db, out, e);
     db_close(db);

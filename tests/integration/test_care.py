@@ -389,6 +389,32 @@ def test_repair_does_not_look_at_tables_of_others(stopped):
 # ---- compact -----------------------------------------------------------------
 
 
+@pytest.mark.parametrize("bytes_of", [b"", b"a text, not a database\n" * 1000, None])
+def test_what_has_no_run_of_trajd_is_left_alone(tmp_path, bytes_of):
+    other = tmp_path / "other.db"
+    if bytes_of is None:
+        query(other, "CREATE TABLE bookmarks (url TEXT)")
+    else:
+        other.write_bytes(bytes_of)
+    before = other.read_bytes()
+    result = care.command("repair", other)
+    assert result.returncode == 1
+    assert "no run of trajd can be read in it" in result.stderr
+    assert other.read_bytes() == before
+    assert {f.name for f in tmp_path.iterdir()} == {"other.db", "other.db.lock"}
+
+
+def test_a_database_of_a_newer_version_is_left_alone(stopped):
+    trajd, peers = stopped
+    [(version,)] = query(trajd.db, "PRAGMA user_version")
+    query(trajd.db, f"PRAGMA user_version = {version + 1}")
+    result = care.command("repair", trajd.db)
+    assert result.returncode == 1
+    assert f"version {version + 1}, made by a newer trajd" in result.stderr
+    query(trajd.db, f"PRAGMA user_version = {version}")
+    assert_all_there(trajd, peers)
+
+
 def test_compact_seals_and_gives_back_what_is_unused(stopped):
     trajd, peers = stopped
     query(trajd.db, "CREATE TABLE big AS SELECT randomblob(3000000) AS b")
