@@ -22,7 +22,7 @@
 #include "wire.h"
 
 enum scan_attempts {
-    SCAN_NEWEST = 0, /* each step once: the newest attempt that has it */
+    SCAN_NEWEST = 0, /* without what a later attempt has done again */
     SCAN_ALL,
     SCAN_ONE, /* the attempt in scan_query.attempt */
 };
