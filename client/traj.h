@@ -300,9 +300,11 @@ TRAJ_API void traj_step_init_sized(struct traj_step *step, size_t size);
  * added up. A step whose loss, ||g||^2 or g is not finite is counted, and in
  * no sum and no extreme; a sum is recorded if all other steps have its
  * quantity, so it is one over fold_count - fold_nonfinite steps. An open fold
- * is recorded early at the first call after 1 s, before any other record of
- * the run, and by traj_finish and traj_close; a killed trainer loses it. A
- * fold that is dropped is one record in the counts of those.
+ * is recorded early at the first call after 1 s, before a step whose g has
+ * another unit (stage, or the loss_scale or micro_batches that it names),
+ * before any other record of the run, and by traj_finish and traj_close; a
+ * killed trainer loses it. A fold that is dropped is one record in the counts
+ * of those.
  */
 TRAJ_API TRAJ_CHECK enum traj_status traj_step(
     traj_run *run, const struct traj_step *step);

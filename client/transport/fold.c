@@ -148,6 +148,16 @@ static inline bool is_finite(const struct traj_step *s)
            !has_some(s->grad_nan) && !has_some(s->grad_inf);
 }
 
+bool fold_has_unit_of(const struct fold *f, const struct traj_step *s)
+{
+    const struct traj_step *last = &f->so_far.last;
+    const bool scaled = (s->stage & TRAJ_STAGE_SCALED) != 0;
+    const bool summed = (s->stage & TRAJ_STAGE_ACCUMULATED) != 0;
+    return last->stage == s->stage &&
+           (!scaled || bits_of(last->loss_scale) == bits_of(s->loss_scale)) &&
+           (!summed || last->micro_batches == s->micro_batches);
+}
+
 bool fold_add(struct fold *f, const struct traj_step *s, int64_t now)
 {
     struct fold_result *r = &f->so_far;

@@ -57,7 +57,12 @@ struct fold {
     struct fold_sample waiting[FOLD_BATCH];
 };
 
-/* now: of a clock that may be up to FOLD_TICK_NS behind. True: it is full, or
+/* Is g of the step in the unit of those in the fold, which must be open? By its
+ * stage, and the factors that the stage names. */
+bool fold_has_unit_of(const struct fold *fold, const struct traj_step *step);
+
+/* The step has the unit of an open fold.
+ * now: of a clock that may be up to FOLD_TICK_NS behind. True: it is full, or
  * old, and to be closed. */
 #define FOLD_TICK_NS 10000000
 bool fold_add(

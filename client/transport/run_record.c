@@ -81,11 +81,18 @@ enum traj_status run_record_last_fold(traj_run *run)
         run, record_fold(&run->stream.spool, fold, SPOOL_URGENT, now));
 }
 
+/* Sums and extremes of ||g||^2 in two units would be of none. */
 static enum traj_status fold_step(traj_run *run, const struct traj_step *step)
 {
-    return fold_add(&run->fold, step, platform_coarse_mono_ns())
-               ? record_open_fold(run)
-               : TRAJ_OK;
+    enum traj_status before = TRAJ_OK;
+    if (run->fold.is_open && !fold_has_unit_of(&run->fold, step)) {
+        before = record_open_fold(run);
+    }
+    enum traj_status status =
+        fold_add(&run->fold, step, platform_coarse_mono_ns())
+            ? record_open_fold(run)
+            : TRAJ_OK;
+    return before != TRAJ_OK ? before : status;
 }
 
 /* ---- records ------------------------------------------------------------ */

@@ -56,6 +56,37 @@ static void test_a_fold_is_due_when_full(void **state)
     }
 }
 
+static struct traj_step step_in(uint32_t stage, double scale, uint64_t batches)
+{
+    struct traj_step step = step_of(0, 1, 1, 1);
+    step.stage = stage;
+    step.loss_scale = scale;
+    step.micro_batches = batches;
+    return step;
+}
+
+static bool has_unit_of(struct traj_step first, struct traj_step next)
+{
+    struct fold f = fold_of(3);
+    add(&f, first);
+    return fold_has_unit_of(&f, &next);
+}
+
+static void test_a_unit_is_a_stage_and_the_factors_it_names(void **state)
+{
+    (void)state;
+    const uint32_t plain = TRAJ_STAGE_UNSCALED;
+    const uint32_t both = TRAJ_STAGE_SCALED | TRAJ_STAGE_ACCUMULATED;
+    const uint64_t none = TRAJ_UNSET_COUNT;
+    assert_true(has_unit_of(step_in(both, 8, 4), step_in(both, 8, 4)));
+    assert_false(has_unit_of(step_in(both, 8, 4), step_in(both, 16, 4)));
+    assert_false(has_unit_of(step_in(both, 8, 4), step_in(both, 8, 2)));
+    assert_false(has_unit_of(step_in(both, 8, 4), step_in(plain, 8, 4)));
+    assert_true(has_unit_of(step_in(plain, 8, 4), step_in(plain, 16, 2)));
+    assert_true(has_unit_of(step_in(TRAJ_STAGE_SCALED, traj_unset(), none),
+        step_in(TRAJ_STAGE_SCALED, traj_unset(), none)));
+}
+
 static void test_a_fold_is_due_a_second_after_its_first_step(void **state)
 {
     (void)state;
@@ -303,6 +334,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_fold_is_due_when_full),
+        cmocka_unit_test(test_a_unit_is_a_stage_and_the_factors_it_names),
         cmocka_unit_test(test_a_fold_is_due_a_second_after_its_first_step),
         cmocka_unit_test(test_a_record_has_the_time_of_its_last_step),
         cmocka_unit_test(test_sums_and_extremes_are_those_of_all_steps),

@@ -161,6 +161,40 @@ static void test_an_open_fold_goes_before_any_other_record(void **state)
     peer_unlock(&w->peer);
 }
 
+/* A step with ||g||^2 = 1 in the units of the loss. */
+static struct traj_step scaled_step(uint64_t number, double scale)
+{
+    struct traj_step step;
+    traj_step_init(&step);
+    step.step = number;
+    step.stage = TRAJ_STAGE_SCALED;
+    step.loss_scale = scale;
+    step.grad_sq = scale * scale;
+    return step;
+}
+
+static void test_a_new_loss_scale_begins_a_new_fold(void **state)
+{
+    struct world *w = *state;
+    const double scales[] = { 8, 8, 16, 16, 4 };
+    open_run(w);
+    for (uint64_t i = 0; i < 5; i++) {
+        struct traj_step step = scaled_step(i, scales[i]);
+        assert_int_equal(traj_step(w->run, &step), TRAJ_OK);
+    }
+    assert_int_equal(traj_finish(w->run, 0, 10000), TRAJ_OK);
+    struct fake_daemon *d = peer_lock(&w->peer);
+    const struct fake_record *r = d->streams[0].records;
+    assert_int_equal(d->streams[0].n, 4);
+    assert_int_equal(r[0].values[STEP_fold_grad_sq_sum], bits(2 * 8 * 8));
+    assert_int_equal(r[0].values[STEP_loss_scale], bits(8));
+    assert_int_equal(r[1].values[STEP_fold_grad_sq_sum], bits(2 * 16 * 16));
+    assert_int_equal(r[1].values[STEP_fold_grad_sq_max], bits(16 * 16));
+    assert_int_equal(r[1].values[STEP_loss_scale], bits(16));
+    assert_int_equal(r[2].values[STEP_fold_grad_sq_sum], bits(4 * 4));
+    peer_unlock(&w->peer);
+}
+
 static void test_close_records_the_open_fold(void **state)
 {
     struct world *w = *state;
@@ -304,6 +338,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_every_kth_call_makes_a_record_and_finish_the_last),
         TEST(test_an_open_fold_goes_before_any_other_record),
+        TEST(test_a_new_loss_scale_begins_a_new_fold),
         TEST(test_close_records_the_open_fold),
         TEST(test_no_folding_means_no_fields_of_it),
         TEST(test_an_unset_quantity_has_no_sum_and_no_extremes),
