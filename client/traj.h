@@ -1385,8 +1385,10 @@ TRAJ_API TRAJ_CHECK enum traj_status traj_watch_open(traj_run *run,
  * loss, lr, clip_threshold and what else is known, before or after this call.
  * Fills in grad_sq, param_sq, grad_max_abs, the counts of NaN and Inf, and,
  * from the second step on, grad_prev, dgrad_sq and dgrad_delta. These three
- * look back, so that a step's record is complete when it is made. With
- * delta_only it fills in nothing: all of that comes with traj_after_update.
+ * look back, so that a step's record is complete when it is made; where g is in
+ * another unit than the step before (its stage, or a factor that this names),
+ * traj_after_update unsets them. With delta_only it fills in nothing: all of
+ * that comes with traj_after_update.
  * Blocks for one pass over the arrays; starts threads if the option says so.
  */
 TRAJ_API TRAJ_CHECK enum traj_status traj_before_update(

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "held_env.h"
+#include "unit.h"
 #include "values.h"
 
 #define INF_BITS 0x7ff0000000000000u
@@ -150,12 +151,7 @@ static inline bool is_finite(const struct traj_step *s)
 
 bool fold_has_unit_of(const struct fold *f, const struct traj_step *s)
 {
-    const struct traj_step *last = &f->so_far.last;
-    const bool scaled = (s->stage & TRAJ_STAGE_SCALED) != 0;
-    const bool summed = (s->stage & TRAJ_STAGE_ACCUMULATED) != 0;
-    return last->stage == s->stage &&
-           (!scaled || bits_of(last->loss_scale) == bits_of(s->loss_scale)) &&
-           (!summed || last->micro_batches == s->micro_batches);
+    return unit_equal(unit_of(&f->so_far.last), unit_of(s));
 }
 
 bool fold_add(struct fold *f, const struct traj_step *s, int64_t now)

@@ -57,8 +57,8 @@ struct fold {
     struct fold_sample waiting[FOLD_BATCH];
 };
 
-/* Is g of the step in the unit of those in the fold, which must be open? By its
- * stage, and the factors that the stage names. */
+/* Is g of the step in the unit (unit.h) of those in the fold, which must be
+ * open? */
 bool fold_has_unit_of(const struct fold *fold, const struct traj_step *step);
 
 /* The step has the unit of an open fold.

@@ -279,6 +279,10 @@ static enum traj_status record_one(const struct groups *g,
     struct held_env held;
     held_env_take(&held);
     add_up(g, number, &record.moments);
+    if (traj_is_unset(step->dgrad_sq)) { /* g is in another unit than before */
+        record.moments.grad_prev = record.moments.dgrad_sq =
+            record.moments.dgrad_delta = traj_unset();
+    }
     if (group->norm == TRAJ_NORM_RMS) {
         rms_norms(group->size, &record);
     } else if (group->norm != TRAJ_NORM_L2) {

@@ -24,6 +24,7 @@
 #include "error.h"
 #include "held_env.h"
 #include "math/spike.h"
+#include "unit.h"
 #include "watch/arrays.h"
 #include "watch/delta.h"
 #include "watch/different.h"
@@ -47,6 +48,7 @@ struct traj_watch {
     struct spike loss_spike, grad_spike;
     struct traj_moments back; /* of x and g of the open step, looking back */
     struct different_previous previous;
+    struct unit previous_unit; /* of g_{k-1} */
     bool open_step;
     bool has_previous;
     bool velocity_known; /* delta_only, HEAVY_BALL: KEPT_VELOCITY is v_{k-1} */
@@ -348,6 +350,12 @@ static enum traj_status measure_delta_only(
 /* ---- recording ------------------------------------------------------------
  */
 
+/* g_k - g_{k-1} of two units is a difference of nothing. */
+static void forget_back(struct traj_step *step)
+{
+    step->grad_prev = step->dgrad_sq = step->dgrad_delta = traj_unset();
+}
+
 /* Of the loss and of log||g||. A norm of 0 has no logarithm and is no spike. */
 HELD_ENV_NOINLINE static void add_to_spikes(
     traj_watch *watch, const struct traj_step *step, double divisor)
@@ -470,7 +478,11 @@ enum traj_status traj_after_update(traj_watch *watch, struct traj_step *step)
     if (watch->options.delta_only && known) {
         arrays_swap(&watch->arrays, KEPT_OWN_GRAD, KEPT_GRAD);
     }
+    if (!unit_equal(watch->previous_unit, unit_of(step))) {
+        forget_back(step);
+    }
     status = record_all(watch, step, back, known);
     different_remember(step, watch->options.optimizer, &watch->previous);
+    watch->previous_unit = unit_of(step);
     return status;
 }

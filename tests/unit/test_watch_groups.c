@@ -83,22 +83,36 @@ static struct traj_watch_options options_of(struct trainer *t)
     return o;
 }
 
-static struct traj_step train(struct trainer *t, uint64_t k)
+/* Gradients that are scaled and stay so. */
+static struct traj_step train_scaled(
+    struct trainer *t, uint64_t k, double scale)
 {
     double *const g[ARRAYS] = { t->g[0], t->g[1], t->g[2] };
     struct traj_step step;
     traj_step_init(&step);
     step.step = k;
     step.lr = LR;
+    step.stage = scale == 1 ? TRAJ_STAGE_UNSPECIFIED : TRAJ_STAGE_SCALED;
+    step.loss_scale = scale;
     gradients(t, g);
+    for (size_t a = 0; a < ARRAYS; a++) {
+        for (size_t i = 0; i < sizes[a]; i++) {
+            g[a][i] *= scale;
+        }
+    }
     assert_int_equal(traj_before_update(t->watch, &step), TRAJ_OK);
     for (size_t a = 0; a < ARRAYS; a++) {
         for (size_t i = 0; i < sizes[a]; i++) {
-            t->x[a][i] -= LR * t->g[a][i];
+            t->x[a][i] -= LR * t->g[a][i] / scale;
         }
     }
     assert_int_equal(traj_after_update(t->watch, &step), TRAJ_OK);
     return step;
+}
+
+static struct traj_step train(struct trainer *t, uint64_t k)
+{
+    return train_scaled(t, k, 1);
 }
 
 /* x = 1..6, g_i = i x_i = i^2, d = -g/2. */
@@ -199,6 +213,45 @@ static void test_the_second_record_of_a_group_looks_back(void **state)
     assert_true(recorded_f64(g, GROUP_grad_prev) == 0.5 - 40.5);
     assert_true(recorded_f64(g, GROUP_dgrad_sq) == 0.25 + 16 + 182.25);
     assert_true(recorded_f64(g, GROUP_dgrad_delta) == 0.25 + 8 + 60.75);
+    recorded_done(&r);
+}
+
+static bool looks_back(const struct recorded_one *g)
+{
+    const uint64_t fields = UINT64_C(1) << GROUP_grad_prev |
+                            UINT64_C(1) << GROUP_dgrad_sq |
+                            UINT64_C(1) << GROUP_dgrad_delta;
+    assert_true((g->present & fields) == 0 || (g->present & fields) == fields);
+    return (g->present & fields) != 0;
+}
+
+static void test_gradients_of_two_scales_are_not_subtracted(void **state)
+{
+    (void)state;
+    struct trainer t;
+    struct recorded r;
+    set_up(&t);
+    recorded_open(&r, t.groups, 2);
+    struct traj_watch_options o = options_of(&t);
+    o.group_every = 1;
+    o.probe_every = UINT32_MAX;
+    assert_int_equal(traj_watch_open(r.run, &o, &t.watch), TRAJ_OK);
+    (void)train_scaled(&t, 0, 8);
+    struct traj_step step = train_scaled(&t, 1, 16);
+    assert_true(traj_is_unset(step.grad_prev));
+    assert_true(traj_is_unset(step.dgrad_sq));
+    assert_true(traj_is_unset(step.dgrad_delta));
+    step = train_scaled(&t, 2, 16);
+    /* x_2 = x_1 - g_1/2: g_1 = (.5, 0, -4.5, -16, -37.5, -72), g_2 = (.25, 0,
+     * 2.25, 16, 56.25, 144), times 16 */
+    assert_true(
+        step.dgrad_sq == 256 * (0.0625 + 45.5625 + 1024 + 8789.0625 + 46656));
+    traj_watch_close(t.watch);
+    recorded_close_run(&r);
+    assert_false(looks_back(recorded_at(&r, WIRE_GROUP, 2)));
+    assert_false(looks_back(recorded_at(&r, WIRE_GROUP, 3)));
+    assert_true(looks_back(recorded_at(&r, WIRE_GROUP, 4)));
+    assert_true(looks_back(recorded_at(&r, WIRE_GROUP, 5)));
     recorded_done(&r);
 }
 
@@ -370,6 +423,7 @@ int main(void)
         cmocka_unit_test(test_each_group_is_recorded_with_its_norms),
         cmocka_unit_test(test_a_nan_in_one_array_of_a_group_is_in_its_norms),
         cmocka_unit_test(test_the_second_record_of_a_group_looks_back),
+        cmocka_unit_test(test_gradients_of_two_scales_are_not_subtracted),
         cmocka_unit_test(test_groups_are_recorded_at_their_interval),
         cmocka_unit_test(test_each_group_has_a_probe_of_its_own),
         cmocka_unit_test(
