@@ -1407,7 +1407,8 @@ TRAJ_API TRAJ_CHECK enum traj_status traj_before_update(
  *   read again, which costs less;
  * - TRAJ_STEP_CLIPPED, if clip_scale is below 1;
  * - TRAJ_STEP_SKIPPED, if d is 0 and g is not;
- * - TRAJ_STEP_SPIKE.
+ * - TRAJ_STEP_SPIKE; a gradient that is not finite is one too, unless the flags
+ *   say FOUND_INF and the update was left out.
  * The first step is probed, then each probe_every-th, or as the budget allows.
  * Probes are recorded in the units of the loss: divided by what step->stage
  * says (SCALED, ACCUMULATED); TRAJ_EINVAL if that factor is not in *step. A

@@ -356,6 +356,14 @@ static void forget_back(struct traj_step *step)
     step->grad_prev = step->dgrad_sq = step->dgrad_delta = traj_unset();
 }
 
+/* A loss scaler finds its scale by such a gradient, which it sees and leaves
+ * out. */
+HELD_ENV_NOINLINE static bool is_handled_overflow(const struct traj_step *step)
+{
+    const uint64_t handled = TRAJ_STEP_FOUND_INF | TRAJ_STEP_SKIPPED;
+    return (step->flags & handled) == handled && !isfinite(step->grad_sq);
+}
+
 /* Of the loss and of log||g||. A norm of 0 has no logarithm and is no spike. */
 HELD_ENV_NOINLINE static void add_to_spikes(
     traj_watch *watch, const struct traj_step *step, double divisor)
@@ -363,7 +371,8 @@ HELD_ENV_NOINLINE static void add_to_spikes(
     if (!traj_is_unset(step->loss)) {
         (void)spike_add(&watch->loss_spike, step->loss);
     }
-    if (!traj_is_unset(step->grad_sq) && !(step->grad_sq <= 0)) {
+    if (!traj_is_unset(step->grad_sq) && !(step->grad_sq <= 0) &&
+        !is_handled_overflow(step)) {
         (void)spike_add(
             &watch->grad_spike, log(step->grad_sq) / 2 - log(divisor));
     }

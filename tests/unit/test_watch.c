@@ -276,6 +276,34 @@ static void test_an_update_that_did_not_happen_is_flagged(void **state)
     traj_watch_close(t.watch);
 }
 
+/* The flags of a step whose gradient overflows, with lr. */
+static uint64_t flags_of_overflow(uint64_t flags, double lr)
+{
+    struct trainer t = new_trainer();
+    struct traj_step step;
+    open_watch(&t, NULL);
+    traj_step_init(&step);
+    step.flags = flags;
+    gradient(t.param, t.grad);
+    t.grad[1] = (double)INFINITY;
+    assert_int_equal(traj_before_update(t.watch, &step), TRAJ_OK);
+    t.param[0] -= lr * t.grad[0];
+    assert_int_equal(traj_after_update(t.watch, &step), TRAJ_OK);
+    traj_watch_close(t.watch);
+    return step.flags;
+}
+
+static void test_an_overflow_that_the_loss_scaler_left_out_is_no_spike(
+    void **state)
+{
+    (void)state;
+    const uint64_t seen = TRAJ_STEP_FOUND_INF;
+    assert_int_equal(flags_of_overflow(seen, 0), seen | TRAJ_STEP_SKIPPED);
+    assert_int_equal(flags_of_overflow(seen, 0.1), seen | TRAJ_STEP_SPIKE);
+    assert_int_equal(
+        flags_of_overflow(0, 0), TRAJ_STEP_SKIPPED | TRAJ_STEP_SPIKE);
+}
+
 static void test_a_step_without_its_update_is_no_previous_step(void **state)
 {
     (void)state;
@@ -544,6 +572,8 @@ int main(void)
         cmocka_unit_test(test_clipping_in_place_is_measured),
         cmocka_unit_test(test_clipping_that_cannot_be_told_is_left_unset),
         cmocka_unit_test(test_an_update_that_did_not_happen_is_flagged),
+        cmocka_unit_test(
+            test_an_overflow_that_the_loss_scaler_left_out_is_no_spike),
         cmocka_unit_test(test_a_step_without_its_update_is_no_previous_step),
         cmocka_unit_test(test_probes_come_at_the_first_step_and_every_so_often),
         cmocka_unit_test(test_a_watch_without_a_callback_never_probes),
