@@ -1402,7 +1402,10 @@ TRAJ_API TRAJ_CHECK enum traj_status traj_before_update(
  * *step: the one given before; delta_sq and grad_delta are filled in, and
  * - clip_scale and grad_clipped_sq, where the caller left clip_scale unset and
  *   the gradient array tells: it is the g of before times one factor (clipping
- *   in place), or untouched and not above clip_threshold (1: not clipped).
+ *   in place), or untouched and not above clip_threshold (1: not clipped), which
+ *   is in the units of the loss. A factor that may be no clipping is not told:
+ *   one within rounding of 1, or so small that a g which its stage calls scaled
+ *   or summed may have been divided by that in place.
  *   Where it is set, 1 for a trainer that does not clip, the gradient is not
  *   read again, which costs less;
  * - TRAJ_STEP_CLIPPED, if clip_scale is below 1;

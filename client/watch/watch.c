@@ -239,7 +239,7 @@ static enum traj_status measure_update(
     }
     struct held_env held;
     held_env_take(&held);
-    judge_update(&after, step);
+    judge_update(&after, watch->different.roundoff, step);
     held_env_give_back(&held);
     return TRAJ_OK;
 }
@@ -332,7 +332,7 @@ static enum traj_status measure_delta_only(
     }
     struct held_env held;
     held_env_take(&held);
-    judge_update(&m, step);
+    judge_update(&m, watch->different.roundoff, step);
     const bool gives = gives_gradient(watch, step);
     held_env_give_back(&held);
     const bool known =

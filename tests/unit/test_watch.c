@@ -264,6 +264,64 @@ static void test_clipping_that_cannot_be_told_is_left_unset(void **state)
     traj_watch_close(t.watch);
 }
 
+/* As changed, of a g that is scaled by 8 and then multiplied by a factor. */
+static double told_of_scaled(
+    struct trainer *t, uint32_t stage, double threshold, double factor)
+{
+    struct traj_step step;
+    traj_step_init(&step);
+    step.stage = stage;
+    step.loss_scale = 8;
+    step.clip_threshold = threshold;
+    gradient(t->param, t->grad);
+    for (size_t i = 0; i < N; i++) {
+        t->grad[i] *= 8;
+    }
+    assert_int_equal(traj_before_update(t->watch, &step), TRAJ_OK);
+    for (size_t i = 0; i < N; i++) {
+        t->grad[i] *= factor;
+    }
+    t->param[0] += 1;
+    assert_int_equal(traj_after_update(t->watch, &step), TRAJ_OK);
+    assert_int_equal(step.flags & TRAJ_STEP_CLIPPED,
+        step.clip_scale < 1 ? TRAJ_STEP_CLIPPED : 0);
+    return step.clip_scale;
+}
+
+static void test_a_gradient_unscaled_in_place_is_not_clipped(void **state)
+{
+    (void)state;
+    struct trainer t = new_trainer();
+    struct traj_watch_options options = options_of(&t);
+    options.gradient = NULL;
+    assert_int_equal(traj_watch_open(NULL, &options, &t.watch), TRAJ_OK);
+    const double none = traj_unset();
+    const uint32_t scaled = TRAJ_STAGE_SCALED;
+    assert_true(traj_is_unset(told_of_scaled(&t, scaled, none, 1.0 / 8)));
+    assert_true(traj_is_unset(told_of_scaled(&t, scaled, none, 0.5 / 8)));
+    assert_true(fabs(told_of_scaled(&t, scaled, none, 0.5) - 0.5) < 1e-14);
+    assert_true(fabs(told_of_scaled(&t, 0, none, 1.0 / 8) - 0.125) < 1e-14);
+    /* By ranks that a watch does not know. */
+    assert_true(
+        traj_is_unset(told_of_scaled(&t, TRAJ_STAGE_REDUCED, none, 0.5)));
+    traj_watch_close(t.watch);
+}
+
+static void test_a_threshold_is_in_the_units_of_the_loss(void **state)
+{
+    (void)state;
+    struct trainer t = new_trainer();
+    struct traj_watch_options options = options_of(&t);
+    options.gradient = NULL;
+    assert_int_equal(traj_watch_open(NULL, &options, &t.watch), TRAJ_OK);
+    /* ||g|| = sqrt(98) at first, and sqrt(101) then */
+    const uint32_t scaled = TRAJ_STAGE_SCALED;
+    assert_true(told_of_scaled(&t, scaled, 10, 1) == 1);
+    assert_true(traj_is_unset(told_of_scaled(&t, scaled, 10, 1)));
+    assert_true(traj_is_unset(told_of_scaled(&t, TRAJ_STAGE_REDUCED, 1000, 1)));
+    traj_watch_close(t.watch);
+}
+
 static void test_an_update_that_did_not_happen_is_flagged(void **state)
 {
     (void)state;
@@ -571,6 +629,8 @@ int main(void)
         cmocka_unit_test(test_training_is_the_same_bit_for_bit),
         cmocka_unit_test(test_clipping_in_place_is_measured),
         cmocka_unit_test(test_clipping_that_cannot_be_told_is_left_unset),
+        cmocka_unit_test(test_a_gradient_unscaled_in_place_is_not_clipped),
+        cmocka_unit_test(test_a_threshold_is_in_the_units_of_the_loss),
         cmocka_unit_test(test_an_update_that_did_not_happen_is_flagged),
         cmocka_unit_test(
             test_an_overflow_that_the_loss_scaler_left_out_is_no_spike),
