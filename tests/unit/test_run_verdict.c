@@ -350,7 +350,8 @@ static void test_where_steps_begin_changes_no_figure(void **state)
         const struct phase_verdict *a = &small.v[i];
         const struct phase_verdict *b = &large.v[i];
         assert_memory_equal(&a->facts, &b->facts, sizeof a->facts);
-        assert_memory_equal(&a->partial, &b->partial, sizeof a->partial);
+        assert_memory_equal(
+            &a->ranks.partial, &b->ranks.partial, sizeof a->ranks.partial);
         assert_int_equal(a->verdict.kind, b->verdict.kind);
         assert_true(i == 0 || b->phase.from_step ==
                                   a->phase.from_step + (UINT64_C(1) << 62));
