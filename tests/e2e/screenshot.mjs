@@ -7,7 +7,7 @@ const daemon = new Daemon();
 await daemon.start();
 await startLstm(daemon, "lstm", ["--steps", "1200", ...process.argv.slice(3)]).done;
 const browser = await openBrowser();
-const { page } = await openPage(browser, { viewport: { width: 1280, height: 1260 } });
+const { page } = await openPage(browser, { viewport: { width: 1280, height: 1370 } });
 await page.goto(`${daemon.url}/runs/lstm`);
 await page.waitForFunction(() => document.querySelectorAll(".fits tbody tr").length === 4);
 await page.waitForFunction(() => document.querySelectorAll(".phases tbody tr").length > 0);
