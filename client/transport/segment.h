@@ -56,9 +56,9 @@ struct segment {
      * for good: then it may be unmapped once it is read. */
     _Atomic(struct segment *) next;
     size_t populated; /* pages up to here are present; the maintainer's */
-    /* Of a recovered one. Its file is what is left of what it held: no copy
-     * of the records that can be read replaces it. */
-    bool damaged; /* it held records that cannot be read */
+    /* Of a recovered one. */
+    bool damaged; /* it held records that cannot be read: offsets are those of
+                     memory, not of the file */
     bool torn;    /* among them its last ones */
 };
 

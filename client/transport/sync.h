@@ -18,7 +18,8 @@ enum sync_result {
 struct sync_counts {
     uint64_t records;    /* that this call had acknowledged */
     uint64_t left;       /* not acknowledged */
-    uint64_t unreadable; /* lost: nothing of the spool tells what they were */
+    uint64_t unreadable; /* of those not known to be acknowledged when it
+                            began: lost, unless the daemon has them anyway */
 };
 
 /* Send the stream `name` of the run's folder run_fd. Gives up when nothing has
