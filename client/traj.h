@@ -23,6 +23,8 @@
  * traj_run_id and traj_attempt answer as in the parent.
  * The library prints nothing, installs no signal handler, draws from nobody's
  * random stream, changes no locale and no floating-point mode.
+ * C99 and C++11. A struct that is named as a function is (traj_step, traj_fit,
+ * traj_advice) needs its keyword in C++ too: struct traj_step step.
  */
 #ifndef TRAJ_H
 #define TRAJ_H
@@ -43,6 +45,22 @@ extern "C" {
 #endif
 
 #define TRAJ_VERSION "0.1.0"
+
+/* What the options structs start from: all zero but size. In C++ an
+ * initialiser that names one member would warn of all others. */
+#ifdef __cplusplus
+#define TRAJ_SIZED(type)                                                       \
+    ([]() -> type {                                                            \
+        type traj_sized = type();                                              \
+        traj_sized.size = sizeof traj_sized;                                   \
+        return traj_sized;                                                     \
+    }())
+#else
+#define TRAJ_SIZED(type)                                                       \
+    {                                                                          \
+        .size = sizeof(struct type)                                            \
+    }
+#endif
 
 /* "0.1.0"; the version of the library that is loaded. */
 TRAJ_API const char *traj_version(void);
@@ -194,18 +212,7 @@ struct traj_options {
     const char *fork_run;
     uint64_t fork_step;
 };
-#ifdef __cplusplus
-#define TRAJ_OPTIONS_INIT                                                      \
-    traj_options                                                               \
-    {                                                                          \
-        sizeof(traj_options)                                                   \
-    }
-#else
-#define TRAJ_OPTIONS_INIT                                                      \
-    {                                                                          \
-        .size = sizeof(struct traj_options)                                    \
-    }
-#endif
+#define TRAJ_OPTIONS_INIT TRAJ_SIZED(traj_options)
 
 /*
  * Open a run, or continue one: a run_id whose directory exists starts a new
@@ -497,18 +504,7 @@ struct traj_fit_options {
      * across it; unset if 100 rounds do not find it. */
     const double *step_length;
 };
-#ifdef __cplusplus
-#define TRAJ_FIT_OPTIONS_INIT                                                  \
-    traj_fit_options                                                           \
-    {                                                                          \
-        sizeof(traj_fit_options)                                               \
-    }
-#else
-#define TRAJ_FIT_OPTIONS_INIT                                                  \
-    {                                                                          \
-        .size = sizeof(struct traj_fit_options)                                \
-    }
-#endif
+#define TRAJ_FIT_OPTIONS_INIT TRAJ_SIZED(traj_fit_options)
 
 struct traj_fit {
     size_t size;
@@ -623,9 +619,10 @@ enum traj_dtype {
  * same bits on every processor, and in every dtype that has the same values.
  * NaN and Inf are counted in g and x and go into the sums as IEEE has it, a
  * NaN's own bits never (so none can pass for traj_unset()); a
- * float64 whose square overflows gives Inf. n = 0 gives sums of 0. The result
- * does not depend on the caller's floating-point environment (traps, flushing
- * of subnormals, rounding), which is as before afterwards.
+ * float64 whose square overflows gives Inf, and one whose square is subnormal
+ * (its size is below 1.5e-154) adds that rounded, or nothing. n = 0 gives sums
+ * of 0. The result does not depend on the caller's floating-point environment
+ * (traps, flushing of subnormals, rounding), which is as before afterwards.
  */
 struct traj_moments {
     double grad_sq;      /* <g,g> */
@@ -779,18 +776,7 @@ struct traj_uncertainty_options {
     uint32_t shifts; /* of the rank tests, 1 .. 100,000; 999 */
     uint64_t seed;   /* draws and shifts are a function of it alone */
 };
-#ifdef __cplusplus
-#define TRAJ_UNCERTAINTY_OPTIONS_INIT                                          \
-    traj_uncertainty_options                                                   \
-    {                                                                          \
-        sizeof(traj_uncertainty_options)                                       \
-    }
-#else
-#define TRAJ_UNCERTAINTY_OPTIONS_INIT                                          \
-    {                                                                          \
-        .size = sizeof(struct traj_uncertainty_options)                        \
-    }
-#endif
+#define TRAJ_UNCERTAINTY_OPTIONS_INIT TRAJ_SIZED(traj_uncertainty_options)
 
 struct traj_interval {
     double estimate, se, low, high;
@@ -1350,18 +1336,7 @@ struct traj_watch_options {
     int delta_only; /* 1: grad is NULL, g is computed from d; needs a finite
                        step->lr that is not 0, and for HEAVY_BALL momentum */
 };
-#ifdef __cplusplus
-#define TRAJ_WATCH_INIT                                                        \
-    traj_watch_options                                                         \
-    {                                                                          \
-        sizeof(traj_watch_options)                                             \
-    }
-#else
-#define TRAJ_WATCH_INIT                                                        \
-    {                                                                          \
-        .size = sizeof(struct traj_watch_options)                              \
-    }
-#endif
+#define TRAJ_WATCH_INIT TRAJ_SIZED(traj_watch_options)
 
 /* A watch is used by one thread at a time. Works in a forked child too, but
  * with a run of the parent's nothing is recorded: TRAJ_EFORKED, see above.
@@ -1402,12 +1377,12 @@ TRAJ_API TRAJ_CHECK enum traj_status traj_before_update(
  * *step: the one given before; delta_sq and grad_delta are filled in, and
  * - clip_scale and grad_clipped_sq, where the caller left clip_scale unset and
  *   the gradient array tells: it is the g of before times one factor (clipping
- *   in place), or untouched and not above clip_threshold (1: not clipped), which
- *   is in the units of the loss. A factor that may be no clipping is not told:
- *   one within rounding of 1, or so small that a g which its stage calls scaled
- *   or summed may have been divided by that in place.
- *   Where it is set, 1 for a trainer that does not clip, the gradient is not
- *   read again, which costs less;
+ *   in place), or untouched and not above clip_threshold (1: not clipped),
+ * which is in the units of the loss. A factor that may be no clipping is not
+ * told: one within rounding of 1, or so small that a g which its stage calls
+ * scaled or summed may have been divided by that in place. Where it is set, 1
+ * for a trainer that does not clip, the gradient is not read again, which costs
+ * less;
  * - TRAJ_STEP_CLIPPED, if clip_scale is below 1;
  * - TRAJ_STEP_SKIPPED, if d is 0 and g is not;
  * - TRAJ_STEP_SPIKE; a gradient that is not finite is one too, unless the flags
@@ -1421,8 +1396,8 @@ TRAJ_API TRAJ_CHECK enum traj_status traj_before_update(
 TRAJ_API TRAJ_CHECK enum traj_status traj_after_update(
     traj_watch *watch, struct traj_step *step);
 
-/* The last probe that called back, or NULL if there was none. Valid until the
- * next update. */
+/* The last probe that called back, or NULL if there was none, or no watch.
+ * Valid until the next update. */
 TRAJ_API const struct traj_probe *traj_watch_probe(const traj_watch *watch);
 
 /* NULL is allowed. Close the watch before its run: it records how often probes

@@ -139,14 +139,22 @@ def test_header_compiles_by_itself(installed, tmp_path, compiler, standard, suff
         *flags(installed, "--cflags"))
 
 
-def test_initialisers_of_the_header_compile_in_cpp11(installed, tmp_path):
+@pytest.mark.parametrize("compiler, standard",
+                         [("g++", "c++11"), ("clang++", "c++11"), ("g++", "c++20")])
+def test_initialisers_of_the_header_do_not_warn_in_cpp(installed, tmp_path, compiler, standard):
     source = tmp_path / "init.cc"
     source.write_text(
-        "#include <traj.h>\nint main() { traj_options o = TRAJ_OPTIONS_INIT;"
+        "#include <traj.h>\n"
+        "static const traj_fit_options f = TRAJ_FIT_OPTIONS_INIT;\n"
+        "int main() { traj_options o = TRAJ_OPTIONS_INIT;"
         " traj_watch_options w = TRAJ_WATCH_INIT;"
-        " return o.size == sizeof o && w.size == sizeof w && !o.endpoint ? 0 : 1; }\n")
-    run("g++", "-std=c++11", "-Wall", "-pedantic", "-Werror", "-o", tmp_path / "init", source,
-        *flags(installed, "--cflags"))
+        " traj_uncertainty_options u = TRAJ_UNCERTAINTY_OPTIONS_INIT;"
+        " struct traj_step s; traj_step_init(&s);"
+        " return o.size == sizeof o && w.size == sizeof w && f.size == sizeof f"
+        " && u.size == sizeof u && !o.endpoint && !o.fork_run && w.delta_only == 0"
+        " && s.size == sizeof s ? 0 : 1; }\n")
+    run(compiler, f"-std={standard}", *WARNINGS, "-o", tmp_path / "init", source,
+        *flags(installed, "--cflags", "--libs"), f"-Wl,-rpath,{library(installed)}")
     run(tmp_path / "init")
 
 
