@@ -170,6 +170,9 @@ enum traj_status traj_sharpness_open(
     const struct traj_sharpness_options *options,
     traj_sharpness_meter **ret_meter)
 {
+    if (ret_meter == NULL) {
+        return error_set(TRAJ_EINVAL, "sharpness: ret_meter is NULL");
+    }
     struct held_env held;
     held_env_take(&held);
     enum traj_status status = check(options);

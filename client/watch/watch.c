@@ -116,6 +116,9 @@ static enum traj_status open_parts(
 enum traj_status traj_watch_open(traj_run *run,
     const struct traj_watch_options *options, traj_watch **ret_watch)
 {
+    if (ret_watch == NULL) {
+        return error_set(TRAJ_EINVAL, "watch: ret_watch is NULL");
+    }
     struct traj_watch_segment flat;
     struct traj_watch_options o;
     enum traj_status status = watch_options_read(options, &flat, &o);
@@ -158,7 +161,8 @@ void traj_watch_close(traj_watch *watch)
 
 const struct traj_probe *traj_watch_probe(const traj_watch *watch)
 {
-    return watch->probing.probes > 0 ? &watch->probing.last : NULL;
+    return watch != NULL && watch->probing.probes > 0 ? &watch->probing.last
+                                                      : NULL;
 }
 
 /* ---- before the update -------------------------------------------------- */

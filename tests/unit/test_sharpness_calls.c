@@ -132,6 +132,7 @@ static void test_wrong_options_are_refused(void **state)
     meter_rig_init(
         &r, (struct function){ .gradient = quadratic, .n = 1 }, TRAJ_F64, x);
     const struct traj_sharpness_options good = r.options;
+    assert_int_equal(traj_sharpness_open(&good, NULL), TRAJ_EINVAL);
     r.options.size = 8;
     refused(&r, TRAJ_EINVAL, "size is not set");
     r.options = good;

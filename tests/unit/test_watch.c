@@ -618,6 +618,9 @@ static void test_wrong_calls_are_refused(void **state)
     assert_non_null(strstr(traj_last_error(), "without traj_before_update"));
     traj_watch_close(t.watch);
     traj_watch_close(NULL);
+    assert_null(traj_watch_probe(NULL));
+    const struct traj_watch_options options = options_of(&t);
+    assert_int_equal(traj_watch_open(NULL, &options, NULL), TRAJ_EINVAL);
 }
 
 int main(void)
