@@ -10,6 +10,7 @@
 
 #include "care/check_run.h"
 #include "care/tally.h"
+#include "care/wal_check.h"
 #include "store/db.h"
 #include "store/migrate.h"
 #include "store/progress.h"
@@ -328,12 +329,27 @@ static enum err_code check_runs(struct check *c, struct err *e)
 
 /* ---- the whole ----------------------------------------------------------- */
 
+/* SQLite takes it for the end of the log, and says nothing. */
+static enum err_code check_log(struct check *c, struct err *e)
+{
+    uint64_t commits = 0;
+    enum err_code code = wal_check(c->options->path, &commits, e);
+    if (code == ERR_NONE && commits > 0) {
+        findings_add(&c->findings, FINDING_STRUCTURE, NULL, 0, 0,
+            "the log: %" PRIu64 " commits lie behind a damaged frame, and are "
+            "not read",
+            commits);
+    }
+    return as_finding(c, code, "the log cannot be read", e);
+}
+
 static enum err_code check_parts(struct check *c, struct err *e)
 {
     /* BEGIN alone takes no snapshot, the first read does. */
     enum err_code code = db_exec(
         c->db, "BEGIN; SELECT 1 FROM sqlite_schema LIMIT 1;", "read", e);
     code = as_finding(c, code, "the file cannot be read", e);
+    code = code != ERR_NONE ? code : check_log(c, e);
     code = code != ERR_NONE ? code : check_structure(c, e);
     code = code != ERR_NONE ? code : check_references(c, e);
     if (c->counts.old_version == 0) {

@@ -181,6 +181,37 @@ def test_a_quick_check_leaves_the_values_out(stopped):
     assert [f["finding"] for f in findings(trajd.db, "--quick")[0]] == ["chunk"]
 
 
+def commit_ends(wal):
+    """Where the commits of a log end: frames of 24 bytes and a page, the first
+    32 bytes before them, a size of the database in those that end one."""
+    frame = 24 + int.from_bytes(wal[8:12], "big")
+    starts = range(32, len(wal) - frame + 1, frame)
+    return [at + frame for at in starts
+            if wal[at + 8:at + 16] == wal[16:24] and any(wal[at + 4:at + 8])]
+
+
+def test_check_sees_commits_behind_damage_in_the_log(trajd):
+    """SQLite reads what is before it and calls that whole. What a crash may leave
+    is no damage: a last commit that was not synced."""
+    peer = Peer(trajd.ingest, "r")
+    steps(peer, 300)
+    peer.deliver(frame=10, window=1)
+    peer.close()
+    trajd.kill()
+    wal = trajd.folder / "trajd.db-wal"
+    whole = wal.read_bytes()
+    ends = commit_ends(whole)
+    assert len(ends) > 10
+    assert_whole(trajd.db)
+    for behind, said in ((1, []), (2, ["2 commits"]), (9, ["9 commits"])):
+        at = ends[-behind] - 100  # in the page that ends the commit
+        wal.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1:])
+        found = [f["text"] for f in findings(trajd.db)[0] if "damaged frame" in f["text"]]
+        assert [text.split(": ")[1].split(" lie")[0] for text in found] == said
+    wal.write_bytes(whole[:ends[-1]] + b"\x55" * 9000)
+    assert_whole(trajd.db)
+
+
 def test_check_of_what_is_no_database_exits_with_2(tmp_path):
     other = tmp_path / "other.db"
     query(other, "CREATE TABLE t (a)")
