@@ -208,8 +208,7 @@ static void warn_of_network(const struct daemon *daemon)
 
 static enum err_code start_all(struct daemon *daemon, struct err *e)
 {
-    enum err_code code =
-        lock_take(daemon->db, &daemon->lock_fd, e);
+    enum err_code code = lock_take(daemon->db, &daemon->lock_fd, e);
     code = code != ERR_NONE ? code : make_zmq(daemon, e);
     code = code != ERR_NONE ? code : jobs_new(&daemon->jobs, e);
     code = code != ERR_NONE ? code : live_new(&daemon->live, e);

@@ -63,8 +63,8 @@ static enum err_code require_known(const struct pages *pages, struct err *e)
                  : ERR_NONE;
 }
 
-/* Else it is no database of trajd, or nothing is left of it: an empty one in its
- * place is no help. */
+/* Else it is no database of trajd, or nothing is left of it: an empty one in
+ * its place is no help. */
 static enum err_code require_a_run(sqlite3 *db, struct err *e)
 {
     int64_t runs = 0;

@@ -154,8 +154,8 @@ enum err_code store_require_transaction(struct store *store, struct err *e)
 static enum err_code require_in_place(struct store *store, struct err *e)
 {
     int moved = 0;
-    int rc = sqlite3_file_control(
-        store->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+    int rc =
+        sqlite3_file_control(store->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
     return rc == SQLITE_OK && moved == 0
                ? ERR_NONE
                : err_set(e, ERR_STORE,

@@ -282,6 +282,14 @@ def test_a_link_to_nothing_is_where_the_database_will_be(tmp_path):
     assert_whole(tmp_path / "disk/real.db")
 
 
+def test_a_link_to_itself_is_an_error_of_the_start(tmp_path):
+    (tmp_path / "trajd.db").symlink_to("trajd.db")
+    result = subprocess.run([BUILD / "trajd", "--db", tmp_path / "trajd.db"], capture_output=True,
+                            text=True, timeout=20)
+    assert result.returncode == 1
+    assert "trajd.db: a link that leads nowhere" in result.stderr
+
+
 @pytest.mark.parametrize("name", ["repair", "compact"])
 def test_what_a_link_leads_to_is_replaced_and_not_the_link(trajd, name):
     peer = Peer(trajd.ingest, "r")
