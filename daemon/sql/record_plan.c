@@ -290,8 +290,8 @@ static enum err_code read_view(
     return err_set(e, ERR_INVALID, "view is 'all' or 'newest'");
 }
 
-/* A blob is asked for its type and nothing else: sqlite3_value_text would make a
- * text of it, which the same value would be when it comes again for the next
+/* A blob is asked for its type and nothing else: sqlite3_value_text would make
+ * a text of it, which the same value would be when it comes again for the next
  * step of an IN. */
 static void read_run(struct record_plan *plan, sqlite3_value *value)
 {
