@@ -72,6 +72,8 @@ export class RunPage implements Page {
     /** Rows that came while a request was under way, which may not know them. */
     private missed: Plan[] = [];
     private readonly loader = new Loader((signal) => this.load(signal));
+    /** What is loaded was asked for, and is drawn also while the page is paused. */
+    private asked = true;
     private readonly refitter = new Loader((signal) => this.refit(signal), 2000);
     private readonly live: Live;
     private readonly scatter: Scatter;
@@ -265,6 +267,7 @@ export class RunPage implements Page {
 
     retry(): void {
         this.live.retry();
+        this.asked = true;
         this.loader.now();
     }
 
@@ -288,6 +291,7 @@ export class RunPage implements Page {
         PANEL_KEYS.forEach((key) => this.panels[key].setLog(this.view.log[key]));
         this.app.painter.ask(this.paintAll);
         if (refetch) {
+            this.asked = true;
             this.loader.now();
             this.judge.again();
             this.layers.again();
@@ -349,7 +353,10 @@ export class RunPage implements Page {
             this.fits = fits.data;
             this.setScatter(scatter);
             this.missed.splice(0).forEach((plan) => this.append(plan));
-            this.paintAll();
+            if (this.asked || !this.app.paused()) {
+                this.asked = false;
+                this.paintAll();
+            }
         } catch (error) {
             if (!isAbort(error)) {
                 this.failed(error);
