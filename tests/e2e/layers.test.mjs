@@ -27,7 +27,7 @@ test("the layer that is chosen has its verdict, phase by phase, and no advice", 
         await card(page).getByText("Verdict on rnn.0").waitFor();
         await card(page).getByText("only the operator norm could confirm it").first().waitFor();
         assert.equal(await card(page).locator(".phases > tbody > tr:not(.phase-more)").count(), 2);
-        assert.match(await card(page).innerText(), /No advice while one layer is looked at: it does not bound the step of all of them\./);
+        assert.match(await card(page).innerText(), /No advice while one layer is looked at: it does not bound the step of all of them\. Its law gives .* = 1.20, in its own norm, at ‖g‖ = 6.00\./);
         assert.equal(await page.evaluate(() => document.activeElement.textContent), "rnn.0");
         assert.equal(await page.locator(".layers th [aria-pressed=true]").innerText(), "rnn.0");
         assert.deepEqual(await axeViolations(page), []);

@@ -17,7 +17,7 @@ function kindOf(made, n) {
 
 function adviceOf(made, kind, fit, group) {
     if (kind.startsWith("grows") && group > 0) {
-        return { refusal: "layer" };
+        return { refusal: "layer", L0: 2, L1: 0.5, knee: 4, share_above_knee: 0.25, grad_norm: 6, radius: 1.2 };
     }
     if (!kind.startsWith("grows")) {
         return { refusal: kind };

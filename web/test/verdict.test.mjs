@@ -163,6 +163,13 @@ test("a refusal is said in words, and never an advice beside it", () => {
     assert.equal(advices.refusalText(ADVICE), null);
 });
 
+test("of a layer the radius of its part of a step is said, where its law gives one", () => {
+    assert.match(advices.radiusText({ refusal: "layer", radius: 1.2, grad_norm: 6 }), / = 1\.20, in its own norm, at ‖g‖ = 6\.00\.$/);
+    assert.equal(advices.radiusText({ refusal: "layer", radius: null, grad_norm: null }), null);
+    assert.equal(advices.radiusText({ refusal: "layer", radius: "NaN", grad_norm: 6 }), null);
+    assert.equal(advices.radiusText(ADVICE), null);
+});
+
 test("what is unconfirmed says so", () => {
     assert.match(advices.caveatText(ADVICE), /^Unconfirmed: no operator norm tells/);
     assert.equal(advices.caveatText({ ...ADVICE, unconfirmed: false }), null);

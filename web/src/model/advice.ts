@@ -25,6 +25,15 @@ export function refusalText({ refusal }: Advice): string | null {
     return refusal === null ? null : `No advice while ${REFUSALS[refusal] ?? refusal.replace(/_/g, " ")}.`;
 }
 
+/** Of a layer: the length of its own part of a step that its law gives; null where it has none. */
+export function radiusText({ radius, grad_norm }: Advice): string | null {
+    const r = finite(radius);
+    return r === null
+        ? null
+        : `Its law gives its own part of a step the radius ‖g‖/(L0 + L1 ‖g‖) = ${sig3(r)}, in its own norm, ` +
+              `at ‖g‖ = ${sig3(real(grad_norm))}.`;
+}
+
 const UNCONFIRMED =
     "Unconfirmed: no operator norm tells, and along the update the smoothness grows with the gradient norm " +
     "on a quadratic too. Record it (sharpness_every), or more of it, before you rely on this.";

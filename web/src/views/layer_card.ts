@@ -1,9 +1,14 @@
 /** layer_card: what may be said of the layer that was chosen. */
 
+import type { Advice } from "../api/types";
 import { h, setText } from "../dom";
-import { refusalText } from "../model/advice";
+import { radiusText, refusalText } from "../model/advice";
 import { type Asked, Judge } from "./judge";
 import { VerdictCard, type VerdictOptions } from "./verdict";
+
+function adviceText(advice: Advice): string {
+    return [refusalText(advice), radiusText(advice)].filter((text) => text !== null).join(" ");
+}
 
 export interface LayerCardOptions extends Omit<VerdictOptions, "title" | "of"> {
     id: string;
@@ -31,7 +36,7 @@ export class LayerCard {
             const main = verdict?.phases[verdict.main_phase];
             card.show(verdict, problem);
             card.element.setAttribute("aria-busy", String(stale));
-            setText(advice, main === undefined ? "" : (refusalText(main.advice) ?? ""));
+            setText(advice, main === undefined ? "" : adviceText(main.advice));
         };
         card.element.append(advice);
         this.judge = judge;
