@@ -346,12 +346,12 @@ test("more points than can be drawn become a density with its extremes", async (
         for (let x = 0.2; x < 0.8; x += 0.01) {
             await page.mouse.move(box.x + x * box.width, box.y + (1 - x) * box.height);
         }
-        await page.mouse.move(box.x + box.width / 2, box.y + box.height * 0.55);
-        await page.waitForFunction(() =>
-            /points here, mean step|gradient norm/.test(
-                document.querySelector(".scatter .readout").textContent,
-            ),
-        );
+        let moves = 0; // again where a late answer has drawn the picture anew
+        await until("the readout tells of a cell", async () => {
+            await page.mouse.move(box.x + box.width / 2 + (moves++ % 2), box.y + box.height * 0.55);
+            const told = await page.locator(".scatter .readout").textContent();
+            return /points here, mean step|gradient norm/.test(told);
+        });
     });
 });
 

@@ -165,6 +165,7 @@ class Shell {
     }
 
     private pause(): void {
+        this.painter.flush(); // what came before the pause is drawn before it
         this.pausedNow = !this.pausedNow;
         setText(this.pauseButton, this.pausedNow ? "Go on" : "Pause");
         this.pauseButton.setAttribute("aria-pressed", String(this.pausedNow));

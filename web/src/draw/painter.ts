@@ -18,6 +18,13 @@ export class Painter {
         this.schedule();
     }
 
+    /** Paint what was asked for, now. */
+    flush(): void {
+        window.clearTimeout(this.timer);
+        cancelAnimationFrame(this.frame);
+        this.paint();
+    }
+
     close(): void {
         document.removeEventListener("visibilitychange", this.schedule);
         window.clearTimeout(this.timer);

@@ -147,7 +147,7 @@ export class RunPage implements Page {
             lead: ({ step }) => [stepButton(step, onStep)],
             paused: shown.paused,
             tell: (news) => app.announcer.say(newsText(news, false)),
-            changed: () => app.painter.ask(this.paintAll),
+            changed: () => this.drawLive(this.paintAll),
         });
         this.drawers = [diagnosticsDrawer(NARROW.matches), this.ranks, this.messages.drawer, this.layers.drawer];
         this.scatter = new Scatter({
@@ -370,7 +370,7 @@ export class RunPage implements Page {
             this.fits = (
                 await get<FitsReply>(`${runPath(this.view.id)}/fits`, query, signal)
             ).data;
-            this.app.painter.ask(this.paintPicture);
+            this.drawLive(this.paintPicture);
         } catch {
             // The next fit event asks again; a lost connection is said elsewhere.
         }
@@ -436,7 +436,7 @@ export class RunPage implements Page {
         }
         if (plan.fits !== null) {
             this.fits = plan.fits;
-            this.app.painter.ask(this.paintPicture);
+            this.drawLive(this.paintPicture);
         }
         if (plan.refit) {
             this.refitter.soon();
@@ -463,12 +463,15 @@ export class RunPage implements Page {
             } else {
                 this.scatter.points.append(plan.probes, this.regressor());
             }
-            if (!this.app.paused()) {
-                this.app.painter.ask(this.paintPicture);
-            }
+            this.drawLive(this.paintPicture);
         }
+        this.drawLive(this.paintPanels);
+    }
+
+    /** What events bring waits while the page is paused; resume draws it all. */
+    private drawLive(paint: () => void): void {
         if (!this.app.paused()) {
-            this.app.painter.ask(this.paintPanels);
+            this.app.painter.ask(paint);
         }
     }
 
