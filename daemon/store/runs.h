@@ -89,8 +89,8 @@ struct stream_row {
     uint64_t late_records;
     bool closed;
     bool has_first_step;
-    uint64_t first_step;    /* lowest step of its STEP records */
-    uint64_t last_step;     /* of the last of them */
+    uint64_t first_step; /* lowest step of its STEP records */
+    uint64_t last_step;  /* of the last of them */
     /* What an attempt after the first begins with: first_step; of one without
      * STEP records the step of its first PROBE record. */
     bool has_began;
