@@ -30,6 +30,44 @@ static const cJSON *member(const cJSON *json, const char *name)
     return item;
 }
 
+/* Of the fit below. */
+static void assert_power(const cJSON *json)
+{
+    const cJSON *power = member(json, "power");
+    assert_true(member(power, "rho")->valuedouble == 0.25);
+    assert_true(member(power, "L0")->valuedouble == 3);
+    assert_true(member(power, "L1")->valuedouble == 4);
+    const cJSON *scores = member(power, "scores");
+    assert_int_equal(cJSON_GetArraySize(scores), 9);
+    assert_string_equal(cJSON_GetArrayItem(scores, 0)->valuestring, "Infinity");
+    assert_true(cJSON_GetArrayItem(scores, 8)->valuedouble == 0.5);
+}
+
+static void assert_frontier(const cJSON *json)
+{
+    const cJSON *frontier = member(json, "frontier");
+    assert_int_equal(cJSON_GetArraySize(frontier), 2);
+    const cJSON *vertex = cJSON_GetArrayItem(frontier, 1);
+    assert_true(cJSON_GetArrayItem(vertex, 0)->valuedouble == 0.1);
+    assert_true(cJSON_GetArrayItem(vertex, 1)->valuedouble == 1e300);
+}
+
+static void assert_rivals(const cJSON *json)
+{
+    const cJSON *rivals = member(json, "rivals");
+    assert_true(cJSON_IsNull(member(json, "rivals_absent")));
+    assert_true(member(rivals, "n")->valuedouble == 38);
+    assert_true(member(rivals, "n_excluded")->valuedouble == 2);
+    assert_true(member(rivals, "f_star")->valuedouble == 0.25);
+    assert_string_equal(member(rivals, "best")->valuestring, "both");
+    assert_true(member(rivals, "score_ratio")->valuedouble == 3);
+    assert_true(cJSON_IsNull(member(rivals, "gap")));
+    assert_true(member(member(rivals, "both"), "H1")->valuedouble == 3);
+    assert_true(member(member(rivals, "gradient"), "L1")->valuedouble == 2);
+    assert_true(
+        member(member(rivals, "constant"), "score")->valuedouble == 0.75);
+}
+
 static void test_a_fit_is_written_exactly(void **state)
 {
     (void)state;
@@ -91,31 +129,9 @@ static void test_a_fit_is_written_exactly(void **state)
     assert_string_equal(
         cJSON_GetArrayItem(member(json, "step_range"), 1)->valuestring,
         "18446744073709551615");
-    const cJSON *power = member(json, "power");
-    assert_true(member(power, "rho")->valuedouble == 0.25);
-    assert_true(member(power, "L0")->valuedouble == 3);
-    assert_true(member(power, "L1")->valuedouble == 4);
-    const cJSON *scores = member(power, "scores");
-    assert_int_equal(cJSON_GetArraySize(scores), 9);
-    assert_string_equal(cJSON_GetArrayItem(scores, 0)->valuestring, "Infinity");
-    assert_true(cJSON_GetArrayItem(scores, 8)->valuedouble == 0.5);
-    const cJSON *frontier = member(json, "frontier");
-    assert_int_equal(cJSON_GetArraySize(frontier), 2);
-    const cJSON *vertex = cJSON_GetArrayItem(frontier, 1);
-    assert_true(cJSON_GetArrayItem(vertex, 0)->valuedouble == 0.1);
-    assert_true(cJSON_GetArrayItem(vertex, 1)->valuedouble == 1e300);
-    const cJSON *rivals = member(json, "rivals");
-    assert_true(cJSON_IsNull(member(json, "rivals_absent")));
-    assert_true(member(rivals, "n")->valuedouble == 38);
-    assert_true(member(rivals, "n_excluded")->valuedouble == 2);
-    assert_true(member(rivals, "f_star")->valuedouble == 0.25);
-    assert_string_equal(member(rivals, "best")->valuestring, "both");
-    assert_true(member(rivals, "score_ratio")->valuedouble == 3);
-    assert_true(cJSON_IsNull(member(rivals, "gap")));
-    assert_true(member(member(rivals, "both"), "H1")->valuedouble == 3);
-    assert_true(member(member(rivals, "gradient"), "L1")->valuedouble == 2);
-    assert_true(
-        member(member(rivals, "constant"), "score")->valuedouble == 0.75);
+    assert_power(json);
+    assert_frontier(json);
+    assert_rivals(json);
     assert_true(cJSON_IsNull(member(json, "loglog")));
     assert_true(cJSON_IsNull(member(json, "spearman_step_x")));
     assert_true(cJSON_IsNull(member(json, "reason")));
