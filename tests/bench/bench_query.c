@@ -24,20 +24,14 @@ static void must(bool ok, const char *what)
     }
 }
 
-static void set(struct rig_record *r, unsigned field, double value)
-{
-    memcpy(&r->values[field], &value, sizeof value);
-    r->present |= UINT64_C(1) << field;
-}
-
 static struct rig_record step_record(uint64_t step, uint64_t *seed)
 {
     struct rig_record r = rig_step(step + 1, step, 3.0 / (double)(step + 1));
     double noise = 1 + (double)(rig_random(seed) % 1000) / 1e4;
-    set(&r, STEP_lr, 0.1);
-    set(&r, STEP_grad_sq, noise / sqrt((double)step + 1));
-    set(&r, STEP_param_sq, 100 + noise);
-    set(&r, STEP_delta_sq, 1e-4 * noise);
+    rig_set(&r, STEP_lr, 0.1);
+    rig_set(&r, STEP_grad_sq, noise / sqrt((double)step + 1));
+    rig_set(&r, STEP_param_sq, 100 + noise);
+    rig_set(&r, STEP_delta_sq, 1e-4 * noise);
     return r;
 }
 

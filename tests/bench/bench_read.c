@@ -35,21 +35,15 @@ static void must(bool ok, const char *what)
     }
 }
 
-static void set(struct rig_record *r, unsigned field, double value)
-{
-    memcpy(&r->values[field], &value, sizeof value);
-    r->present |= UINT64_C(1) << field;
-}
-
 static struct rig_record step_record(
     uint64_t seq, uint64_t step, uint64_t *seed)
 {
     struct rig_record r = rig_step(seq, step, 3.0 / (double)(step + 1));
     double noise = 1 + (double)(rig_random(seed) % 1000) / 1e4;
-    set(&r, STEP_lr, 0.1);
-    set(&r, STEP_grad_sq, noise / sqrt((double)step + 1));
-    set(&r, STEP_param_sq, 100 + noise);
-    set(&r, STEP_delta_sq, 1e-4 * noise);
+    rig_set(&r, STEP_lr, 0.1);
+    rig_set(&r, STEP_grad_sq, noise / sqrt((double)step + 1));
+    rig_set(&r, STEP_param_sq, 100 + noise);
+    rig_set(&r, STEP_delta_sq, 1e-4 * noise);
     return r;
 }
 
@@ -62,11 +56,11 @@ static struct rig_record probe_record(
     r.values[PROBE_step] = step;
     r.values[PROBE_estimator] = TRAJ_ESTIMATOR_SAME_BATCH;
     r.present = 1u << PROBE_step | 1u << PROBE_estimator;
-    set(&r, PROBE_grad_sq, g * g);
-    set(&r, PROBE_grad_mid_sq, g * g * 0.9);
-    set(&r, PROBE_grad_end_sq, g * g * 0.8);
-    set(&r, PROBE_delta_sq, 1e-8);
-    set(&r, PROBE_smoothness, (2 + 3 * g) * noise);
+    rig_set(&r, PROBE_grad_sq, g * g);
+    rig_set(&r, PROBE_grad_mid_sq, g * g * 0.9);
+    rig_set(&r, PROBE_grad_end_sq, g * g * 0.8);
+    rig_set(&r, PROBE_delta_sq, 1e-8);
+    rig_set(&r, PROBE_smoothness, (2 + 3 * g) * noise);
     return r;
 }
 

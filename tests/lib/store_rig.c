@@ -332,6 +332,18 @@ void rig_assert_same(const struct rig_records *expected, unsigned kind,
     MUST(at == actual->n);
 }
 
+void rig_set_u64(struct rig_record *r, unsigned field, uint64_t value)
+{
+    r->values[field] = value;
+    r->present |= UINT64_C(1) << field;
+}
+
+void rig_set(struct rig_record *r, unsigned field, double value)
+{
+    memcpy(&r->values[field], &value, sizeof value);
+    r->present |= UINT64_C(1) << field;
+}
+
 /* splitmix64 */
 uint64_t rig_random(uint64_t *seed)
 {

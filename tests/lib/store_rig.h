@@ -94,6 +94,10 @@ void rig_scan(const struct rig *rig, const struct scan_query *query,
 void rig_assert_same(const struct rig_records *expected, unsigned kind,
     const struct rig_records *actual);
 
+/* A field of a record, which then has it. */
+void rig_set(struct rig_record *r, unsigned field, double value);
+void rig_set_u64(struct rig_record *r, unsigned field, uint64_t value);
+
 /* A small generator of its own: the same numbers everywhere. */
 uint64_t rig_random(uint64_t *seed);
 /* A record of any kind with any fields and any bits: NaN payloads, -0, texts

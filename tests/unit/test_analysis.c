@@ -150,12 +150,6 @@ static bool fitted(
 
 /* ---- records ---- */
 
-static void set(struct rig_record *r, unsigned field, double value)
-{
-    memcpy(&r->values[field], &value, sizeof value);
-    r->present |= UINT64_C(1) << field;
-}
-
 /* x goes up and down, so that it is no function of time. */
 static double x_at(uint64_t step)
 {
@@ -170,11 +164,11 @@ static struct rig_record probe(
     r.values[PROBE_estimator] = TRAJ_ESTIMATOR_SAME_BATCH;
     r.present = 1u << PROBE_step | 1u << PROBE_estimator;
     double x = x_at(step);
-    set(&r, PROBE_grad_sq, x * x);
-    set(&r, PROBE_grad_mid_sq, x * x);
-    set(&r, PROBE_grad_end_sq, x * x);
-    set(&r, PROBE_delta_sq, 1e-12);
-    set(&r, PROBE_dgrad_sq, 1e-12 * (L0 + L1 * x) * (L0 + L1 * x));
+    rig_set(&r, PROBE_grad_sq, x * x);
+    rig_set(&r, PROBE_grad_mid_sq, x * x);
+    rig_set(&r, PROBE_grad_end_sq, x * x);
+    rig_set(&r, PROBE_delta_sq, 1e-12);
+    rig_set(&r, PROBE_dgrad_sq, 1e-12 * (L0 + L1 * x) * (L0 + L1 * x));
     return r;
 }
 
@@ -207,8 +201,8 @@ static void append_norms(
         r.values[SHARPNESS_step] = i;
         r.values[SHARPNESS_converged] = 1;
         r.present = 1u << SHARPNESS_step | 1u << SHARPNESS_converged;
-        set(&r, SHARPNESS_value, 2 + 3 * x);
-        set(&r, SHARPNESS_grad_sq, x * x);
+        rig_set(&r, SHARPNESS_value, 2 + 3 * x);
+        rig_set(&r, SHARPNESS_grad_sq, x * x);
         rig_records_add(&records, &r);
     }
     rig_append(&bench->rig, state, uid, &records, 0, records.n);

@@ -56,36 +56,24 @@ static double unit(uint64_t *seed)
     return (double)(rig_random(seed) % 1000003) / 1000003;
 }
 
-static void set(struct rig_record *r, unsigned field, double value)
-{
-    memcpy(&r->values[field], &value, sizeof value);
-    r->present |= UINT64_C(1) << field;
-}
-
-static void set_u64(struct rig_record *r, unsigned field, uint64_t value)
-{
-    r->values[field] = value;
-    r->present |= UINT64_C(1) << field;
-}
-
 /* y about 2 + 3 x, x over an octave. */
 static struct rig_record probe(uint64_t seq, uint64_t step, uint64_t *seed)
 {
     struct rig_record r = { .seq = seq, .kind = WIRE_PROBE };
     const double g = exp2(unit(seed));
     const double y = (2 + 3 * g) * (0.9 + 0.2 * unit(seed));
-    set_u64(&r, PROBE_step, step);
-    set_u64(&r, PROBE_estimator, TRAJ_ESTIMATOR_SAME_BATCH);
-    set(&r, PROBE_smoothness, y);
-    set(&r, PROBE_smoothness_gamma, 1);
-    set(&r, PROBE_grad_sq, g * g);
-    set(&r, PROBE_grad_mid_sq, g * g * 0.9);
-    set(&r, PROBE_grad_end_sq, g * g * 0.8);
-    set(&r, PROBE_delta_sq, 0.01);
-    set(&r, PROBE_dgrad_sq, y * y * 0.01);
-    set(&r, PROBE_lr, 0.1);
-    set(&r, PROBE_loss, g);
-    set(&r, PROBE_ceiling, 20 * g);
+    rig_set_u64(&r, PROBE_step, step);
+    rig_set_u64(&r, PROBE_estimator, TRAJ_ESTIMATOR_SAME_BATCH);
+    rig_set(&r, PROBE_smoothness, y);
+    rig_set(&r, PROBE_smoothness_gamma, 1);
+    rig_set(&r, PROBE_grad_sq, g * g);
+    rig_set(&r, PROBE_grad_mid_sq, g * g * 0.9);
+    rig_set(&r, PROBE_grad_end_sq, g * g * 0.8);
+    rig_set(&r, PROBE_delta_sq, 0.01);
+    rig_set(&r, PROBE_dgrad_sq, y * y * 0.01);
+    rig_set(&r, PROBE_lr, 0.1);
+    rig_set(&r, PROBE_loss, g);
+    rig_set(&r, PROBE_ceiling, 20 * g);
     return r;
 }
 
@@ -95,21 +83,21 @@ static struct rig_record any_probe(uint64_t seq, uint64_t step, uint64_t *seed)
         TRAJ_PROBE_BURST, TRAJ_PROBE_NONFINITE, TRAJ_PROBE_NOT_IDEMPOTENT };
     struct rig_record r = probe(seq, step, seed);
     if (rig_random(seed) % 8 == 0) {
-        set_u64(&r, PROBE_flags, flags[rig_random(seed) % 5]);
+        rig_set_u64(&r, PROBE_flags, flags[rig_random(seed) % 5]);
     }
     if (rig_random(seed) % 4 == 0) {
-        set_u64(&r, PROBE_group, 1 + rig_random(seed) % 3);
-        set_u64(&r, PROBE_norm, rig_random(seed) % 2);
+        rig_set_u64(&r, PROBE_group, 1 + rig_random(seed) % 3);
+        rig_set_u64(&r, PROBE_norm, rig_random(seed) % 2);
     }
     if (rig_random(seed) % 5 == 0) {
-        set_u64(&r, PROBE_estimator, TRAJ_ESTIMATOR_DIFFERENT);
-        set(&r, PROBE_noise_sq, 1e-3);
+        rig_set_u64(&r, PROBE_estimator, TRAJ_ESTIMATOR_DIFFERENT);
+        rig_set(&r, PROBE_noise_sq, 1e-3);
     }
     if (rig_random(seed) % 9 == 0) {
         r.present &= ~(UINT64_C(1) << PROBE_grad_mid_sq);
     }
     if (rig_random(seed) % 30 == 0) {
-        set(&r, PROBE_grad_sq, 0);
+        rig_set(&r, PROBE_grad_sq, 0);
     }
     return r;
 }
@@ -558,10 +546,10 @@ static void test_rows_have_the_weight_that_is_asked_for(void **state)
 static struct rig_record micro(uint64_t seq, uint64_t step, uint64_t *seed)
 {
     struct rig_record r = probe(seq, step, seed);
-    set_u64(&r, PROBE_estimator, TRAJ_ESTIMATOR_MICROBATCH);
-    set_u64(&r, PROBE_micro_batches, 4);
-    set(&r, PROBE_micro_grad_sq, 4.1);
-    set(&r, PROBE_micro_dgrad_sq, 0.1);
+    rig_set_u64(&r, PROBE_estimator, TRAJ_ESTIMATOR_MICROBATCH);
+    rig_set_u64(&r, PROBE_micro_batches, 4);
+    rig_set(&r, PROBE_micro_grad_sq, 4.1);
+    rig_set(&r, PROBE_micro_dgrad_sq, 0.1);
     return r;
 }
 
@@ -607,7 +595,7 @@ static void test_windows_of_microbatches_begin_with_the_chunk(void **state)
 static struct rig_record ragged(uint64_t seq, uint64_t step, uint64_t *seed)
 {
     struct rig_record r = micro(seq, step, seed);
-    set_u64(&r, PROBE_flags, seq % 9 == 0 ? TRAJ_PROBE_TINY_STEP : 0);
+    rig_set_u64(&r, PROBE_flags, seq % 9 == 0 ? TRAJ_PROBE_TINY_STEP : 0);
     return r;
 }
 

@@ -15,18 +15,6 @@
 
 #define BATCH 64u
 
-static void set(struct rig_record *r, unsigned field, double value)
-{
-    memcpy(&r->values[field], &value, sizeof value);
-    r->present |= UINT64_C(1) << field;
-}
-
-static void set_u64(struct rig_record *r, unsigned field, uint64_t value)
-{
-    r->values[field] = value;
-    r->present |= UINT64_C(1) << field;
-}
-
 /* y = 2 + 3 x, up and down by a tenth. */
 static struct rig_record probe(
     uint64_t seq, uint64_t step, uint64_t estimator, uint64_t *seed)
@@ -34,11 +22,11 @@ static struct rig_record probe(
     struct rig_record r = { .seq = seq, .kind = WIRE_PROBE };
     const double g = 1 + (double)(rig_random(seed) % 1000) / 100;
     const double noise = rig_random(seed) % 2 == 0 ? 0.9 : 1.1;
-    set_u64(&r, PROBE_step, step);
-    set_u64(&r, PROBE_estimator, estimator);
-    set(&r, PROBE_smoothness, (2 + 3 * g) * noise);
-    set(&r, PROBE_grad_sq, g * g);
-    set(&r, PROBE_ceiling, 100);
+    rig_set_u64(&r, PROBE_step, step);
+    rig_set_u64(&r, PROBE_estimator, estimator);
+    rig_set(&r, PROBE_smoothness, (2 + 3 * g) * noise);
+    rig_set(&r, PROBE_grad_sq, g * g);
+    rig_set(&r, PROBE_ceiling, 100);
     return r;
 }
 

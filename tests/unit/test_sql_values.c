@@ -17,18 +17,6 @@
 
 #define HELLO "{\"run_id\":\"r\",\"attempt\":1}"
 
-static void set(struct rig_record *r, unsigned field, double value)
-{
-    memcpy(&r->values[field], &value, sizeof value);
-    r->present |= UINT64_C(1) << field;
-}
-
-static void set_u64(struct rig_record *r, unsigned field, uint64_t value)
-{
-    r->values[field] = value;
-    r->present |= UINT64_C(1) << field;
-}
-
 static struct stream_state append(struct rig *rig, uint32_t uid,
     const char *hello, const struct rig_record *v, size_t n)
 {
@@ -52,9 +40,9 @@ static void test_a_nan_is_named_and_what_is_absent_is_not(void **state)
         rig_step(3, 9, -0.5),
         { .kind = WIRE_STEP },
     };
-    set(&v[0], STEP_grad_sq, (double)NAN);
-    set(&v[1], STEP_grad_sq, 4);
-    set_u64(&v[3], STEP_step, 10);
+    rig_set(&v[0], STEP_grad_sq, (double)NAN);
+    rig_set(&v[1], STEP_grad_sq, 4);
+    rig_set_u64(&v[3], STEP_step, 10);
     (void)append(&bed->rig, 1, HELLO, v, 4);
     assert_rows(bed, "SELECT step, loss, grad_sq, nan FROM steps",
         "7|NULL|NULL|[\"loss\",\"grad_sq\",\"grad_norm\",\"grad_norm_raw\"];"
@@ -72,8 +60,8 @@ static void test_a_derived_nan_is_named_too(void **state)
 {
     struct sql_bed *bed = *state;
     struct rig_record v = rig_step(1, 1, 0);
-    set(&v, STEP_param_sq, (double)INFINITY);
-    set(&v, STEP_delta_sq, (double)INFINITY);
+    rig_set(&v, STEP_param_sq, (double)INFINITY);
+    rig_set(&v, STEP_delta_sq, (double)INFINITY);
     (void)append(&bed->rig, 1, HELLO, &v, 1);
     assert_rows(
         bed, "SELECT update_ratio, nan FROM steps", "NULL|[\"update_ratio\"];");
@@ -83,17 +71,17 @@ static void test_derived_metrics_are_hidden_columns(void **state)
 {
     struct sql_bed *bed = *state;
     struct rig_record v = rig_step(1, 1, 0);
-    set(&v, STEP_grad_sq, 9 * 16);
-    set_u64(&v, STEP_stage, TRAJ_STAGE_ACCUMULATED);
-    set_u64(&v, STEP_micro_batches, 4);
-    set(&v, STEP_param_sq, 100);
-    set(&v, STEP_delta_sq, 0.25);
-    set(&v, STEP_lr, 0.5);
+    rig_set(&v, STEP_grad_sq, 9 * 16);
+    rig_set_u64(&v, STEP_stage, TRAJ_STAGE_ACCUMULATED);
+    rig_set_u64(&v, STEP_micro_batches, 4);
+    rig_set(&v, STEP_param_sq, 100);
+    rig_set(&v, STEP_delta_sq, 0.25);
+    rig_set(&v, STEP_lr, 0.5);
     struct rig_record p = { .kind = WIRE_PROBE };
-    set_u64(&p, PROBE_step, 1);
-    set_u64(&p, PROBE_group, 2);
-    set(&p, PROBE_dgrad_sq, 36);
-    set(&p, PROBE_delta_sq, 4);
+    rig_set_u64(&p, PROBE_step, 1);
+    rig_set_u64(&p, PROBE_group, 2);
+    rig_set(&p, PROBE_dgrad_sq, 36);
+    rig_set(&p, PROBE_delta_sq, 4);
     const struct rig_record both[2] = { v, p };
     (void)append(&bed->rig, 1,
         "{\"run_id\":\"r\",\"attempt\":1,\"optimizer\":\"SGD\","
@@ -119,10 +107,10 @@ static void test_the_last_columns_have_what_they_need(void **state)
 {
     struct sql_bed *bed = *state;
     struct rig_record p = { .kind = WIRE_PROBE };
-    set_u64(&p, PROBE_step, 1);
-    set(&p, PROBE_loss, 3);
-    set(&p, PROBE_loss_end, 2);
-    set(&p, PROBE_grad_delta, -4);
+    rig_set_u64(&p, PROBE_step, 1);
+    rig_set(&p, PROBE_loss, 3);
+    rig_set(&p, PROBE_loss_end, 2);
+    rig_set(&p, PROBE_grad_delta, -4);
     (void)append(&bed->rig, 1, HELLO, &p, 1);
     assert_rows(bed,
         "SELECT name FROM pragma_table_xinfo('probes') "
@@ -163,7 +151,7 @@ static void test_groups_have_their_names(void **state)
     struct rig_record v[3] = { { .kind = WIRE_GROUP }, { .kind = WIRE_GROUP },
         { .kind = WIRE_GROUP } };
     for (size_t i = 0; i < 3; i++) {
-        set_u64(&v[i], GROUP_group, i + 1);
+        rig_set_u64(&v[i], GROUP_group, i + 1);
     }
     (void)append(&bed->rig, 1,
         "{\"run_id\":\"r\",\"attempt\":1,\"groups\":"
@@ -195,7 +183,7 @@ static void test_texts_and_points_are_readable(void **state)
     v[0].present = UINT64_C(1) << PROBE_gammas;
     v[1].present = UINT64_C(1) << METRIC_name;
     v[2].present = v[3].present = UINT64_C(1) << EVENT_text;
-    set(&v[1], METRIC_value, 0.1);
+    rig_set(&v[1], METRIC_value, 0.1);
     (void)append(&bed->rig, 1, HELLO, v, 4);
     assert_rows(
         bed, "SELECT gammas FROM probes", "[[0.5,4,1,0.25],[1,-0,2,1e+300]];");
@@ -331,8 +319,8 @@ static void test_tables_join_with_each_other_and_with_views(void **state)
     struct sql_bed *bed = *state;
     struct rig_record v[3] = { rig_step(1, 5, 0.5), rig_step(2, 6, 0.25),
         { .kind = WIRE_PROBE } };
-    set_u64(&v[2], PROBE_step, 6);
-    set(&v[2], PROBE_smoothness, 3);
+    rig_set_u64(&v[2], PROBE_step, 6);
+    rig_set(&v[2], PROBE_smoothness, 3);
     (void)append(&bed->rig, 1, HELLO, v, 3);
     (void)append(
         &bed->rig, 2, "{\"run_id\":\"s\",\"attempt\":1,\"name\":\"n\"}", v, 2);
@@ -357,10 +345,10 @@ static struct rig_record probe(uint64_t i, uint64_t estimator)
 {
     struct rig_record r = { .kind = WIRE_PROBE };
     double g = 0.5 + (double)(i * 7919 % 101) / 10;
-    set_u64(&r, PROBE_step, i);
-    set_u64(&r, PROBE_estimator, estimator);
-    set(&r, PROBE_smoothness, 2 + 3 * g);
-    set(&r, PROBE_grad_sq, g * g);
+    rig_set_u64(&r, PROBE_step, i);
+    rig_set_u64(&r, PROBE_estimator, estimator);
+    rig_set(&r, PROBE_smoothness, 2 + 3 * g);
+    rig_set(&r, PROBE_grad_sq, g * g);
     return r;
 }
 
