@@ -74,7 +74,7 @@ enum traj_status {
     TRAJ_EFORKED = 5,   /* the run belongs to the parent process */
     TRAJ_ETIMEDOUT = 6, /* not all was acknowledged in time; it is spooled */
     TRAJ_EBUSY = 7,     /* another process has this run's directory */
-    TRAJ_ECLOSED = 8,   /* the run is finished */
+    TRAJ_ECLOSED = 8,   /* the run is finished; not returned by this version */
     TRAJ_ECALLBACK = 9, /* the gradient callback returned non-zero */
     TRAJ_ENOGRAD = 10,  /* a needed array is NULL (not allocated yet?) */
     TRAJ_EREFUSED = 11, /* the daemon refuses this run; its spool is kept */
@@ -309,9 +309,13 @@ TRAJ_API void traj_step_init_sized(struct traj_step *step, size_t size);
  * quantity, so it is one over fold_count - fold_nonfinite steps. An open fold
  * is recorded early at the first call after 1 s, before a step whose g has
  * another unit (stage, or the loss_scale or micro_batches that it names),
+ * before and after steps of an overflow that the loss scaler saw (FOUND_INF),
  * before any other record of the run, and by traj_finish and traj_close; a
  * killed trainer loses it. A fold that is dropped is one record in the counts
  * of those.
+ *
+ * TRAJ_EINVAL: a stage or a rule to combine that does not exist; numbers are
+ * never judged.
  */
 TRAJ_API TRAJ_CHECK enum traj_status traj_step(
     traj_run *run, const struct traj_step *step);
@@ -637,7 +641,8 @@ struct traj_moments {
     uint64_t param_nan, param_inf;
 };
 
-/* Pure; any thread. TRAJ_EINVAL for an unknown dtype. */
+/* Pure; any thread. TRAJ_EINVAL for an unknown dtype, or for more elements than
+ * an array can have. */
 TRAJ_API TRAJ_CHECK enum traj_status traj_moments(enum traj_dtype dtype,
     size_t n, const void *x, const void *g, const void *x0, const void *g0,
     struct traj_moments *ret_moments);
@@ -659,8 +664,8 @@ struct traj_segment {
  * for each), at most 63, and does with fewer where none can be started. They
  * take no signals.
  * TRAJ_ENOGRAD: an array that some segment (of n > 0) has is NULL in another:
- * not allocated yet? TRAJ_EINVAL: unknown dtype. Else as traj_moments, which is
- * this with one segment.
+ * not allocated yet? TRAJ_EINVAL as traj_moments, which is this with one
+ * segment.
  */
 TRAJ_API TRAJ_CHECK enum traj_status traj_moments_of(
     const struct traj_segment *segments, size_t n_segments, uint32_t threads,

@@ -11,9 +11,6 @@
 #endif
 #include <stdatomic.h>
 #include <string.h>
-#if defined(__x86_64__)
-#include <cpuid.h>
-#endif
 
 #include "math/isa.h"
 #include "math/kernel_level.h"

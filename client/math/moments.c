@@ -5,6 +5,7 @@
  */
 #include "math/moments.h"
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "error.h"
 #include "held_env.h"
@@ -33,20 +34,31 @@ static unsigned arrays_of_all(
     return filled != 0 ? filled : empty;
 }
 
-static enum traj_status check_dtypes(
-    const struct traj_segment *segments, size_t n_segments)
+static enum traj_status check_segment(const struct traj_segment *s, size_t i)
 {
-    for (size_t i = 0; i < n_segments; i++) {
-        const struct traj_segment *s = &segments[i];
-        const bool known = kernel_element_bytes(s->dtype) > 0;
-        if (!known ||
-            (s->grad_dtype != 0 && kernel_element_bytes(s->grad_dtype) == 0)) {
-            return error_set(TRAJ_EINVAL, "moments: segment %zu: unknown %s %d",
-                i, known ? "grad_dtype" : "dtype",
-                known ? (int)s->grad_dtype : (int)s->dtype);
-        }
+    const size_t bytes = kernel_element_bytes(s->dtype);
+    const size_t grad_bytes =
+        s->grad_dtype != 0 ? kernel_element_bytes(s->grad_dtype) : bytes;
+    if (bytes == 0 || grad_bytes == 0) {
+        return error_set(TRAJ_EINVAL, "moments: segment %zu: unknown %s %d", i,
+            bytes > 0 ? "grad_dtype" : "dtype",
+            bytes > 0 ? (int)s->grad_dtype : (int)s->dtype);
+    }
+    if (s->n > PTRDIFF_MAX / (bytes > grad_bytes ? bytes : grad_bytes)) {
+        return error_set(TRAJ_EINVAL,
+            "moments: segment %zu: no array has %zu elements", i, s->n);
     }
     return TRAJ_OK;
+}
+
+static enum traj_status check_segments(
+    const struct traj_segment *segments, size_t n_segments)
+{
+    enum traj_status status = TRAJ_OK;
+    for (size_t i = 0; i < n_segments && status == TRAJ_OK; i++) {
+        status = check_segment(&segments[i], i);
+    }
+    return status;
 }
 
 static enum traj_status check_arrays(
@@ -84,7 +96,7 @@ enum traj_status moments_and_keep(const struct traj_segment *segments,
         return error_set(TRAJ_EINVAL, "moments: %s is NULL",
             ret_total == NULL ? "ret_total" : "segments");
     }
-    enum traj_status status = check_dtypes(segments, n_segments);
+    enum traj_status status = check_segments(segments, n_segments);
     if (status != TRAJ_OK) {
         return status;
     }

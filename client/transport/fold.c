@@ -149,9 +149,17 @@ static inline bool is_finite(const struct traj_step *s)
            !has_some(s->grad_nan) && !has_some(s->grad_inf);
 }
 
-bool fold_has_unit_of(const struct fold *f, const struct traj_step *s)
+/* What a loss scaler says of an overflow; 0 of none. */
+static inline uint64_t overflow_of(const struct traj_step *s)
 {
-    return unit_equal(unit_of(&f->so_far.last), unit_of(s));
+    const uint64_t both = TRAJ_STEP_FOUND_INF | TRAJ_STEP_SKIPPED;
+    return (s->flags & TRAJ_STEP_FOUND_INF) != 0 ? s->flags & both : 0;
+}
+
+bool fold_takes(const struct fold *f, const struct traj_step *s)
+{
+    return unit_equal(unit_of(&f->so_far.last), unit_of(s)) &&
+           f->overflow == overflow_of(s);
 }
 
 bool fold_add(struct fold *f, const struct traj_step *s, int64_t now)
@@ -159,6 +167,7 @@ bool fold_add(struct fold *f, const struct traj_step *s, int64_t now)
     struct fold_result *r = &f->so_far;
     if (!f->is_open) {
         open_at(f, s->step, now);
+        f->overflow = overflow_of(s);
     }
     r->count++;
     r->mono_ns = now;

@@ -52,16 +52,19 @@ struct fold {
     int64_t opened_mono_ns;
     int64_t closed_mono_ns; /* the time that the last one was given */
     bool is_open;
+    uint64_t overflow; /* of each of its steps, see fold_takes */
     struct fold_result so_far;
     uint32_t n_waiting;
     struct fold_sample waiting[FOLD_BATCH];
 };
 
-/* Is g of the step in the unit (unit.h) of those in the fold, which must be
- * open? */
-bool fold_has_unit_of(const struct fold *fold, const struct traj_step *step);
+/* Can the step be told together with those in the fold, which must be open? Its
+ * g has their unit (unit.h); and a loss scaler saw an overflow, and left the
+ * update out, in all of them or in none: what is not finite is no fault there,
+ * and one elsewhere. */
+bool fold_takes(const struct fold *fold, const struct traj_step *step);
 
-/* The step has the unit of an open fold.
+/* An open fold takes the step.
  * now: of a clock that may be up to FOLD_TICK_NS behind. True: it is full, or
  * old, and to be closed. */
 #define FOLD_TICK_NS 10000000

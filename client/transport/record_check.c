@@ -36,6 +36,15 @@ static enum traj_status check_choices(
     return TRAJ_OK;
 }
 
+enum traj_status record_check_step(const struct traj_step *step)
+{
+    const struct choice choices[] = {
+        { "stage", step->stage, STAGE_MOST },
+        { "combine", step->combine, TRAJ_COMBINE_REPLICA },
+    };
+    return check_choices("step", choices, sizeof choices / sizeof choices[0]);
+}
+
 enum traj_status record_check_probe(
     const struct traj_probe *probe, uint32_t n_groups)
 {

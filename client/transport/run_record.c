@@ -81,11 +81,12 @@ enum traj_status run_record_last_fold(traj_run *run)
         run, record_fold(&run->stream.spool, fold, SPOOL_URGENT, now));
 }
 
-/* Sums and extremes of ||g||^2 in two units would be of none. */
+/* Sums and extremes of ||g||^2 in two units would be of none, and
+ * counts of what is a fault here and none there too. */
 static enum traj_status fold_step(traj_run *run, const struct traj_step *step)
 {
     enum traj_status before = TRAJ_OK;
-    if (run->fold.is_open && !fold_has_unit_of(&run->fold, step)) {
+    if (run->fold.is_open && !fold_takes(&run->fold, step)) {
         before = record_open_fold(run);
     }
     enum traj_status status =
@@ -109,12 +110,15 @@ static inline void prologue(traj_run *run, struct times now)
 static enum traj_status step_in_full(
     traj_run *run, const struct traj_step *step)
 {
+    enum traj_status status = record_check_step(step);
+    if (status != TRAJ_OK) {
+        return status;
+    }
     if (run->options.fold_steps > 1) {
         return fold_step(run, step);
     }
     struct times now = times_now();
     int64_t pause_ns = 100000;
-    enum traj_status status = TRAJ_OK;
     do {
         prologue(run, now);
         status = record_step(&run->stream.spool, step, now);

@@ -34,6 +34,10 @@ static enum traj_status check_segment(
     if (s->n > 0 && (s->param == NULL || (s->grad == NULL && !o->delta_only))) {
         return missing(i, s->param == NULL);
     }
+    if (s->n > 0 && s->param == s->grad) {
+        return error_set(TRAJ_EINVAL,
+            "watch: param and grad of segment %zu are one array", i);
+    }
     if (s->n > N_MAX) {
         return error_set(
             TRAJ_EINVAL, "watch: n of segment %zu is too large", i);

@@ -65,11 +65,11 @@ static struct traj_step step_in(uint32_t stage, double scale, uint64_t batches)
     return step;
 }
 
-static bool has_unit_of(struct traj_step first, struct traj_step next)
+static bool takes(struct traj_step first, struct traj_step next)
 {
     struct fold f = fold_of(3);
     add(&f, first);
-    return fold_has_unit_of(&f, &next);
+    return fold_takes(&f, &next);
 }
 
 static void test_a_unit_is_a_stage_and_the_factors_it_names(void **state)
@@ -78,13 +78,38 @@ static void test_a_unit_is_a_stage_and_the_factors_it_names(void **state)
     const uint32_t plain = TRAJ_STAGE_UNSCALED;
     const uint32_t both = TRAJ_STAGE_SCALED | TRAJ_STAGE_ACCUMULATED;
     const uint64_t none = TRAJ_UNSET_COUNT;
-    assert_true(has_unit_of(step_in(both, 8, 4), step_in(both, 8, 4)));
-    assert_false(has_unit_of(step_in(both, 8, 4), step_in(both, 16, 4)));
-    assert_false(has_unit_of(step_in(both, 8, 4), step_in(both, 8, 2)));
-    assert_false(has_unit_of(step_in(both, 8, 4), step_in(plain, 8, 4)));
-    assert_true(has_unit_of(step_in(plain, 8, 4), step_in(plain, 16, 2)));
-    assert_true(has_unit_of(step_in(TRAJ_STAGE_SCALED, traj_unset(), none),
+    assert_true(takes(step_in(both, 8, 4), step_in(both, 8, 4)));
+    assert_false(takes(step_in(both, 8, 4), step_in(both, 16, 4)));
+    assert_false(takes(step_in(both, 8, 4), step_in(both, 8, 2)));
+    assert_false(takes(step_in(both, 8, 4), step_in(plain, 8, 4)));
+    assert_true(takes(step_in(plain, 8, 4), step_in(plain, 16, 2)));
+    assert_true(takes(step_in(TRAJ_STAGE_SCALED, traj_unset(), none),
         step_in(TRAJ_STAGE_SCALED, traj_unset(), none)));
+}
+
+static struct traj_step step_with(uint64_t flags)
+{
+    struct traj_step step = step_of(0, 1, 1, 1);
+    step.flags = flags;
+    return step;
+}
+
+/* An overflow that the loss scaler left out is no fault, and what is not finite
+ * in any other step is one: a fold with both could not be judged. */
+static void test_an_overflow_that_was_left_out_is_told_apart(void **state)
+{
+    (void)state;
+    const uint64_t seen = TRAJ_STEP_FOUND_INF;
+    const uint64_t handled = TRAJ_STEP_FOUND_INF | TRAJ_STEP_SKIPPED;
+    const uint64_t other = TRAJ_STEP_CLIPPED | TRAJ_STEP_SPIKE;
+    assert_true(takes(step_with(handled), step_with(handled)));
+    assert_true(takes(step_with(handled | other), step_with(handled)));
+    assert_true(takes(step_with(TRAJ_STEP_SKIPPED), step_with(other)));
+    assert_false(takes(step_with(0), step_with(handled)));
+    assert_false(takes(step_with(handled), step_with(0)));
+    assert_false(takes(step_with(TRAJ_STEP_SKIPPED), step_with(handled)));
+    assert_false(takes(step_with(seen), step_with(handled)));
+    assert_false(takes(step_with(seen), step_with(TRAJ_STEP_SKIPPED)));
 }
 
 static void test_a_fold_is_due_a_second_after_its_first_step(void **state)
@@ -335,6 +360,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_fold_is_due_when_full),
         cmocka_unit_test(test_a_unit_is_a_stage_and_the_factors_it_names),
+        cmocka_unit_test(test_an_overflow_that_was_left_out_is_told_apart),
         cmocka_unit_test(test_a_fold_is_due_a_second_after_its_first_step),
         cmocka_unit_test(test_a_record_has_the_time_of_its_last_step),
         cmocka_unit_test(test_sums_and_extremes_are_those_of_all_steps),

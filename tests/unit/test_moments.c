@@ -323,6 +323,9 @@ static void test_wrong_arguments_are_refused_with_a_text(void **state)
     assert_string_equal(traj_last_error(), "moments: unknown dtype 7");
     assert_int_equal(
         traj_moments(TRAJ_F32, 1, NULL, NULL, NULL, NULL, NULL), TRAJ_EINVAL);
+    assert_int_equal(
+        traj_moments(TRAJ_F16, SIZE_MAX, NULL, NULL, NULL, NULL, &m),
+        TRAJ_EINVAL);
 }
 
 static void test_unset_is_no_value_that_arithmetic_makes(void **state)

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -207,6 +208,11 @@ static void test_wrong_segments_are_refused_with_a_text(void **state)
         traj_moments_of(&unknown_grad, 1, 1, &m, NULL), TRAJ_EINVAL);
     assert_string_equal(
         traj_last_error(), "moments: segment 0: unknown grad_dtype 9");
+    const struct traj_segment wide = { .dtype = TRAJ_F32,
+        .grad_dtype = TRAJ_F64,
+        .n = (size_t)PTRDIFF_MAX / sizeof(double) + 1 };
+    assert_int_equal(traj_moments_of(&wide, 1, 1, &m, NULL), TRAJ_EINVAL);
+    assert_non_null(strstr(traj_last_error(), "segment 0: no array has"));
     assert_int_equal(traj_moments_of(NULL, 1, 1, &m, NULL), TRAJ_EINVAL);
     assert_string_equal(traj_last_error(), "moments: segments is NULL");
     assert_int_equal(traj_moments_of(unknown, 1, 1, NULL, NULL), TRAJ_EINVAL);

@@ -287,6 +287,10 @@ static void test_what_no_enum_has_is_refused(void **state)
         struct traj_probe probes[4];
         struct traj_group_step groups[3];
         struct traj_sharpness sharpness[3];
+        struct traj_step steps[2];
+        for (size_t k = 0; k < 2; k++) {
+            traj_step_init(&steps[k]);
+        }
         for (size_t k = 0; k < 4; k++) {
             traj_probe_init(&probes[k]);
         }
@@ -302,9 +306,14 @@ static void test_what_no_enum_has_is_refused(void **state)
         groups[0].norm = (enum traj_norm)(4 | beyond);
         groups[1].combine = (enum traj_combine)(3 | beyond);
         groups[2].stage = 64 | beyond;
+        steps[0].combine = (enum traj_combine)(3 | beyond);
+        steps[1].stage = 64 | beyond;
         sharpness[0].method = (enum traj_sharpness_method)(3 | beyond);
         sharpness[1].estimator = (enum traj_estimator)(6 | beyond);
         sharpness[2].dtype = (enum traj_dtype)(5 | beyond);
+        for (size_t k = 0; k < 2; k++) {
+            assert_int_equal(traj_step(w->run, &steps[k]), TRAJ_EINVAL);
+        }
         for (size_t k = 0; k < 4; k++) {
             assert_int_equal(traj_log_probe(w->run, &probes[k]), TRAJ_EINVAL);
         }
@@ -328,6 +337,8 @@ static void test_the_last_of_each_enum_is_taken(void **state)
     struct traj_probe probe;
     struct traj_group_step group;
     struct traj_sharpness sharpness;
+    struct traj_step step;
+    traj_step_init(&step);
     traj_probe_init(&probe);
     traj_group_step_init(&group);
     traj_sharpness_init(&sharpness);
@@ -335,10 +346,12 @@ static void test_the_last_of_each_enum_is_taken(void **state)
     probe.norm = group.norm = TRAJ_NORM_SPECTRAL;
     probe.dtype = sharpness.dtype = TRAJ_F16;
     probe.combine = group.combine = TRAJ_COMBINE_REPLICA;
-    group.stage = 63;
+    step.combine = TRAJ_COMBINE_REPLICA;
+    group.stage = step.stage = 63;
     group.group = 2;
     sharpness.method = TRAJ_SHARPNESS_LANCZOS;
     open_run(w, two, 2);
+    assert_int_equal(traj_step(w->run, &step), TRAJ_OK);
     assert_int_equal(traj_log_probe(w->run, &probe), TRAJ_OK);
     assert_int_equal(traj_log_group(w->run, &group), TRAJ_OK);
     assert_int_equal(traj_log_sharpness(w->run, &sharpness), TRAJ_OK);

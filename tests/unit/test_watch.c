@@ -513,6 +513,9 @@ static void test_wrong_options_are_refused(void **state)
     o.grad = NULL;
     refused(&o, TRAJ_ENOGRAD, "grad of segment 0 is NULL");
     o = options_of(&t);
+    o.grad = o.param;
+    refused(&o, TRAJ_EINVAL, "param and grad of segment 0 are one array");
+    o = options_of(&t);
     o.n = SIZE_MAX / 8;
     refused(&o, TRAJ_EINVAL, "n of segment 0 is too large");
     o = options_of(&t);

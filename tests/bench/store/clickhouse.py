@@ -1,5 +1,6 @@
 """ClickHouse over HTTP, RowBinary, MergeTree ordered by (run, step)."""
 import http.client
+import time
 
 import numpy
 
@@ -78,7 +79,18 @@ class ClickHouse(Peer):
         return rows.tobytes(), layers.tobytes()
 
     def connect(self):
-        return http.client.HTTPConnection("127.0.0.1", self.http, timeout=600)
+        """A connection that a thread of the server has taken: it keeps 64 waiting
+        and resets the others, so with 256 writers some have to knock twice. That
+        is before the clock runs and before a row is posted."""
+        while True:
+            connection = http.client.HTTPConnection("127.0.0.1", self.http, timeout=600)
+            try:
+                connection.request("GET", "/ping")
+                connection.getresponse().read()
+                return connection
+            except (ConnectionError, http.client.HTTPException):
+                connection.close()
+                time.sleep(0.01)
 
     def send(self, connection, payload):
         for table, body in zip(("steps", "layers"), payload):
