@@ -13,13 +13,13 @@ static const char sql_with_log[] =
 static enum err_code seal_once(
     struct store *store, int64_t stream, struct err *e)
 {
-    bool sealed = false;
+    uint64_t sealed = 0;
     enum err_code code = store_begin(store, e);
     if (code != ERR_NONE) {
         return code;
     }
     code = store_seal(store, (struct stream_id){ stream }, true, &sealed, e);
-    if (code == ERR_NONE && !sealed) {
+    if (code == ERR_NONE && sealed == 0) {
         code = err_set(e, ERR_STORE, "a log that cannot be sealed");
     }
     if (code == ERR_NONE) {

@@ -172,7 +172,7 @@ enum err_code store_append(struct store *store, struct stream_state *state,
         return code;
     }
     hear(t, message->flags, now_wall_ns);
-    *state = store_state_of(t);
+    *state = store_state_of(store, t);
     return ERR_NONE;
 }
 
@@ -202,7 +202,7 @@ enum err_code store_bye(struct store *store, struct stream_state *state,
     p->writer_gone = (message->flags & WIRE_F_WRITER_GONE) != 0 ||
                      (message->flags & WIRE_F_SYNC) == 0;
     store_mark(t, TOUCH_RUN, now_wall_ns);
-    *state = store_state_of(t);
+    *state = store_state_of(store, t);
     return ERR_NONE;
 }
 

@@ -275,6 +275,6 @@ enum err_code store_hello(struct store *store, struct stream_uid uid,
     t->progress.writer_gone = false;
     t->progress.heard_wall_ns = now_wall_ns;
     store_mark(t, reopened ? TOUCH_RUN : TOUCH_QUIET, now_wall_ns);
-    *ret_state = store_state_of(t);
+    *ret_state = store_state_of(store, t);
     return ERR_NONE;
 }

@@ -41,11 +41,10 @@ struct sealing {
     struct records *kinds; /* WIRE_KINDS, the store's */
 };
 
-/* log_records: as in struct progress. */
-static bool is_enough(
-    const struct store *store, uint64_t log_records, uint64_t bytes)
+bool seal_is_enough(
+    const struct store *store, uint64_t log_records, uint64_t log_bytes)
 {
-    return log_records >= store->seal_records || bytes >= SEAL_BYTES;
+    return log_records >= store->seal_records || log_bytes >= SEAL_BYTES;
 }
 
 /* Of the rows taken. */
@@ -57,7 +56,7 @@ static uint64_t log_records(const struct sealing *s)
 static bool wants_more(const struct sealing *s)
 {
     return s->records < SEAL_RECORDS_OF_ALL &&
-           !is_enough(s->store, log_records(s), s->bytes);
+           !seal_is_enough(s->store, log_records(s), s->bytes);
 }
 
 /* A message of so many bytes and its records from from_seq on. */
@@ -265,7 +264,7 @@ static enum err_code seal(struct store *store, struct touched *stream,
 }
 
 enum err_code store_seal(struct store *store, struct stream_id stream,
-    bool everything, bool *ret_sealed, struct err *e)
+    bool everything, uint64_t *ret_bytes, struct err *e)
 {
     struct touched *t = NULL;
     enum err_code code = store_require_transaction(store, e);
@@ -276,14 +275,14 @@ enum err_code store_seal(struct store *store, struct stream_id stream,
         return code;
     }
     const struct progress *p = &t->progress;
-    bool due = everything ? p->log_bytes > 0
-                          : is_enough(store, p->log_records, p->log_bytes);
-    if (due) {
+    const uint64_t before = p->log_bytes;
+    if (everything ? before > 0
+                   : seal_is_enough(store, p->log_records, before)) {
         bool damaged = false;
         code = seal(store, t, &damaged, e);
     }
     if (code == ERR_NONE) {
-        *ret_sealed = due;
+        *ret_bytes = before - p->log_bytes;
     }
     return code;
 }
@@ -297,10 +296,10 @@ enum err_code store_seal(struct store *store, struct stream_id stream,
 static bool seals_at_once(const struct store *store, const struct touched *t)
 {
     const struct progress *p = &t->progress;
-    return is_enough(store, p->log_records, p->log_bytes) &&
-           !is_enough(store, p->log_records - t->held_records,
+    return seal_is_enough(store, p->log_records, p->log_bytes) &&
+           !seal_is_enough(store, p->log_records - t->held_records,
                p->log_bytes - t->held_bytes) &&
-           is_enough(store, 2 * t->held_records, 2 * t->held_bytes);
+           seal_is_enough(store, 2 * t->held_records, 2 * t->held_bytes);
 }
 
 /* false with ERR_NONE: nothing more can be made of it. */
@@ -342,4 +341,37 @@ enum err_code store_rebuild_pyramid(
 {
     enum err_code code = store_require_transaction(store, e);
     return code == ERR_NONE ? pyramid_rebuild(store->pyramid, stream, e) : code;
+}
+
+/* ---- what is left ---------------------------------------------------------
+ */
+
+enum err_code store_find_unsealed(struct store *store, size_t max,
+    struct store_unsealed *ret_found, size_t *ret_n, struct err *e)
+{
+    sqlite3_stmt *stmt = store->stmts[STMT_FIND_UNSEALED];
+    int rc = sqlite3_bind_int64(stmt, 1, store->seal_records);
+    rc |= db_bind_u64(stmt, 2, SEAL_BYTES);
+    rc |= db_bind_u64(stmt, 3, max);
+    if (rc != SQLITE_OK) {
+        return db_fail(store->db, e, "unsealed");
+    }
+    size_t n = 0;
+    for (;;) {
+        bool row = false;
+        enum err_code code = db_step(stmt, &row, "unsealed", e);
+        if (code != ERR_NONE) {
+            return code;
+        }
+        if (!row) {
+            break;
+        }
+        ret_found[n++] = (struct store_unsealed){
+            .stream = { sqlite3_column_int64(stmt, 0) },
+            .log_bytes = db_u64(stmt, 1),
+            .closed = sqlite3_column_int(stmt, 2) != 0,
+        };
+    }
+    *ret_n = n;
+    return ERR_NONE;
 }

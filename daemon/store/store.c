@@ -295,14 +295,17 @@ enum err_code store_try_commit(struct store *store, struct err *e)
     return code;
 }
 
-struct stream_state store_state_of(const struct touched *touched)
+struct stream_state store_state_of(
+    const struct store *store, const struct touched *touched)
 {
     assert(touched != NULL);
 
     struct stream_state state = touched->state;
     state.committed_seq = touched->progress.committed_seq;
     state.closed = touched->progress.closed;
-    state.log_records = touched->progress.log_records;
+    state.log_bytes = touched->progress.log_bytes;
+    state.fills_chunk = seal_is_enough(
+        store, touched->progress.log_records, touched->progress.log_bytes);
     return state;
 }
 
@@ -320,7 +323,7 @@ void store_refresh(const struct store *store, struct stream_state *state)
 {
     const struct touched *t = find_touched(store, state->stream.v);
     if (t != NULL) {
-        *state = store_state_of(t);
+        *state = store_state_of(store, t);
     }
 }
 
@@ -415,39 +418,10 @@ enum err_code store_stream(struct store *store, struct stream_uid uid,
     enum err_code code = take_row(store, stmt, &t, e);
     (void)sqlite3_clear_bindings(stmt); /* uid was borrowed for the call */
     if (code == ERR_NONE) {
-        *ret_state = store_state_of(t);
+        *ret_state = store_state_of(store, t);
     }
     if (sqlite3_get_autocommit(store->db)) {
         store->touched_n = 0; /* a look without a transaction keeps nothing */
     }
     return code;
-}
-
-enum err_code store_find_unsealed(struct store *store, size_t max,
-    struct store_unsealed *ret_found, size_t *ret_n, struct err *e)
-{
-    sqlite3_stmt *stmt = store->stmts[STMT_FIND_UNSEALED];
-    int rc = sqlite3_bind_int64(stmt, 1, store->seal_records);
-    rc |= db_bind_u64(stmt, 2, max);
-    if (rc != SQLITE_OK) {
-        return db_fail(store->db, e, "unsealed");
-    }
-    size_t n = 0;
-    for (;;) {
-        bool row = false;
-        enum err_code code = db_step(stmt, &row, "unsealed", e);
-        if (code != ERR_NONE) {
-            return code;
-        }
-        if (!row) {
-            break;
-        }
-        ret_found[n++] = (struct store_unsealed){
-            .stream = { sqlite3_column_int64(stmt, 0) },
-            .records = db_u64(stmt, 1),
-            .closed = sqlite3_column_int(stmt, 2) != 0,
-        };
-    }
-    *ret_n = n;
-    return ERR_NONE;
 }

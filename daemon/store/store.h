@@ -54,8 +54,9 @@ struct stream_state {
     uint32_t rank;
     uint32_t world; /* the HELLO's */
     uint64_t committed_seq;
-    bool closed;          /* BYE seen */
-    uint64_t log_records; /* not sealed yet */
+    bool closed;        /* BYE seen */
+    uint64_t log_bytes; /* of frames that are not sealed yet */
+    bool fills_chunk;   /* these are enough for one */
 };
 
 CHECK_RESULT enum err_code store_begin(struct store *store, struct err *e);
@@ -114,11 +115,13 @@ CHECK_RESULT enum err_code store_settle(
 /* As it is in this transaction, if the stream has had to do with it. */
 void store_refresh(const struct store *store, struct stream_state *state);
 
-/* Seal at most one chunk range of the stream if it has enough records in the
- * log (or any, with everything), and let the pyramid grow over it. In the
- * caller's transaction. */
+/* Seal at most one chunk range of the stream if it has enough in the log (or
+ * anything, with everything), and let the pyramid grow over it. *ret_bytes: of
+ * the log, that are sealed now; 0: there was not enough. In the caller's
+ * transaction. */
 CHECK_RESULT enum err_code store_seal(struct store *store,
-    struct stream_id stream, bool everything, bool *ret_sealed, struct err *e);
+    struct stream_id stream, bool everything, uint64_t *ret_bytes,
+    struct err *e);
 
 /* What store_thin has taken away. */
 struct store_thinned {
@@ -147,7 +150,7 @@ CHECK_RESULT enum err_code store_rebuild_pyramid(
  * transaction. */
 struct store_unsealed {
     struct stream_id stream;
-    uint64_t records;
+    uint64_t log_bytes;
     bool closed;
 };
 CHECK_RESULT enum err_code store_find_unsealed(struct store *store, size_t max,

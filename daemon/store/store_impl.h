@@ -113,9 +113,9 @@
         "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) "                    \
         "ON CONFLICT (run, rule, attempt, step) DO NOTHING;")                  \
     X(REWRITE_FIRST_PAGE, "PRAGMA application_id = 0x54524a31;")               \
-    X(FIND_UNSEALED,                                                           \
-        "SELECT stream, log_records, closed FROM stream_progress "             \
-        "WHERE log_records >= ?1 OR (closed AND log_records > 0) LIMIT ?2;")   \
+    X(FIND_UNSEALED, "SELECT stream, log_bytes, closed FROM stream_progress "  \
+                     "WHERE log_records >= ?1 OR log_bytes >= ?2 "             \
+                     "OR (closed AND log_bytes > 0) LIMIT ?3;")                \
     X(DELETE_RUN, "DELETE FROM run WHERE id = ?1;")
 
 #define STORE_STATEMENT_ENUM(id, sql) STMT_##id,
@@ -173,7 +173,12 @@ CHECK_RESULT enum err_code store_touch(struct store *store,
 CHECK_RESULT enum err_code store_log_held(struct store *store, struct err *e);
 
 /* What the callers of store.h see of it. */
-struct stream_state store_state_of(const struct touched *touched);
+struct stream_state store_state_of(
+    const struct store *store, const struct touched *touched);
+
+/* Of a stream's log, counted as in struct progress: is it worth a chunk? */
+bool seal_is_enough(
+    const struct store *store, uint64_t log_records, uint64_t log_bytes);
 
 /* Marks it to be written; changed: the run's revision rises too. */
 enum touch_kind { TOUCH_QUIET, TOUCH_RUN };

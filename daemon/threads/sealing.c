@@ -2,7 +2,7 @@
  * sealing.c: owns nothing; its struct lies in the writer.
  *
  * 1. due[0 .. n) are different streams, the one that waits longest first;
- *    `records` is their sum.
+ *    `bytes` is their sum.
  * 2. A stream leaves the list when the transaction that sealed it is committed.
  */
 #include "threads/sealing.h"
@@ -26,12 +26,9 @@ static struct sealing_due *find(
     return NULL;
 }
 
-void sealing_note(struct sealing *sealing, struct stream_id stream,
-    uint64_t records, bool everything)
+static void add(struct sealing *sealing, struct stream_id stream,
+    uint64_t bytes, bool everything)
 {
-    if (records < SEALING_CHUNK && (!everything || records == 0)) {
-        return;
-    }
     struct sealing_due *due = find(sealing, stream);
     if (due == NULL && sealing->n == SEALING_STREAMS_MAX) {
         return;
@@ -40,9 +37,17 @@ void sealing_note(struct sealing *sealing, struct stream_id stream,
         due = &sealing->due[sealing->n++];
         *due = (struct sealing_due){ .stream = stream };
     }
-    sealing->records += records - due->records;
-    due->records = records;
+    sealing->bytes += bytes - due->bytes;
+    due->bytes = bytes;
     due->everything = due->everything || everything;
+}
+
+void sealing_note(
+    struct sealing *sealing, const struct stream_state *stream, bool everything)
+{
+    if (stream->fills_chunk || (everything && stream->log_bytes > 0)) {
+        add(sealing, stream->stream, stream->log_bytes, everything);
+    }
 }
 
 void sealing_find(struct sealing *sealing, struct store *store)
@@ -57,8 +62,7 @@ void sealing_find(struct sealing *sealing, struct store *store)
             log_quoted(text, sizeof text, e.text));
     }
     for (size_t i = 0; i < n; i++) {
-        sealing_note(
-            sealing, found[i].stream, found[i].records, found[i].closed);
+        add(sealing, found[i].stream, found[i].log_bytes, found[i].closed);
     }
 }
 
@@ -92,7 +96,7 @@ struct slice {
 /* The stream to seal next; NULL ends the slice. */
 static struct sealing_due *next(struct slice *s)
 {
-    bool behind = s->sealing->records > SEALING_BEHIND_MAX;
+    bool behind = s->sealing->bytes > SEALING_BEHIND_MAX;
     if (s->is_last || (!behind && clock_mono_ns() >= s->until_mono_ns)) {
         return NULL;
     }
@@ -111,21 +115,21 @@ static struct sealing_due *next(struct slice *s)
 static enum err_code seal_some(
     struct slice *s, struct sealing_due *due, struct err *e)
 {
-    bool sealed = false;
+    uint64_t bytes = 0;
     enum err_code code =
-        store_seal(s->store, due->stream, due->everything, &sealed, e);
+        store_seal(s->store, due->stream, due->everything, &bytes, e);
     if (code != ERR_NONE && code != ERR_NOT_FOUND) {
         return code;
     }
-    if (!sealed) { /* or its run has been deleted */
+    if (bytes == 0) { /* or its run has been deleted */
         due->done = true;
         s->i++;
         return ERR_NONE;
     }
-    uint64_t n = due->records < SEALING_CHUNK ? due->records : SEALING_CHUNK;
-    due->records -= n;
+    const uint64_t n = bytes < due->bytes ? bytes : due->bytes;
+    due->bytes -= n;
     due->not_before_mono_ns = 0;
-    s->sealing->records -= n;
+    s->sealing->bytes -= n;
     s->chunks++;
     return ERR_NONE;
 }
@@ -155,7 +159,7 @@ static void remove_done(struct sealing *sealing)
     size_t kept = 0;
     for (size_t i = 0; i < sealing->n; i++) {
         if (sealing->due[i].done) {
-            sealing->records -= sealing->due[i].records;
+            sealing->bytes -= sealing->due[i].bytes;
         } else {
             sealing->due[kept++] = sealing->due[i];
         }

@@ -4,8 +4,8 @@
  * writer thread.
  *
  * Sealing may fall behind while much comes in, up to SEALING_BEHIND_MAX
- * records; beyond that a slice takes as long as it takes. A stream that cannot
- * be sealed (a damaged row, say) holds up no other: it is tried again by
+ * bytes of log; beyond that a slice takes as long as it takes. A stream that
+ * cannot be sealed (a damaged row, say) holds up no other: it is tried again by
  * itself, a second later.
  */
 #ifndef TRAJD_SEALING_H
@@ -17,14 +17,13 @@
 
 #include "store/store.h"
 
-#define SEALING_CHUNK 2048u       /* records that are worth a chunk */
 #define SEALING_SLICE_MS 2        /* that others wait for */
 #define SEALING_STREAMS_MAX 1024u /* that wait; another asks again later */
-#define SEALING_BEHIND_MAX (64u * SEALING_CHUNK)
+#define SEALING_BEHIND_MAX (16u << 20)
 
 struct sealing_due {
     struct stream_id stream;
-    uint64_t records;           /* about, in the log */
+    uint64_t bytes;             /* about, in the log */
     bool everything;            /* it has ended: what is left is sealed too */
     bool done;                  /* if the transaction is committed */
     int64_t not_before_mono_ns; /* after a failure; else 0 */
@@ -33,13 +32,14 @@ struct sealing_due {
 /* Zero-initialised is empty. */
 struct sealing {
     size_t n;
-    uint64_t records; /* of all that is due */
+    uint64_t bytes; /* of all that is due */
     struct sealing_due due[SEALING_STREAMS_MAX];
 };
 
-/* The stream has so many records in the log; due if they are enough. */
-void sealing_note(struct sealing *sealing, struct stream_id stream,
-    uint64_t records, bool everything);
+/* As the stream is now; due if what it has in the log fills a chunk, and with
+ * everything if there is anything. */
+void sealing_note(struct sealing *sealing, const struct stream_state *stream,
+    bool everything);
 /* What a trajd that was killed has left: at the start. */
 void sealing_find(struct sealing *sealing, struct store *store);
 

@@ -143,8 +143,7 @@ static void note_unsealed(struct writer *w, const struct batch *b)
     for (size_t i = 0; i < b->n_streams; i++) {
         const struct batch_stream *t = &b->streams[i];
         if (t->known) {
-            sealing_note(
-                &w->sealing, t->state.stream, t->state.log_records, t->ended);
+            sealing_note(&w->sealing, &t->state, t->ended);
         }
     }
 }

@@ -104,7 +104,7 @@ static void commit_frames(struct rig *rig, struct stream_state *streams,
         check(rig_try_append(
                   rig, s, frames[i], lengths[i], RIG_NOW_NS, &taken, &e),
             &e);
-        bool sealed = false;
+        uint64_t sealed = 0;
         check(store_seal(rig->store, s->stream, false, &sealed, &e), &e);
     }
     check(store_commit(rig->store, &e), &e);

@@ -26,7 +26,7 @@ static int install(void **state)
 
 /* The last frame of the 16th chunk, with which a row of the pyramid comes. */
 static enum err_code seal_last(struct rig *rig, struct stream_state *state,
-    bool *ret_sealed, struct err *e)
+    uint64_t *ret_sealed, struct err *e)
 {
     enum err_code code = store_begin(rig->store, e);
     if (code == ERR_NONE) {
@@ -52,7 +52,7 @@ static void test_a_row_of_the_pyramid_comes_with_its_chunk_or_not_at_all(
     for (long n = 0; failed; n++) {
         struct rig rig;
         struct err e = { 0 };
-        bool sealed = false;
+        uint64_t sealed = 0;
         rig_open(&rig, 64);
         struct stream_state s =
             rig_hello(&rig, 1, "{\"run_id\":\"r\",\"attempt\":1}");
@@ -166,7 +166,7 @@ static void test_states_come_with_their_chunk_or_not_at_all(void **state)
     for (long n = -1; failed || n == 0; n++) { /* the first: none fails */
         struct rig rig;
         struct err e = { 0 };
-        bool sealed = false;
+        uint64_t sealed = 0;
         rig_open(&rig, 64);
         struct stream_state s =
             rig_hello(&rig, 1, "{\"run_id\":\"r\",\"attempt\":1}");

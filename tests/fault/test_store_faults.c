@@ -323,12 +323,12 @@ static enum err_code bye(struct err *e)
 /* Stream 3 has 120 records in the log. */
 static enum err_code seal(bool everything, struct err *e)
 {
-    bool sealed = true;
+    uint64_t sealed = 1;
     enum err_code code = store_begin_unsynced(store(), e);
     if (code != ERR_NONE) {
         return code;
     }
-    while (code == ERR_NONE && sealed) {
+    while (code == ERR_NONE && sealed > 0) {
         code = store_seal(
             store(), (struct stream_id){ 3 }, everything, &sealed, e);
     }

@@ -227,9 +227,9 @@ size_t rig_seal(
 {
     struct err e = { 0 };
     size_t n = 0;
-    bool sealed = true;
+    uint64_t sealed = 1;
     must(store_begin(rig->store, &e), &e, "begin");
-    for (; sealed; n += sealed) {
+    for (; sealed > 0; n += sealed > 0) {
         must(store_seal(rig->store, state->stream, everything, &sealed, &e), &e,
             "seal");
     }

@@ -160,7 +160,7 @@ static int look(const traj_run *run, uint64_t *acked)
 static void train(const struct work *work, unsigned w, const char *endpoint,
     const char *dir, uint64_t *acked, int go)
 {
-    const struct timespec ms = { .tv_nsec = 1000000 };
+    const struct timespec pause = { .tv_nsec = 10000000 };
     char byte;
     traj_run *run = open_run(work, w, endpoint, dir);
     (void)!read(go, &byte, 1); /* the end of the pipe */
@@ -172,7 +172,7 @@ static void train(const struct work *work, unsigned w, const char *endpoint,
         }
     }
     while (!look(run, acked)) {
-        (void)nanosleep(&ms, NULL);
+        (void)nanosleep(&pause, NULL);
     }
     must(traj_finish(run, 0, WAIT_MS) == TRAJ_OK, "traj_finish");
     exit(EXIT_SUCCESS);
