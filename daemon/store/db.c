@@ -2,6 +2,7 @@
 #include "store/db.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <string.h>
 
 #include "store/wal_file.h"
@@ -9,6 +10,18 @@
 enum err_code db_nomem(struct err *e, const char *what)
 {
     return err_set(e, ERR_NOMEM, "%s: out of memory", what);
+}
+
+/* What SQLite calls an error of the disk has a better name of the system's:
+ * that there is no room shows only so where a file cannot be made. */
+static enum err_code disk_fail(sqlite3 *db, struct err *e, const char *what)
+{
+    const int number = sqlite3_system_errno(db);
+    if (number == 0) {
+        return err_set(e, ERR_STORE, "%s: %s", what, sqlite3_errmsg(db));
+    }
+    return err_set(e, number == ENOSPC ? ERR_FULL : ERR_STORE, "%s: %s: %s",
+        what, sqlite3_errmsg(db), strerror(number));
 }
 
 enum err_code db_fail(sqlite3 *db, struct err *e, const char *what)
@@ -32,6 +45,9 @@ enum err_code db_fail(sqlite3 *db, struct err *e, const char *what)
     case SQLITE_LOCKED:
         code = ERR_BUSY;
         break;
+    case SQLITE_CANTOPEN:
+    case SQLITE_IOERR:
+        return disk_fail(db, e, what);
     default:
         break;
     }

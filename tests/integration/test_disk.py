@@ -268,6 +268,21 @@ def test_a_database_that_may_not_be_written_is_an_error_of_the_start(tmp_path):
     assert f"{db}: cannot be written" in result.stderr
 
 
+def no_file_may_grow():
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+
+
+@pytest.mark.parametrize("command, status", [(("prune", "--keep-days", "1"), 1), (("check",), 2),
+                                             ((), 1)])
+def test_where_nothing_can_be_written_the_system_says_why(tmp_path, command, status):
+    trajd = Trajd(tmp_path).start()
+    assert trajd.stop() == 0
+    result = subprocess.run([BUILD / "trajd", *command, "--db", trajd.db], capture_output=True,
+                            text=True, timeout=20, preexec_fn=no_file_may_grow, check=False)
+    assert result.returncode == status
+    assert result.stderr.rstrip().endswith(": File too large")
+
+
 # ---- a network ------------------------------------------------------------------
 
 
