@@ -24,6 +24,7 @@ def arguments(work):
 
 class Trajd(Peer):
     name = "trajd, synchronous=FULL"
+    durability = "commit"
 
     def prepare(self):
         self.http, self.ingest = free_port(), free_port()
@@ -33,7 +34,7 @@ class Trajd(Peer):
     def command(self):
         return [str(BUILD / "trajd"), "--db", f"{self.folder}/data/bench.db",
                 "--http", f"127.0.0.1:{self.http}", "--ingest", f"tcp://127.0.0.1:{self.ingest}",
-                "--log-level", "warn"]
+                "--durability", self.durability, "--log-level", "warn"]
 
     def ready(self):
         http_call(self.http, "GET", "/healthz")
@@ -79,6 +80,13 @@ class Trajd(Peer):
         data = json.loads(http_call(self.http, "GET", f"/api/v1/runs/w0/series?metric="
                                                       f"{STEP_FIELDS[7]}&buckets={work.each // width + 2}"))
         return len(data["data"]["metrics"][STEP_FIELDS[7]]["count"])
+
+
+class TrajdRelaxed(Trajd):
+    """Synced every second, not before an acknowledgement: more than what the
+    peers that never sync promise, and the nearest to it."""
+    name = "trajd, relaxed"
+    durability = "relaxed"
 
 
 class SqliteRows(Peer):

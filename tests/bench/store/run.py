@@ -2,7 +2,7 @@
 """bench-store: the same steps into trajd and into the stores that a user would
 pick instead, on this machine, one after the other.
 
-    run.py [--quick | --full] [--only NAME] [--but NAME] [--work TEXT]... [--no-kills] [--table FILE]
+    run.py [--quick | --full] [--only NAME]... [--work TEXT]... [--no-kills] [--table FILE]
 
 Of each: steps (or rows) a second till acknowledged, CPU seconds of server and
 client, bytes a step on disk, time to read one metric of all steps and to draw
@@ -24,13 +24,13 @@ import time
 
 from clickhouse import ClickHouse, ClickHouseBig
 from influxdb import InfluxDB
-from ours import SqliteRows, Trajd
+from ours import SqliteRows, Trajd, TrajdRelaxed
 from peer import timed
 from postgres import PostgreSQL
 from victoria import VictoriaMetrics
 from workload import Workload
 
-PEERS = (Trajd, ClickHouseBig, ClickHouse, PostgreSQL, VictoriaMetrics, InfluxDB, SqliteRows)
+PEERS = (Trajd, TrajdRelaxed, ClickHouseBig, ClickHouse, PostgreSQL, VictoriaMetrics, InfluxDB, SqliteRows)
 REPEATS = 3
 LOG = pathlib.Path("build/bench-store.jsonl")
 BUCKETS = 2000
@@ -186,16 +186,15 @@ def main():
     options = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     options.add_argument("--quick", action="store_true", help="small, once: does it all work?")
     options.add_argument("--full", action="store_true", help="also 1e7 steps")
-    options.add_argument("--only", help="stores whose name contains this")
-    options.add_argument("--but", help="stores whose name does not contain this")
+    options.add_argument("--only", action="append", help="stores whose name contains this")
     options.add_argument("--work", action="append", help="workloads whose title contains this")
     options.add_argument("--no-kills", action="store_true", help="no SIGKILL at the end")
     options.add_argument("--table", type=pathlib.Path, help="where the table goes")
     chosen = options.parse_args()
     works = QUICK if chosen.quick else FULL if chosen.full else USUAL
     works = [w for w in works if not chosen.work or any(text in w.title for text in chosen.work)]
-    peers = [p for p in PEERS if not chosen.only or chosen.only.lower() in p.name.lower()]
-    peers = [p for p in peers if not chosen.but or chosen.but.lower() not in p.name.lower()]
+    peers = [p for p in PEERS
+             if not chosen.only or any(text.lower() in p.name.lower() for text in chosen.only)]
     repeats = 1 if chosen.quick else REPEATS
     folder = tempfile.mkdtemp(prefix="bench-store-")
     pathlib.Path(folder).chmod(0o755)  # PostgreSQL is another user
