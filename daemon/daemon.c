@@ -10,6 +10,7 @@
 #define _XOPEN_SOURCE 700 /* realpath */
 #include "daemon.h"
 
+#include <inttypes.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@
 #include "base/clock.h"
 #include "base/filesystem.h"
 #include "base/log.h"
+#include "care/wal_check.h"
 #include "http/http.h"
 #include "http/run_json.h"
 #include "pure/run_state.h"
@@ -206,9 +208,30 @@ static void warn_of_network(const struct daemon *daemon)
     }
 }
 
+/* The database is ours, and SQLite has not looked at its log. */
+static void warn_of_damage(const struct daemon *daemon)
+{
+    struct err e = { 0 };
+    uint64_t commits = 0;
+    char name[REPLACE_NAME_MAX] = "";
+    char text[sizeof name + sizeof e.text];
+    enum err_code code = wal_check(daemon->db, &commits, &e);
+    if (code == ERR_NONE && commits == 0) {
+        return;
+    }
+    code = code != ERR_NONE ? code : wal_keep(daemon->db, name, &e);
+    log_line(LOG_ERROR, "main",
+        "event=log_damaged commits_not_read=%" PRIu64 " %s=%s", commits,
+        code == ERR_NONE ? "kept" : "error",
+        log_quoted(text, sizeof text, code == ERR_NONE ? name : e.text));
+}
+
 static enum err_code start_all(struct daemon *daemon, struct err *e)
 {
     enum err_code code = lock_take(daemon->db, &daemon->lock_fd, e);
+    if (code == ERR_NONE) {
+        warn_of_damage(daemon);
+    }
     code = code != ERR_NONE ? code : make_zmq(daemon, e);
     code = code != ERR_NONE ? code : jobs_new(&daemon->jobs, e);
     code = code != ERR_NONE ? code : live_new(&daemon->live, e);

@@ -42,6 +42,7 @@ static int serve(const struct config *config)
     int number = 0;
 
     (void)signal(SIGPIPE, SIG_IGN); /* a closed socket is an error of send */
+    (void)signal(SIGXFSZ, SIG_IGN); /* a file's limit is one of write */
     (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
     if (daemon_start(config, &daemon, &e) != ERR_NONE) {
         (void)fprintf(stderr, "trajd: %s\n", e.text);
@@ -99,7 +100,6 @@ int main(int argc, char **argv)
      * one stops glibc from finding the other. */
     (void)mallopt(M_TRIM_THRESHOLD, 4 << 20);
     (void)mallopt(M_MMAP_THRESHOLD, 1 << 20);
-    (void)signal(SIGXFSZ, SIG_IGN); /* a file's limit is one of write */
 
     const char *const *arguments = (const char *const *)argv;
     const char *const *environment = (const char *const *)environ;

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "care/replace.h"
 
 /*
  * *ret_commits: those behind a damaged frame of the log beside the database at
@@ -18,5 +19,10 @@
  */
 CHECK_RESULT enum err_code wal_check(
     const char *path, uint64_t *ret_commits, struct err *e);
+
+/* A copy of that log beside it, for SQLite will write over it: *ret is its
+ * name, on disk when this returns. ERR_FULL: no room. */
+CHECK_RESULT enum err_code wal_keep(
+    const char *path, char ret[static REPLACE_NAME_MAX], struct err *e);
 
 #endif

@@ -1,5 +1,7 @@
 """check, repair, compact and backup of a real trajd's database."""
 import os
+import pathlib
+import re
 import resource
 import signal
 import subprocess
@@ -190,9 +192,8 @@ def commit_ends(wal):
             if wal[at + 8:at + 16] == wal[16:24] and any(wal[at + 4:at + 8])]
 
 
-def test_check_sees_commits_behind_damage_in_the_log(trajd):
-    """SQLite reads what is before it and calls that whole. What a crash may leave
-    is no damage: a last commit that was not synced."""
+def killed_with_a_log(trajd):
+    """The log of a trajd that was killed: (its file, its bytes, where its commits end)."""
     peer = Peer(trajd.ingest, "r")
     steps(peer, 300)
     peer.deliver(frame=10, window=1)
@@ -202,14 +203,46 @@ def test_check_sees_commits_behind_damage_in_the_log(trajd):
     whole = wal.read_bytes()
     ends = commit_ends(whole)
     assert len(ends) > 10
+    return wal, whole, ends
+
+
+def damaged_at(whole, at):
+    return whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1:]
+
+
+def test_check_sees_commits_behind_damage_in_the_log(trajd):
+    """SQLite reads what is before it and calls that whole. What a crash may leave
+    is no damage: a last commit that was not synced."""
+    wal, whole, ends = killed_with_a_log(trajd)
     assert_whole(trajd.db)
     for behind, said in ((1, []), (2, ["2 commits"]), (9, ["9 commits"])):
-        at = ends[-behind] - 100  # in the page that ends the commit
-        wal.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1:])
+        wal.write_bytes(damaged_at(whole, ends[-behind] - 100))  # in the page that ends it
         found = [f["text"] for f in findings(trajd.db)[0] if "damaged frame" in f["text"]]
         assert [text.split(": ")[1].split(" lie")[0] for text in found] == said
     wal.write_bytes(whole[:ends[-1]] + b"\x55" * 9000)
     assert_whole(trajd.db)
+
+
+def test_commits_that_damage_hides_are_told_at_the_start_and_kept(trajd):
+    """SQLite writes over them: what they hold is then nowhere else."""
+    wal, whole, ends = killed_with_a_log(trajd)
+    damaged = damaged_at(whole, ends[-9] - 100)
+    wal.write_bytes(damaged)
+    trajd.start()
+    said = re.search(r"error main event=log_damaged commits_not_read=9 kept=(\S+)", trajd.log())
+    kept = pathlib.Path(said.group(1).strip('"'))
+    assert kept.name.startswith("trajd.db-wal.damaged-")
+    assert kept.read_bytes() == damaged
+    assert trajd.stop() == 0
+
+
+def test_a_log_that_a_crash_explains_is_not_told_of(trajd):
+    wal, whole, ends = killed_with_a_log(trajd)
+    wal.write_bytes(damaged_at(whole, ends[-1] - 100))
+    trajd.start()
+    assert "log_damaged" not in trajd.log()
+    assert list(wal.parent.glob("*.damaged-*")) == []
+    assert trajd.stop() == 0
 
 
 def test_check_of_what_is_no_database_exits_with_2(tmp_path):
