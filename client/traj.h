@@ -1347,7 +1347,9 @@ struct traj_watch_options {
  * with a run of the parent's nothing is recorded: TRAJ_EFORKED, see above.
  * run is borrowed till traj_watch_close and may be NULL: then everything is
  * measured and nothing recorded. TRAJ_ENOGRAD if param or grad is NULL: open
- * the watch when the trainer has allocated them. On failure *ret_watch is as it
+ * the watch when the trainer has allocated them; TRAJ_EINVAL, the text says
+ * why, for options that make no sense: param and grad that are one array, say.
+ * On failure *ret_watch is as it
  * was. Allocates, in arrays as large as the parameters: two; two more with a
  * gradient callback, with microbatches another one and two of doubles; with the
  * operator norm, which a budget turns on, three and three of doubles

@@ -20,7 +20,7 @@
 #include "base/clock.h"
 #include "base/filesystem.h"
 #include "base/log.h"
-#include "care/wal_check.h"
+#include "care/wal_keep.h"
 #include "http/http.h"
 #include "http/run_json.h"
 #include "pure/run_state.h"
@@ -208,29 +208,40 @@ static void warn_of_network(const struct daemon *daemon)
     }
 }
 
-/* The database is ours, and SQLite has not looked at its log. */
-static void warn_of_damage(const struct daemon *daemon)
+static void say_damage(const struct wal_damage *damage, const struct err *e)
+{
+    char text[sizeof damage->copy];
+    if (e != NULL) {
+        log_line(LOG_ERROR, "main",
+            "event=log_damaged commits_not_read=%" PRIu64 " not_kept=%s",
+            damage->commits, log_quoted(text, sizeof text, e->text));
+    } else if (!damage->is_known) {
+        log_line(LOG_ERROR, "main",
+            "event=log_damaged commits_not_read=%" PRIu64 " kept=%s",
+            damage->commits, log_quoted(text, sizeof text, damage->copy));
+    }
+}
+
+/* The database is ours, and SQLite has not written to its log yet. */
+static void keep_damaged_log(const struct daemon *daemon)
 {
     struct err e = { 0 };
-    uint64_t commits = 0;
-    char name[REPLACE_NAME_MAX] = "";
-    char text[sizeof name + sizeof e.text];
-    enum err_code code = wal_check(daemon->db, &commits, &e);
-    if (code == ERR_NONE && commits == 0) {
-        return;
+    struct wal_damage damage;
+    char text[sizeof e.text];
+    enum err_code code = wal_keep(daemon->db, &damage, &e);
+    if (damage.commits > 0) {
+        say_damage(&damage, code != ERR_NONE ? &e : NULL);
+    } else if (code != ERR_NONE) {
+        log_line(LOG_WARN, "main", "event=log_not_checked error=%s",
+            log_quoted(text, sizeof text, e.text));
     }
-    code = code != ERR_NONE ? code : wal_keep(daemon->db, name, &e);
-    log_line(LOG_ERROR, "main",
-        "event=log_damaged commits_not_read=%" PRIu64 " %s=%s", commits,
-        code == ERR_NONE ? "kept" : "error",
-        log_quoted(text, sizeof text, code == ERR_NONE ? name : e.text));
 }
 
 static enum err_code start_all(struct daemon *daemon, struct err *e)
 {
     enum err_code code = lock_take(daemon->db, &daemon->lock_fd, e);
     if (code == ERR_NONE) {
-        warn_of_damage(daemon);
+        keep_damaged_log(daemon);
     }
     code = code != ERR_NONE ? code : make_zmq(daemon, e);
     code = code != ERR_NONE ? code : jobs_new(&daemon->jobs, e);

@@ -54,11 +54,17 @@ struct crew {
     struct moments_sum of_segment, total;
 };
 
+/* Without arrays there is nothing to walk, whatever n says. */
+static size_t elements_of(const struct crew *crew, size_t segment)
+{
+    return crew->shape != 0 ? crew->segments[segment].n : 0;
+}
+
 /* Cuts the next job off. */
 static struct job cut(struct crew *crew)
 {
     struct job job = { .number = crew->taken++, .segment = crew->segment };
-    const size_t n = crew->segments[crew->segment].n;
+    const size_t n = elements_of(crew, crew->segment);
     if (n > CREW_JOB) {
         const size_t left = n - crew->first;
         job.first = crew->first;
@@ -70,9 +76,9 @@ static struct job cut(struct crew *crew)
     }
     size_t room = CREW_JOB;
     while (crew->segment < crew->n_segments &&
-           crew->segments[crew->segment].n <= room &&
+           elements_of(crew, crew->segment) <= room &&
            job.n_segments < RUN_MAX) {
-        room -= crew->segments[crew->segment].n;
+        room -= elements_of(crew, crew->segment);
         job.n_segments++;
         crew->segment++;
     }

@@ -59,9 +59,10 @@ struct fold {
 };
 
 /* Can the step be told together with those in the fold, which must be open? Its
- * g has their unit (unit.h); and a loss scaler saw an overflow, and left the
- * update out, in all of them or in none: what is not finite is no fault there,
- * and one elsewhere. */
+ * g has their unit (unit.h); and the loss scaler saw no overflow in any of
+ * them, or saw one and left the update out in all, or saw one and did not in
+ * all. What is not finite is no fault in the second of these, and flags are
+ * or-ed: of a mixture nobody could say. */
 bool fold_takes(const struct fold *fold, const struct traj_step *step);
 
 /* An open fold takes the step.

@@ -81,8 +81,7 @@ enum traj_status run_record_last_fold(traj_run *run)
         run, record_fold(&run->stream.spool, fold, SPOOL_URGENT, now));
 }
 
-/* Sums and extremes of ||g||^2 in two units would be of none, and
- * counts of what is a fault here and none there too. */
+/* Sums and extremes of ||g||^2 in two units would be of none. */
 static enum traj_status fold_step(traj_run *run, const struct traj_step *step)
 {
     enum traj_status before = TRAJ_OK;

@@ -3,6 +3,7 @@
 
 #include "care/copy.h"
 #include "care/replace.h"
+#include "care/wal_keep.h"
 #include "store/db.h"
 #include "store/lock.h"
 #include "store/store.h"
@@ -158,6 +159,7 @@ enum err_code compact_database(
 {
     int lock = -1;
     enum err_code code = lock_take(path, &lock, e);
+    code = code != ERR_NONE ? code : wal_require_whole(path, e);
     if (code == ERR_NONE) {
         code = compact_locked(path, ret_result, e);
     }

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "care/wal_keep.h"
 #include "store/lock.h"
 #include "store/reader.h"
 #include "store/store.h"
@@ -97,6 +98,7 @@ enum err_code prune_database(const char *path,
     struct store *store = NULL;
     int lock = -1;
     enum err_code code = lock_take(path, &lock, e);
+    code = code != ERR_NONE ? code : wal_require_whole(path, e);
     code = code != ERR_NONE ? code : store_open(&options, &store, e);
     code = code != ERR_NONE ? code : do_plans(store, path, policy, out, e);
     store_close(store);

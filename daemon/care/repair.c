@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -116,18 +117,27 @@ static enum err_code make_repaired(
 
 /* ---- its place ----------------------------------------------------------- */
 
+#define NAMES_MAX 100u /* of one second */
+
 /* A name that nothing has, for a second time with the file. */
 static enum err_code link_damaged(
     const char *path, char ret[static REPLACE_NAME_MAX], struct err *e)
 {
-    for (unsigned i = 0; i < REPLACE_DAMAGED_MAX; i++) {
-        replace_damaged_name(ret, path, i);
+    char suffix[48];
+    struct tm parts;
+    time_t now = (time_t)(clock_wall_ns() / NS_PER_S);
+    (void)gmtime_r(&now, &parts);
+    size_t n =
+        strftime(suffix, sizeof suffix, ".damaged-%Y%m%dT%H%M%SZ", &parts);
+    for (unsigned i = 2; i <= NAMES_MAX; i++) {
+        replace_name(ret, path, suffix);
         if (link(path, ret) == 0) {
             return ERR_NONE;
         }
         if (errno != EEXIST) {
             break;
         }
+        (void)snprintf(suffix + n, sizeof suffix - n, "-%u", i);
     }
     return err_set(e, ERR_IO, "%s: %s", ret, strerror(errno));
 }

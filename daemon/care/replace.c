@@ -11,10 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <time.h>
 #include <unistd.h>
-
-#include "base/clock.h"
 
 static enum err_code fail(struct err *e, const char *path)
 {
@@ -27,21 +24,6 @@ void replace_name(
 {
     /* The paths of a process are shorter than PATH_MAX, or do not open. */
     (void)snprintf(ret, REPLACE_NAME_MAX, "%s%s", path, suffix);
-}
-
-void replace_damaged_name(
-    char ret[static REPLACE_NAME_MAX], const char *path, unsigned i)
-{
-    char suffix[48];
-    struct tm parts;
-    time_t now = (time_t)(clock_wall_ns() / NS_PER_S);
-    (void)gmtime_r(&now, &parts);
-    size_t n =
-        strftime(suffix, sizeof suffix, ".damaged-%Y%m%dT%H%M%SZ", &parts);
-    if (i > 0) {
-        (void)snprintf(suffix + n, sizeof suffix - n, "-%u", i + 1);
-    }
-    replace_name(ret, path, suffix);
 }
 
 /* What SQLite may have beside a database. */

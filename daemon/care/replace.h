@@ -21,12 +21,6 @@ struct replace {
 void replace_name(
     char ret[static REPLACE_NAME_MAX], const char *path, const char *suffix);
 
-/* A name for what was damaged: path, ".damaged-" and the second it is now. i:
- * below REPLACE_DAMAGED_MAX, for another where that one is taken. */
-#define REPLACE_DAMAGED_MAX 100u
-void replace_damaged_name(
-    char ret[static REPLACE_NAME_MAX], const char *path, unsigned i);
-
 /* Removes what an attempt before this one has left at temp. suffix: of temp's
  * name. On success end with replace_commit or replace_abandon. */
 CHECK_RESULT enum err_code replace_begin(struct replace *replace,

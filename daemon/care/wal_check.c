@@ -14,10 +14,10 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "care/pages.h"
+#include "care/replace.h"
 
 #define HEADER_BYTES 32
 #define FRAME_BYTES 24          /* of a frame's header */
@@ -33,12 +33,6 @@ struct wal {
     uint32_t sum[2]; /* up to here */
     uint8_t *frame;
 };
-
-static enum err_code fail(struct err *e, const char *name)
-{
-    return err_set(e, errno == ENOSPC ? ERR_FULL : ERR_IO, "%s: %s", name,
-        strerror(errno));
-}
 
 static uint32_t word(const struct wal *w, const uint8_t *p)
 {
@@ -120,7 +114,9 @@ enum err_code wal_check(const char *path, uint64_t *ret_commits, struct err *e)
     struct wal w = { .fd = open(name, O_RDONLY | O_CLOEXEC) };
     if (w.fd < 0) {
         *ret_commits = 0;
-        return errno == ENOENT ? ERR_NONE : fail(e, name);
+        return errno == ENOENT
+                   ? ERR_NONE
+                   : err_set(e, ERR_IO, "%s: %s", name, strerror(errno));
     }
     w.frame = malloc(FRAME_BYTES + PAGES_SIZE_MAX);
     if (w.frame == NULL) {
@@ -131,70 +127,4 @@ enum err_code wal_check(const char *path, uint64_t *ret_commits, struct err *e)
     free(w.frame);
     (void)close(w.fd); /* only read from */
     return ERR_NONE;
-}
-
-/* ---- a copy -------------------------------------------------------------- */
-
-/* A file that nobody had, of that name; -1 with errno. */
-static int make_file(
-    const char *log, mode_t mode, char ret[static REPLACE_NAME_MAX])
-{
-    int fd = -1;
-    errno = EEXIST;
-    for (unsigned i = 0; fd < 0 && errno == EEXIST && i < REPLACE_DAMAGED_MAX;
-         i++) {
-        replace_damaged_name(ret, log, i);
-        fd = open(ret, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
-    }
-    return fd;
-}
-
-static bool copy_bytes(int from, int to)
-{
-    char bytes[1 << 16];
-    ssize_t n = read(from, bytes, sizeof bytes);
-    while (n > 0) {
-        ssize_t written = 0;
-        for (ssize_t at = 0; at < n; at += written) {
-            written = write(to, bytes + at, (size_t)(n - at));
-            if (written < 0) {
-                return false;
-            }
-        }
-        n = read(from, bytes, sizeof bytes);
-    }
-    return n == 0 && fsync(to) == 0;
-}
-
-static enum err_code keep(
-    const char *log, int from, char ret[static REPLACE_NAME_MAX], struct err *e)
-{
-    struct stat info;
-    if (fstat(from, &info) != 0) {
-        return fail(e, log);
-    }
-    int to = make_file(log, info.st_mode & 0777, ret);
-    bool kept = to >= 0 && copy_bytes(from, to);
-    enum err_code code = kept ? ERR_NONE : fail(e, ret);
-    if (to >= 0 && close(to) != 0 && kept) {
-        code = fail(e, ret);
-    }
-    if (to >= 0 && code != ERR_NONE) {
-        (void)unlink(ret); /* a part is of no use */
-    }
-    return code;
-}
-
-enum err_code wal_keep(
-    const char *path, char ret[static REPLACE_NAME_MAX], struct err *e)
-{
-    char log[REPLACE_NAME_MAX];
-    replace_name(log, path, "-wal");
-    int from = open(log, O_RDONLY | O_CLOEXEC);
-    if (from < 0) {
-        return fail(e, log);
-    }
-    enum err_code code = keep(log, from, ret, e);
-    (void)close(from); /* only read from */
-    return code;
 }

@@ -9,20 +9,15 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "care/replace.h"
 
 /*
  * *ret_commits: those behind a damaged frame of the log beside the database at
- * path; 0 where a crash explains it, or there is no log. A crash leaves one at
- * most, for each is synced before the next begins (with --durability relaxed
- * those of two seconds). The log may be written meanwhile.
+ * path; 0 where a crash explains it, or there is no log. The end of trajd alone
+ * leaves one at most. A power cut may leave more of those that are not synced
+ * before the next begins: sealing's, and with --durability relaxed those of two
+ * seconds. The log may be written meanwhile.
  */
 CHECK_RESULT enum err_code wal_check(
     const char *path, uint64_t *ret_commits, struct err *e);
-
-/* A copy of that log beside it, for SQLite will write over it: *ret is its
- * name, on disk when this returns. ERR_FULL: no room. */
-CHECK_RESULT enum err_code wal_keep(
-    const char *path, char ret[static REPLACE_NAME_MAX], struct err *e);
 
 #endif

@@ -13,7 +13,8 @@ enum err_code db_nomem(struct err *e, const char *what)
 }
 
 /* What SQLite calls an error of the disk has a better name of the system's:
- * that there is no room shows only so where a file cannot be made. */
+ * that there is no room shows only so where a file cannot be made. (An error
+ * that no call of the system gave may get that of an older one.) */
 static enum err_code disk_fail(sqlite3 *db, struct err *e, const char *what)
 {
     const int number = sqlite3_system_errno(db);

@@ -21,7 +21,8 @@
 #include "store/store_impl.h"
 
 /* Frames of more than this are sealed before they make enough records: long
- * texts would make a chunk that takes too much memory to read. */
+ * texts, which would make a chunk that takes too much memory to read, and
+ * records of layers, which are in no count. */
 #define SEAL_BYTES (4u << 20)
 
 static_assert(SEAL_BYTES + WIRE_MESSAGE_MAX <= CHUNK_HEAP_MAX,

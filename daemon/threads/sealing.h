@@ -19,7 +19,8 @@
 
 #define SEALING_SLICE_MS 2        /* that others wait for */
 #define SEALING_STREAMS_MAX 1024u /* that wait; another asks again later */
-#define SEALING_BEHIND_MAX (16u << 20)
+/* Sixteen streams with as much as a chunk is made of at once (store/seal.c). */
+#define SEALING_BEHIND_MAX (64u << 20)
 
 struct sealing_due {
     struct stream_id stream;

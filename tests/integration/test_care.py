@@ -1,6 +1,5 @@
 """check, repair, compact and backup of a real trajd's database."""
 import os
-import pathlib
 import re
 import resource
 import signal
@@ -223,16 +222,38 @@ def test_check_sees_commits_behind_damage_in_the_log(trajd):
     assert_whole(trajd.db)
 
 
-def test_commits_that_damage_hides_are_told_at_the_start_and_kept(trajd):
+def said_of_damage(trajd):
+    return re.findall(r"event=log_damaged commits_not_read=(\d+) (\S+)=(\S+)", trajd.log())
+
+
+def test_commits_that_damage_hides_are_kept_and_told_once(trajd):
     """SQLite writes over them: what they hold is then nowhere else."""
     wal, whole, ends = killed_with_a_log(trajd)
     damaged = damaged_at(whole, ends[-9] - 100)
     wal.write_bytes(damaged)
+    for command in (("compact",), ("prune", "--keep-days", "1")):
+        result = care.command(command[0], trajd.db, *command[1:])
+        assert result.returncode == 1
+        assert "9 commits lie behind a damaged frame and would be lost" in result.stderr
+    assert wal.read_bytes() == damaged
+    for _ in range(2):  # the log goes on behind the damage and is as damaged
+        trajd.start()
+        trajd.kill()
+    copies = list(wal.parent.glob("*.damaged-*"))
+    assert said_of_damage(trajd) == [("9", "kept", f'"{copies[0]}"')]
+    assert [copy.read_bytes() for copy in copies] == [damaged]
     trajd.start()
-    said = re.search(r"error main event=log_damaged commits_not_read=9 kept=(\S+)", trajd.log())
-    kept = pathlib.Path(said.group(1).strip('"'))
-    assert kept.name.startswith("trajd.db-wal.damaged-")
-    assert kept.read_bytes() == damaged
+    assert trajd.stop() == 0
+
+
+def test_a_damaged_log_that_cannot_be_kept_is_told_of(trajd):
+    wal, whole, ends = killed_with_a_log(trajd)
+    wal.write_bytes(damaged_at(whole, ends[-9] - 100))
+    salts = whole[16:24].hex()
+    (wal.parent / f"trajd.db-wal.damaged-{salts}-tmp").mkdir()
+    trajd.start()
+    [(commits, what, why)] = said_of_damage(trajd)
+    assert (commits, what) == ("9", "not_kept")
     assert trajd.stop() == 0
 
 

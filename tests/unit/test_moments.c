@@ -313,6 +313,16 @@ static void test_subnormals_count_although_the_caller_flushes_them(void **state)
 }
 #endif
 
+static void test_nothing_is_walked_without_arrays(void **state)
+{
+    (void)state;
+    struct traj_moments m;
+    assert_int_equal(traj_moments(TRAJ_F16, (size_t)PTRDIFF_MAX / 2, NULL, NULL,
+                         NULL, NULL, &m),
+        TRAJ_OK);
+    assert_true(traj_is_unset(m.grad_sq) && traj_is_unset(m.param_sq));
+}
+
 static void test_wrong_arguments_are_refused_with_a_text(void **state)
 {
     (void)state;
@@ -357,6 +367,7 @@ int main(void)
         TEST(test_rounding_and_flags_of_the_caller_stay),
         TEST(test_subnormals_count_although_the_caller_flushes_them),
         TEST(test_wrong_arguments_are_refused_with_a_text),
+        TEST(test_nothing_is_walked_without_arrays),
         TEST(test_unset_is_no_value_that_arithmetic_makes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

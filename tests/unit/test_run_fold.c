@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <math.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -195,6 +196,33 @@ static void test_a_new_loss_scale_begins_a_new_fold(void **state)
     peer_unlock(&w->peer);
 }
 
+/* So that trajd can tell the fault from what the loss scaler saw. */
+static void test_an_overflow_has_a_fold_of_its_own(void **state)
+{
+    struct world *w = *state;
+    const uint64_t handled = TRAJ_STEP_FOUND_INF | TRAJ_STEP_SKIPPED;
+    const uint64_t flags[] = { 0, 0, handled, handled, 0 };
+    const double losses[] = { 1, 1, (double)INFINITY, (double)INFINITY,
+        (double)NAN };
+    open_run(w);
+    for (uint64_t i = 0; i < 5; i++) {
+        struct traj_step step = scaled_step(i, 8);
+        step.flags = flags[i];
+        step.loss = losses[i];
+        assert_int_equal(traj_step(w->run, &step), TRAJ_OK);
+    }
+    assert_int_equal(traj_finish(w->run, 0, 10000), TRAJ_OK);
+    struct fake_daemon *d = peer_lock(&w->peer);
+    const struct fake_record *r = d->streams[0].records;
+    assert_int_equal(d->streams[0].n, 4); /* and the end */
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(r[i].values[STEP_flags], i == 1 ? handled : 0);
+        assert_int_equal(r[i].values[STEP_fold_count], i < 2 ? 2 : 1);
+        assert_int_equal(r[i].values[STEP_fold_nonfinite], (3 - i) % 3);
+    }
+    peer_unlock(&w->peer);
+}
+
 static void test_close_records_the_open_fold(void **state)
 {
     struct world *w = *state;
@@ -339,6 +367,7 @@ int main(void)
         TEST(test_every_kth_call_makes_a_record_and_finish_the_last),
         TEST(test_an_open_fold_goes_before_any_other_record),
         TEST(test_a_new_loss_scale_begins_a_new_fold),
+        TEST(test_an_overflow_has_a_fold_of_its_own),
         TEST(test_close_records_the_open_fold),
         TEST(test_no_folding_means_no_fields_of_it),
         TEST(test_an_unset_quantity_has_no_sum_and_no_extremes),

@@ -82,6 +82,7 @@ class ClickHouse(Peer):
         """A connection that a thread of the server has taken: it keeps 64 waiting
         and resets the others, so with 256 writers some have to knock twice. That
         is before the clock runs and before a row is posted."""
+        end = time.monotonic() + 60
         while True:
             connection = http.client.HTTPConnection("127.0.0.1", self.http, timeout=600)
             try:
@@ -90,17 +91,24 @@ class ClickHouse(Peer):
                 return connection
             except (ConnectionError, http.client.HTTPException):
                 connection.close()
+                if time.monotonic() > end:
+                    raise
                 time.sleep(0.01)
 
     def send(self, connection, payload):
         for table, body in zip(("steps", "layers"), payload):
-            if body is None:
-                continue
-            connection.request("POST", f"/?query=INSERT+INTO+{table}+FORMAT+RowBinary", body)
-            reply = connection.getresponse()
-            text = reply.read()
-            if reply.status != 200:
-                raise RuntimeError(f"ClickHouse: {text[:300]!r}")
+            while body is not None and not self._post(connection, table, body):
+                time.sleep(0.05)
+
+    def _post(self, connection, table, body):
+        """False: it has not taken a row of it, being behind with its merges, and
+        is to be asked again."""
+        connection.request("POST", f"/?query=INSERT+INTO+{table}+FORMAT+RowBinary", body)
+        reply = connection.getresponse()
+        text = reply.read()
+        if reply.status != 200 and b"Too many parts" not in text:
+            raise RuntimeError(f"ClickHouse: {text[:300]!r}")
+        return reply.status == 200
 
     def count(self, work):
         n = int(self.query("SELECT count() FROM steps"))
