@@ -155,6 +155,7 @@ class Campaign:
 
     def end(self):
         self.trajd.end()
+        assert "event=log_" not in self.trajd.log()  # a kill is no damage
 
 
 def assert_all(trajd, trainer, run_id, finished, where):
