@@ -125,6 +125,12 @@ static void put_row(struct array_stream *a)
     a->written++;
 }
 
+/* The fields and `present`. */
+static size_t row_bytes(uint64_t fields)
+{
+    return ((size_t)__builtin_popcountll(fields) + 1) * sizeof(uint64_t);
+}
+
 /* Fills an empty block. */
 static enum err_code fill(struct array_stream *a, struct err *e)
 {
@@ -248,7 +254,9 @@ static enum err_code array_start(
         free(a);
         return code;
     }
-    code = reply_stream(req, MEDIA_NPY, array_read, array_free, a, e);
+    /* All that is in the block yet is the header. */
+    const uint64_t size = a->block.n + a->rows * row_bytes(a->query.fields);
+    code = reply_stream(req, MEDIA_NPY, size, array_read, array_free, a, e);
     if (code != ERR_NONE) {
         array_free(a);
     }

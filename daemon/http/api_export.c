@@ -165,8 +165,8 @@ static enum err_code export_start(struct request *req,
         return e->code;
     }
     const char *media_type = x->format == RECORD_CSV ? MEDIA_CSV : MEDIA_NDJSON;
-    if (reply_stream(req, media_type, export_read, export_free, x, e) !=
-        ERR_NONE) {
+    if (reply_stream(req, media_type, REPLY_SIZE_UNKNOWN, export_read,
+            export_free, x, e) != ERR_NONE) {
         export_free(x);
         return e->code;
     }

@@ -1,6 +1,7 @@
 /* reply.c: how replies are made; the thread that has the request. */
 #include "http/reply.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -174,9 +175,11 @@ static void holder_done(void *cls)
     free(holder);
 }
 
+static_assert(REPLY_SIZE_UNKNOWN == MHD_SIZE_UNKNOWN, "as MHD has it");
+
 enum err_code reply_stream(struct request *req, const char *media_type,
-    MHD_ContentReaderCallback read, MHD_ContentReaderFreeCallback done,
-    void *context, struct err *e)
+    uint64_t size, MHD_ContentReaderCallback read,
+    MHD_ContentReaderFreeCallback done, void *context, struct err *e)
 {
     struct stream_holder *holder = malloc(sizeof *holder);
     if (holder == NULL) {
@@ -184,7 +187,7 @@ enum err_code reply_stream(struct request *req, const char *media_type,
     }
     *holder = (struct stream_holder){ read, done, context, false };
     struct MHD_Response *response = MHD_create_response_from_callback(
-        MHD_SIZE_UNKNOWN, STREAM_BLOCK_BYTES, holder_read, holder, holder_done);
+        size, STREAM_BLOCK_BYTES, holder_read, holder, holder_done);
     if (response == NULL) {
         free(holder);
         return err_nomem(e);

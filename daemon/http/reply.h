@@ -38,14 +38,16 @@ CHECK_RESULT enum err_code reply_static(struct request *req,
     const char *media_type, const void *bytes, size_t n, struct err *e);
 
 /*
- * 200 with a body written piece by piece. read and done are as in
- * MHD_create_response_from_callback (read may suspend req->connection; it
- * must then return 0). context is taken on success only: done ends it, when
- * the reply is over or the client has gone. read and done must not touch the
- * request: it may have ended.
+ * 200 with a body written piece by piece: of size bytes, which spares a client
+ * the chunks of a body of REPLY_SIZE_UNKNOWN and lets it see the end coming.
+ * read and done are as in MHD_create_response_from_callback (read may suspend
+ * req->connection; it must then return 0). context is taken on success only:
+ * done ends it, when the reply is over or the client has gone. read and done
+ * must not touch the request: it may have ended.
  */
+#define REPLY_SIZE_UNKNOWN UINT64_MAX
 CHECK_RESULT enum err_code reply_stream(struct request *req,
-    const char *media_type, MHD_ContentReaderCallback read,
+    const char *media_type, uint64_t size, MHD_ContentReaderCallback read,
     MHD_ContentReaderFreeCallback done, void *context, struct err *e);
 
 /* An error: application/problem+json {type,title,status,detail,code}. code is

@@ -88,7 +88,8 @@ static enum err_code open_stream(
         return code;
     }
     limit_send_buffer(req->connection);
-    code = reply_stream(req, MEDIA_EVENTS, sse_read, sse_done, sse, e);
+    code = reply_stream(
+        req, MEDIA_EVENTS, REPLY_SIZE_UNKNOWN, sse_read, sse_done, sse, e);
     if (code != ERR_NONE) {
         sse_done(sse);
     }

@@ -1,5 +1,8 @@
 """Records as a NumPy array are the records of the export, bit for bit."""
+import http.client
 import io
+import sqlite3
+import struct
 
 import numpy
 import pytest
@@ -14,6 +17,7 @@ def array(trajd, run_id, query):
     status, headers, body = trajd.get(f"/api/v1/runs/{run_id}/array?{query}")
     assert status == 200, body
     assert headers["Content-Type"] == "application/x-npy"
+    assert headers["Content-Length"] == str(len(body))
     return numpy.load(io.BytesIO(body), allow_pickle=False)
 
 
@@ -65,3 +69,29 @@ def test_a_text_is_no_number(trajd):
     assert (status, b"name is no number" in body) == (400, True)
     assert trajd.get("/api/v1/runs/r/array?kind=layer")[0] == 400
     assert trajd.get("/api/v1/runs/none/array")[0] == 404
+
+
+def damage_field(db_path, after_seq, field):
+    """In the chunks behind a record; the other fields can be read (daemon/store/chunk.h)."""
+    with sqlite3.connect(db_path) as db:
+        for row, body in db.execute("SELECT id, body FROM chunk WHERE first_seq > ?",
+                                    (after_seq,)).fetchall():
+            for i in range(body[13]):
+                entry = struct.unpack_from("<BBHIIII", body, 24 + 20 * i)
+                if entry[0] == field:
+                    at = entry[4]
+                    body = body[:at] + bytes([body[at] ^ 1]) + body[at + 1:]
+            db.execute("UPDATE chunk SET body = ? WHERE id = ?", (body, row))
+
+
+def test_an_array_that_cannot_be_read_to_its_end_is_no_whole_reply(trajd):
+    peer = Peer(trajd.ingest, "r")
+    for step in range(20000):
+        peer.record(wire.STEP, step=step, wall_ns=1, loss=wire.f64(step / 7))
+    peer.deliver()
+    trajd.wait(lambda: trajd.metrics()["store_chunks_sealed_total"] >= 9, "chunks")
+    damage_field(trajd.db, 10000, [name for name, _ in wire.FIELDS[wire.STEP]].index("loss"))
+    with pytest.raises(http.client.IncompleteRead) as cut:
+        trajd.get("/api/v1/runs/r/array?fields=loss")
+    assert cut.value.expected > 0
+    assert "array=cut error=" in trajd.log()
