@@ -17,6 +17,8 @@ bind-address = "127.0.0.1:{backup}"
   cache-snapshot-write-cold-duration = "1s"
   max-series-per-database = 0
   max-values-per-tag = 0
+[coordinator]
+  write-timeout = "600s"
 [http]
   bind-address = "127.0.0.1:{http}"
   log-enabled = false
