@@ -331,7 +331,7 @@ def test_the_spike_of_one_rank_names_it(fleet):
 
 
 def test_a_rank_that_falls_silent_while_the_others_go_on_is_named(daemon):
-    trajd = daemon("--lost-after", "2")
+    trajd = daemon("--lost-after", "4")
     peers = [Peer(trajd.ingest, "r", rank=rank, world=3) for rank in range(3)]
 
     def step(*who):
@@ -345,7 +345,7 @@ def test_a_rank_that_falls_silent_while_the_others_go_on_is_named(daemon):
     time.sleep(1.5)  # a look at it
     step(0, 1, 2)
     [alert] = trajd.wait(lambda: step(0, 2), "a stall", 30.0)
-    assert (alert["rank"], alert["severity"], alert["limit"]) == (1, "error", 2)
+    assert (alert["rank"], alert["severity"], alert["limit"]) == (1, "error", 4)
     assert alert["step"] == len(peers[1].records) - 1
     assert alert["sentence"].startswith("rank 1: nothing was heard of the trainer for ")
     assert trajd.run("r")["state"] == "live"
