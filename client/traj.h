@@ -1349,8 +1349,8 @@ struct traj_watch_options {
  * measured and nothing recorded. TRAJ_ENOGRAD if param or grad is NULL: open
  * the watch when the trainer has allocated them; TRAJ_EINVAL, the text says
  * why, for options that make no sense: param and grad that are one array, say.
- * On failure *ret_watch is as it
- * was. Allocates, in arrays as large as the parameters: two; two more with a
+ * On failure *ret_watch is as it was.
+ * Allocates, in arrays as large as the parameters: two; two more with a
  * gradient callback, with microbatches another one and two of doubles; with the
  * operator norm, which a budget turns on, three and three of doubles
  * (UINT32_MAX in sharpness_every saves them); one or two more with delta_only.

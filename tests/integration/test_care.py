@@ -13,6 +13,7 @@ import care
 import wire
 from care import assert_whole, done, findings, query
 from peer import Peer
+from test_ingest import run_trajd
 from trajd import BUILD, Trajd, comparable, export_rows
 
 NOW = 1_700_000_000_000_000_000
@@ -255,6 +256,16 @@ def test_a_damaged_log_that_cannot_be_kept_is_told_of(trajd):
     [(commits, what, why)] = said_of_damage(trajd)
     assert (commits, what) == ("9", "not_kept")
     assert trajd.stop() == 0
+
+
+def test_a_log_that_cannot_be_looked_at_is_not_called_damaged(trajd):
+    assert trajd.stop() == 0
+    wal = trajd.folder / "trajd.db-wal"
+    wal.symlink_to(wal.name)  # of itself: nobody can open it
+    result = run_trajd("--db", str(trajd.db), "--http", "127.0.0.1:0", "--ingest", "tcp://127.0.0.1:0")
+    assert result.returncode == 1
+    assert "event=log_not_checked error=" in result.stderr
+    assert "log_damaged" not in result.stderr
 
 
 def test_a_log_that_a_crash_explains_is_not_told_of(trajd):
