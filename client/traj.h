@@ -309,6 +309,7 @@ TRAJ_API void traj_step_init_sized(struct traj_step *step, size_t size);
  * quantity, so it is one over fold_count - fold_nonfinite steps. An open fold
  * is recorded early at the first call after 1 s, before a step whose g has
  * another unit (stage, or the loss_scale or micro_batches that it names),
+ * before and after steps that are not measured (||g||^2 or ||d||^2 is unset),
  * before and after steps of an overflow that the loss scaler saw (FOUND_INF),
  * before any other record of the run, and by traj_finish and traj_close; a
  * killed trainer loses it. A fold that is dropped is one record in the counts
@@ -1340,6 +1341,13 @@ struct traj_watch_options {
     enum traj_optimizer optimizer; /* for delta_only */
     int delta_only; /* 1: grad is NULL, g is computed from d; needs a finite
                        step->lr that is not 0, and for HEAVY_BALL momentum */
+    /* Of so many updates the first two are measured, the second against the
+     * first; of the others is recorded what the trainer says (loss, lr),
+     * without a pass over the arrays. 0, 1 and 2: all are. For trainers whose
+     * steps are short beside two passes: it costs 2/measure_every of these.
+     * Steps are counted by the watch, so that the ranks of a run measure the
+     * same. */
+    uint64_t measure_every;
 };
 #define TRAJ_WATCH_INIT TRAJ_SIZED(traj_watch_options)
 
@@ -1371,7 +1379,9 @@ TRAJ_API TRAJ_CHECK enum traj_status traj_watch_open(traj_run *run,
  * another unit than the step before (its stage, or a factor that this names),
  * traj_after_update unsets them. With delta_only it fills in nothing: all of
  * that comes with traj_after_update.
- * Blocks for one pass over the arrays; starts threads if the option says so.
+ * Blocks for one pass over the arrays; starts threads if the option says so. Of
+ * an update that is not measured (measure_every) it fills in nothing, and does
+ * not block.
  */
 TRAJ_API TRAJ_CHECK enum traj_status traj_before_update(
     traj_watch *watch, struct traj_step *step);
@@ -1394,7 +1404,10 @@ TRAJ_API TRAJ_CHECK enum traj_status traj_before_update(
  * - TRAJ_STEP_SKIPPED, if d is 0 and g is not;
  * - TRAJ_STEP_SPIKE; a gradient that is not finite is one too, unless the flags
  *   say FOUND_INF and the update was left out.
- * The first step is probed, then each probe_every-th, or as the budget allows.
+ * The first step is probed, then each probe_every-th, or as the budget allows;
+ * if that one is not measured (measure_every), the next that is: so are records
+ * of groups. Of an update that is not measured *step is as it was, but that
+ * flags may have SPIKE, or, where nothing was said, become TRAJ_UNSET_COUNT.
  * Probes are recorded in the units of the loss: divided by what step->stage
  * says (SCALED, ACCUMULATED); TRAJ_EINVAL if that factor is not in *step. A
  * probe that its callback gives up is not recorded; its step is, and an event

@@ -146,6 +146,7 @@ static void hook_open(struct trainer *t)
     options.grad = t->grad;
     options.context = t;
     choose_probes(&t->options, &options);
+    options.measure_every = t->options.measure_every;
     options.check_idempotence = 1;
     options.batch_samples = t->shape.batch;
     status = traj_watch_open(t->run, &options, &t->watch);

@@ -43,6 +43,20 @@ static inline uint64_t added(uint64_t a, uint64_t b)
     return a + b;
 }
 
+/* Flags that may be unset. */
+static inline uint64_t flags_of(const struct traj_step *s)
+{
+    return s->flags != TRAJ_UNSET_COUNT ? s->flags : 0;
+}
+
+static inline uint64_t flags_or(uint64_t a, uint64_t b)
+{
+    if (a == TRAJ_UNSET_COUNT || b == TRAJ_UNSET_COUNT) {
+        return a == TRAJ_UNSET_COUNT ? b : a;
+    }
+    return a | b;
+}
+
 /* ---- arithmetic, in the default environment ------------------------------ */
 
 static void quantity_add(struct fold_quantity *q, double value, uint64_t step)
@@ -111,7 +125,8 @@ static void open_at(struct fold *f, uint64_t step, int64_t now)
     f->is_open = true;
     f->opened_mono_ns = now;
     f->so_far = (struct fold_result){ .first_step = step,
-        .last = { .grad_nan = TRAJ_UNSET_COUNT,
+        .last = { .flags = TRAJ_UNSET_COUNT,
+            .grad_nan = TRAJ_UNSET_COUNT,
             .grad_inf = TRAJ_UNSET_COUNT,
             .param_nan = TRAJ_UNSET_COUNT,
             .param_inf = TRAJ_UNSET_COUNT },
@@ -123,7 +138,7 @@ static void open_at(struct fold *f, uint64_t step, int64_t now)
 static inline void replace_last(
     struct traj_step *last, const struct traj_step *s)
 {
-    uint64_t flags = last->flags | s->flags;
+    uint64_t flags = flags_or(last->flags, s->flags);
     uint64_t grad_nan = added(last->grad_nan, s->grad_nan);
     uint64_t grad_inf = added(last->grad_inf, s->grad_inf);
     uint64_t param_nan = added(last->param_nan, s->param_nan);
@@ -140,7 +155,7 @@ static inline bool is_clipped(const struct traj_step *s)
 {
     /* A scale in [0, 1): of all bit patterns exactly those below 1's. */
     return bits_of(s->clip_scale) < ONE_BITS ||
-           (s->flags & TRAJ_STEP_CLIPPED) != 0;
+           (flags_of(s) & TRAJ_STEP_CLIPPED) != 0;
 }
 
 static inline bool is_finite(const struct traj_step *s)
@@ -153,12 +168,21 @@ static inline bool is_finite(const struct traj_step *s)
 static inline uint64_t overflow_of(const struct traj_step *s)
 {
     const uint64_t both = TRAJ_STEP_FOUND_INF | TRAJ_STEP_SKIPPED;
-    return (s->flags & TRAJ_STEP_FOUND_INF) != 0 ? s->flags & both : 0;
+    return (flags_of(s) & TRAJ_STEP_FOUND_INF) != 0 ? s->flags & both : 0;
+}
+
+/* A sum that one of them lacks would be lost. */
+static inline bool has_the_same(
+    const struct traj_step *a, const struct traj_step *b)
+{
+    return is_set(a->grad_sq) == is_set(b->grad_sq) &&
+           is_set(a->delta_sq) == is_set(b->delta_sq);
 }
 
 bool fold_takes(const struct fold *f, const struct traj_step *s)
 {
-    return unit_equal(unit_of(&f->so_far.last), unit_of(s)) &&
+    const struct traj_step *last = &f->so_far.last;
+    return unit_equal(unit_of(last), unit_of(s)) && has_the_same(last, s) &&
            f->overflow == overflow_of(s);
 }
 

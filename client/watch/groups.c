@@ -117,7 +117,7 @@ enum traj_status groups_init(
         return status;
     }
     struct groups g = { .n = options->n_groups,
-        .every =
+        .interval.every =
             options->group_every != 0 ? options->group_every : EVERY_DEFAULT };
     status = take_memory(&g, options);
     if (status == TRAJ_OK) {
@@ -292,12 +292,11 @@ static enum traj_status record_one(const struct groups *g,
     return status != TRAJ_OK ? status : traj_log_group(run, &record);
 }
 
-enum traj_status groups_record(const struct groups *groups,
+enum traj_status groups_record(struct groups *groups,
     const struct arrays *arrays, traj_run *run, const struct traj_step *step,
     uint64_t update)
 {
-    if (groups->n == 0 || groups->every == UINT32_MAX ||
-        update % groups->every != 0) {
+    if (groups->n == 0 || !interval_comes(&groups->interval, update)) {
         return TRAJ_OK;
     }
     enum traj_status first = TRAJ_OK;

@@ -5,11 +5,12 @@
 
 #include "traj.h"
 #include "watch/arrays.h"
+#include "watch/interval.h"
 
 struct groups {
     struct traj_group *group; /* n of them; owned; names are not kept */
     uint32_t n;
-    uint32_t every;
+    struct interval interval; /* of records, in steps */
     size_t *order; /* owned: segments by group; those of group k are */
     size_t *from;  /* order[from[k]] .. order[from[k + 1] - 1]; owned */
     struct traj_moments *before; /* owned, one per segment: of x and g */
@@ -25,7 +26,7 @@ void groups_done(struct groups *groups);
 /* Once per record of STEP `step`, after the update, while the trainer's arrays
  * still hold x_{k+1} and the copies x_k and g_k. update: steps seen before.
  * Records nothing when it is not time. */
-TRAJ_CHECK enum traj_status groups_record(const struct groups *groups,
+TRAJ_CHECK enum traj_status groups_record(struct groups *groups,
     const struct arrays *arrays, traj_run *run, const struct traj_step *step,
     uint64_t update);
 

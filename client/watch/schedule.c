@@ -33,30 +33,34 @@ static bool affordable(
     return (double)s->probing_ns + (double)cost_ns <= s->budget * training;
 }
 
-static bool is_due(
-    const struct schedule *s, int64_t now_ns, enum schedule_kind next)
+static bool is_due(struct schedule *s, int64_t now_ns, enum schedule_kind next)
 {
     const uint32_t every = s->remote != 0 ? s->remote : s->every;
     if (every != 0) {
-        return (s->updates - 1) % every == 0;
+        s->owed = s->owed || (s->updates - 1) % every == 0;
+        return s->owed;
     }
     return s->probes == 0 || affordable(s, now_ns, s->expected_ns[next] / 2);
 }
 
-enum schedule_reason schedule_update(struct schedule *schedule, int64_t now_ns,
-    bool spike, enum schedule_kind next)
+enum schedule_reason schedule_update(
+    struct schedule *schedule, int64_t now_ns, struct schedule_step step)
 {
     struct schedule *s = schedule;
     s->updates++;
     if (s->every == UINT32_MAX) {
         return SCHEDULE_NOT;
     }
-    const bool due = is_due(s, now_ns, next);
+    const bool due = is_due(s, now_ns, step.next);
     /* Not on top of a debt: spikes that follow each other would run away. */
-    if (spike && s->burst_left == 0 &&
+    if (step.spike && s->burst_left == 0 &&
         (s->every != 0 || affordable(s, now_ns, 0))) {
         s->burst_left = s->burst;
     }
+    if (!step.measured) {
+        return SCHEDULE_NOT;
+    }
+    s->owed = false;
     if (s->burst_left > 0) {
         s->burst_left--;
         return due ? SCHEDULE_REGULAR : SCHEDULE_BURST;

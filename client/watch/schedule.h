@@ -37,6 +37,7 @@ struct schedule {
     uint32_t remote; /* steps, asked for by the daemon; 0 = nothing */
     uint32_t burst;  /* probes after a spike */
     uint32_t burst_left;
+    bool owed;        /* by interval, since a step that could not be probed */
     uint64_t updates; /* steps seen */
     uint64_t probes;
     int64_t started_ns;
@@ -52,9 +53,14 @@ void schedule_init(
 void schedule_start(struct schedule *schedule, int64_t now_ns);
 
 /* One more update was made; spike: it or its gradient stands out. next: what
- * a probe would be now. */
-enum schedule_reason schedule_update(struct schedule *schedule, int64_t now_ns,
-    bool spike, enum schedule_kind next);
+ * a probe would be now. After one that was not measured there is none to take:
+ * what is due then comes after the next that was. */
+struct schedule_step {
+    bool measured, spike;
+    enum schedule_kind next;
+};
+enum schedule_reason schedule_update(
+    struct schedule *schedule, int64_t now_ns, struct schedule_step step);
 
 /* A probe took cost_ns. */
 void schedule_probed(

@@ -10,7 +10,8 @@
  *     holds x_k and, unless delta_only, KEPT_GRAD g_k.
  * W2. has_previous: between the two calls of different steps they hold
  *     x_{k-1} and g_{k-1}, and nothing was skipped in between.
- * W3. With delta_only g_k is known only after the update: it is made in
+ * W3. An update that is not measured leaves neither behind it.
+ * W4. With delta_only g_k is known only after the update: it is made in
  *     KEPT_OWN_GRAD, which then changes places with KEPT_GRAD.
  */
 #include <math.h>
@@ -30,6 +31,7 @@
 #include "watch/different.h"
 #include "watch/failures.h"
 #include "watch/groups.h"
+#include "watch/interval.h"
 #include "watch/judge.h"
 #include "watch/probing.h"
 #include "watch/schedule.h"
@@ -45,11 +47,13 @@ struct traj_watch {
     struct different different;
     struct failures failures;
     struct schedule schedule;
+    struct interval different_turn; /* of pairs of steps */
     struct spike loss_spike, grad_spike;
     struct traj_moments back; /* of x and g of the open step, looking back */
     struct different_previous previous;
     struct unit previous_unit; /* of g_{k-1} */
     bool open_step;
+    bool measured; /* the open step is */
     bool has_previous;
     bool velocity_known; /* delta_only, HEAVY_BALL: KEPT_VELOCITY is v_{k-1} */
     uint64_t updates;
@@ -143,6 +147,7 @@ enum traj_status traj_watch_open(traj_run *run,
     spike_init(&watch->loss_spike, 0);
     spike_init(&watch->grad_spike, SPIKE_LOG_FLOOR);
     watch->different = different_of(&o, &watch->arrays);
+    watch->different_turn.every = o.different_every;
     *ret_watch = watch;
     return TRAJ_OK;
 }
@@ -180,6 +185,13 @@ static enum traj_status check_step(
     return TRAJ_OK;
 }
 
+/* Two in a row, of which the second looks back. */
+static bool is_measured(const struct traj_watch *watch)
+{
+    const uint64_t every = watch->options.measure_every;
+    return every <= 2 || watch->updates % every < 2;
+}
+
 /* What looks at x_k and g_k, and back from there. */
 static void fill_before(const struct traj_moments *m, struct traj_step *step)
 {
@@ -205,6 +217,11 @@ enum traj_status traj_before_update(traj_watch *watch, struct traj_step *step)
     if (watch->open_step) { /* its update was not told */
         watch->has_previous = false;
         watch->velocity_known = false;
+    }
+    watch->measured = is_measured(watch);
+    if (!watch->measured) {
+        watch->open_step = true;
+        return TRAJ_OK;
     }
     if (watch->options.delta_only) {
         arrays_keep_param(&watch->arrays, KEPT_PARAM);
@@ -401,8 +418,7 @@ static bool note_spike(traj_watch *watch, struct traj_step *step)
 static enum traj_status record_different(
     traj_watch *watch, const struct traj_step *step)
 {
-    const uint32_t every = watch->options.different_every;
-    if (every == UINT32_MAX || (watch->updates - 2) % every != 0) {
+    if (!interval_comes(&watch->different_turn, watch->updates - 2)) {
         return TRAJ_OK;
     }
     struct traj_probe probe;
@@ -428,8 +444,8 @@ static enum traj_status probe(
                                         ? SCHEDULE_WITH_NORM
                                         : SCHEDULE_PLAIN;
     const int64_t started_ns = ns_of_clock(CLOCK_MONOTONIC);
-    const enum schedule_reason reason =
-        schedule_update(&watch->schedule, started_ns, spike, kind);
+    const enum schedule_reason reason = schedule_update(&watch->schedule,
+        started_ns, (struct schedule_step){ watch->measured, spike, kind });
     if (reason == SCHEDULE_NOT) {
         return TRAJ_OK;
     }
@@ -447,6 +463,12 @@ static enum traj_status first_failure(
     return first != TRAJ_OK ? first : next;
 }
 
+/* What was neither said nor seen is not known. */
+static void forget_flags(struct traj_step *step)
+{
+    step->flags = step->flags != 0 ? step->flags : TRAJ_UNSET_COUNT;
+}
+
 /* The step first: what a failing probe leaves is then complete. back: the sums
  * of before looked back. known: there is a gradient. */
 static enum traj_status record_all(
@@ -454,6 +476,9 @@ static enum traj_status record_all(
 {
     const bool spike = note_spike(watch, step);
     enum traj_status status = TRAJ_OK;
+    if (!watch->measured) {
+        forget_flags(step);
+    }
     watch->updates++;
     if (watch->run != NULL) {
         status = traj_step(watch->run, step);
@@ -469,6 +494,22 @@ static enum traj_status record_all(
     return first_failure(status, probe(watch, step, spike));
 }
 
+/* known: there is a gradient. */
+static enum traj_status measure_after(
+    traj_watch *watch, struct traj_step *step, bool *ret_known)
+{
+    if (!watch->measured) {
+        watch->velocity_known = false;
+        *ret_known = false;
+        return TRAJ_OK;
+    }
+    if (watch->options.delta_only) {
+        return measure_delta_only(watch, step, ret_known);
+    }
+    *ret_known = true;
+    return measure_update(watch, step);
+}
+
 enum traj_status traj_after_update(traj_watch *watch, struct traj_step *step)
 {
     enum traj_status status = check_step(watch, step);
@@ -480,9 +521,8 @@ enum traj_status traj_after_update(traj_watch *watch, struct traj_step *step)
             TRAJ_EINVAL, "watch: traj_after_update without traj_before_update");
     }
     const bool back = watch->has_previous;
-    bool known = true;
-    status = watch->options.delta_only ? measure_delta_only(watch, step, &known)
-                                       : measure_update(watch, step);
+    bool known = false;
+    status = measure_after(watch, step, &known);
     if (status != TRAJ_OK) {
         return status;
     }

@@ -9,6 +9,9 @@
  *   in others      CPU time of libtraj's and libzmq's threads while all steps
  *                  are watched, a step
  *
+ * Of the smallest minibatch also with two of every four updates measured, and
+ * two of eight (measure_every).
+ *
  * Three minibatches: what watching costs depends on the parameters, what a step
  * costs on its tokens too. The demo's is small; 20 sequences of 70 tokens is
  * that of AWD-LSTM (Merity, Keskar and Socher, ICLR 2018), and 256 of 70 the
@@ -38,9 +41,11 @@ struct minibatch {
     size_t batch, bptt;
     unsigned block; /* steps watched, or not, in a row */
     unsigned pairs; /* of blocks; at most PAIRS_MAX, odd */
+    unsigned measure_every;
 };
-static const struct minibatch minibatches[] = { { 8, 32, 16, 101 },
-    { 20, 70, 4, 101 }, { 256, 70, 1, 21 } };
+static const struct minibatch minibatches[] = { { 8, 32, 16, 101, 1 },
+    { 8, 32, 16, 101, 4 }, { 8, 32, 16, 101, 8 }, { 20, 70, 4, 101, 1 },
+    { 256, 70, 1, 21, 1 } };
 
 struct trainer {
     struct lstm_shape shape;
@@ -72,7 +77,8 @@ static void *array(size_t n, size_t bytes)
 
 /* ---- the trainer --------------------------------------------------------- */
 
-static void start_run(struct trainer *t, const struct bench_daemon *daemon)
+static void start_run(struct trainer *t, unsigned measure_every,
+    const struct bench_daemon *daemon)
 {
     char dir[80];
     (void)snprintf(dir, sizeof dir, "%s/runs", daemon->folder);
@@ -86,6 +92,7 @@ static void start_run(struct trainer *t, const struct bench_daemon *daemon)
     watch.n = t->n;
     watch.param = t->param;
     watch.grad = t->grad;
+    watch.measure_every = measure_every;
     must(traj_watch_open(t->run, &watch, &t->watch) == TRAJ_OK, "a watch");
 }
 
@@ -204,14 +211,17 @@ static void report(const struct minibatch *m, double bare[static PAIRS_MAX],
     const double low = 100 * more[n / 4] / step;
     const double high = 100 * more[3 * n / 4] / step;
     const double other = 100 * others / step;
-    (void)printf("%3zu x %-3zu %9.0f %+8.2f %% (%+.2f to %+.2f) %+8.2f %% "
+    (void)printf("%3zu x %-3zu %8u %9.0f %+8.2f %% (%+.2f to %+.2f) %+8.2f %% "
                  "%+8.2f %%\n",
-        m->batch, m->bptt, step, own, low, high, other, own + other);
-    (void)printf("{\"bench\":\"watch\",\"batch\":%zu,\"bptt\":%zu,"
-                 "\"step_us\":%.1f,\"thread_percent\":%.3f,"
-                 "\"quartiles\":[%.3f,%.3f],\"others_percent\":%.3f,"
-                 "\"percent\":%.3f}\n",
-        m->batch, m->bptt, step, own, low, high, other, own + other);
+        m->batch, m->bptt, m->measure_every, step, own, low, high, other,
+        own + other);
+    (void)printf(
+        "{\"bench\":\"watch\",\"batch\":%zu,\"bptt\":%zu,"
+        "\"measure_every\":%u,\"step_us\":%.1f,\"thread_percent\":%.3f,"
+        "\"quartiles\":[%.3f,%.3f],\"others_percent\":%.3f,"
+        "\"percent\":%.3f}\n",
+        m->batch, m->bptt, m->measure_every, step, own, low, high, other,
+        own + other);
 }
 
 static void measure(
@@ -220,7 +230,7 @@ static void measure(
     static double bare[PAIRS_MAX], more[PAIRS_MAX];
     struct trainer t = { .n = 0 };
     set_up(&t, m);
-    start_run(&t, daemon);
+    start_run(&t, m->measure_every, daemon);
     train(&t, 2 * m->block, true); /* warm */
     for (size_t i = 0; i < m->pairs; i++) {
         bare[i] = time_block(&t, m->block, false);
@@ -235,9 +245,9 @@ int main(void)
     const struct bench_daemon daemon = bench_daemon_start(NULL);
     (void)printf(
         "LSTM, %u layers of %u, no probes; medians of pairs of blocks\n"
-        "%-9s %9s %10s %18s %12s %10s\n",
-        LAYERS, WIDTH, "minibatch", "us a step", "in its", "thread (quartiles)",
-        "in others", "together");
+        "%-9s %8s %9s %10s %18s %12s %10s\n",
+        LAYERS, WIDTH, "minibatch", "every", "us a step", "in its",
+        "thread (quartiles)", "in others", "together");
     for (size_t i = 0; i < sizeof minibatches / sizeof *minibatches; i++) {
         measure(&minibatches[i], &daemon);
     }

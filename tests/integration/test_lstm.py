@@ -49,6 +49,7 @@ def test_losses_and_parameters_are_the_same_with_probes_and_without(text, enviro
     assert trained(text, "--probe-every", 1, env=offline) == bare
     assert trained(text, "--probe-every", 3, "--gammas", "0.05,0.5,1", env=offline) == bare
     assert trained(text, "--probe-budget", 1, "--sharpness-every", 1, env=offline) == bare
+    assert trained(text, "--probe-every", 2, "--measure-every", 5, env=offline) == bare
     # As the demo: the last point is not where the trainer's parameters are.
     assert trained(text, "--probe-every", 2, "--gammas", "0.05", env=offline) == bare
 

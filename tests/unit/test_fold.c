@@ -112,6 +112,37 @@ static void test_an_overflow_that_was_left_out_is_told_apart(void **state)
     assert_false(takes(step_with(seen), step_with(TRAJ_STEP_SKIPPED)));
 }
 
+static void test_what_is_measured_is_told_apart_from_what_is_not(void **state)
+{
+    (void)state;
+    const double unset = traj_unset();
+    const struct traj_step none = step_of(0, 1, unset, unset);
+    const struct traj_step update = step_of(0, 1, unset, 1);
+    const struct traj_step both = step_of(0, unset, 1, 1);
+    assert_true(takes(none, none) && takes(update, update));
+    assert_true(takes(both, step_of(0, 1, (double)NAN, (double)INFINITY)));
+    assert_false(takes(none, both) || takes(both, none));
+    assert_false(takes(update, both) || takes(none, update));
+}
+
+static void test_flags_that_are_not_known_are_no_flags(void **state)
+{
+    (void)state;
+    const struct traj_step unknown = step_with(TRAJ_UNSET_COUNT);
+    struct fold f = fold_of(4);
+    add(&f, unknown);
+    add(&f, unknown);
+    const struct fold_result *r = fold_close(&f, 0);
+    assert_int_equal(r->last.flags, TRAJ_UNSET_COUNT);
+    assert_int_equal(r->clipped, 0);
+    add(&f, unknown);
+    add(&f, step_with(TRAJ_STEP_SPIKE));
+    add(&f, unknown);
+    assert_int_equal(fold_close(&f, 0)->last.flags, TRAJ_STEP_SPIKE);
+    assert_false(takes(step_with(TRAJ_STEP_FOUND_INF), unknown));
+    assert_true(takes(step_with(0), unknown));
+}
+
 static void test_a_fold_is_due_a_second_after_its_first_step(void **state)
 {
     (void)state;
@@ -361,6 +392,8 @@ int main(void)
         cmocka_unit_test(test_a_fold_is_due_when_full),
         cmocka_unit_test(test_a_unit_is_a_stage_and_the_factors_it_names),
         cmocka_unit_test(test_an_overflow_that_was_left_out_is_told_apart),
+        cmocka_unit_test(test_what_is_measured_is_told_apart_from_what_is_not),
+        cmocka_unit_test(test_flags_that_are_not_known_are_no_flags),
         cmocka_unit_test(test_a_fold_is_due_a_second_after_its_first_step),
         cmocka_unit_test(test_a_record_has_the_time_of_its_last_step),
         cmocka_unit_test(test_sums_and_extremes_are_those_of_all_steps),

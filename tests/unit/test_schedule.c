@@ -61,8 +61,8 @@ static void step(struct trainer *t, bool spike)
                                                             : SCHEDULE_PLAIN;
     t->now_ns += step_ns;
     t->training_ns += step_ns;
-    enum schedule_reason reason =
-        schedule_update(&t->schedule, t->now_ns, spike, kind);
+    enum schedule_reason reason = schedule_update(
+        &t->schedule, t->now_ns, (struct schedule_step){ true, spike, kind });
     if (reason != SCHEDULE_NOT) {
         take(t, kind);
         t->bursts += reason == SCHEDULE_BURST;
@@ -233,6 +233,28 @@ static void test_the_daemon_s_interval_takes_the_place_of_ours(void **state)
     assert_int_equal(t.probes, 5); /* by budget again: 50 ms are owed */
 }
 
+/* Reasons after updates of which the first two of every four are measured. */
+static void test_what_is_due_comes_after_the_next_measured_update(void **state)
+{
+    (void)state;
+    struct schedule s;
+    schedule_init(&s, 3, 0, 2);
+    schedule_start(&s, 1);
+    /* due: 0 3 6 9 12 15; spikes at 6 and 14 bring two each */
+    static const enum schedule_reason reasons[] = { SCHEDULE_REGULAR,
+        SCHEDULE_NOT, SCHEDULE_NOT, SCHEDULE_NOT, SCHEDULE_REGULAR,
+        SCHEDULE_NOT, SCHEDULE_NOT, SCHEDULE_NOT, SCHEDULE_REGULAR,
+        SCHEDULE_REGULAR, SCHEDULE_NOT, SCHEDULE_NOT, SCHEDULE_REGULAR,
+        SCHEDULE_NOT, SCHEDULE_NOT, SCHEDULE_NOT, SCHEDULE_REGULAR,
+        SCHEDULE_BURST };
+    for (size_t k = 0; k < sizeof reasons / sizeof *reasons; k++) {
+        const struct schedule_step step = { k % 4 < 2, k % 8 == 6,
+            SCHEDULE_PLAIN };
+        assert_int_equal(
+            schedule_update(&s, (int64_t)k * MS, step), reasons[k]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -248,6 +270,7 @@ int main(void)
         cmocka_unit_test(
             test_a_burst_beside_an_interval_comes_only_when_asked_for),
         cmocka_unit_test(test_the_daemon_s_interval_takes_the_place_of_ours),
+        cmocka_unit_test(test_what_is_due_comes_after_the_next_measured_update),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -36,6 +36,9 @@ static const char help[] =
     "                     norm of the Hessian; 0 = none (0)\n"
     "  --gammas LIST      where on the update to probe, in (0,1], ascending\n"
     "                     (0.5,1)\n"
+    "  --measure-every K  take the norms of the first two of K updates, "
+    "without\n"
+    "                     two passes over the parameters for each (1: of all)\n"
     "  --no-traj          make no call into libtraj\n"
     "  --project NAME     (lstm)\n"
     "  --name NAME        of the run, for people\n"
@@ -82,6 +85,7 @@ enum option_id {
     OPTION_PROBE_BUDGET,
     OPTION_SHARPNESS_EVERY,
     OPTION_GAMMAS,
+    OPTION_MEASURE_EVERY,
     OPTION_NO_TRAJ,
     OPTION_PROJECT,
     OPTION_NAME,
@@ -105,6 +109,7 @@ static const struct option table[] = {
     { "probe-budget", required_argument, NULL, OPTION_PROBE_BUDGET },
     { "sharpness-every", required_argument, NULL, OPTION_SHARPNESS_EVERY },
     { "gammas", required_argument, NULL, OPTION_GAMMAS },
+    { "measure-every", required_argument, NULL, OPTION_MEASURE_EVERY },
     { "no-traj", no_argument, NULL, OPTION_NO_TRAJ },
     { "project", required_argument, NULL, OPTION_PROJECT },
     { "name", required_argument, NULL, OPTION_NAME },
@@ -240,6 +245,8 @@ static bool take(int id, const char *value, struct options *o)
         return take_sharpness_every(value, o);
     case OPTION_GAMMAS:
         return parse_gammas(value, o);
+    case OPTION_MEASURE_EVERY:
+        return parse_count(value, 1, UINT64_MAX, &o->measure_every);
     case OPTION_NO_TRAJ:
         o->measure = false;
         return true;

@@ -33,6 +33,7 @@ struct options {
     size_t layers;
     size_t batch;
     size_t bptt;
+    uint64_t measure_every;   /* 0, 1 and 2: measure all updates */
     bool measure;             /* false: no call into libtraj at all */
     uint32_t probe_every;     /* 0: no probes */
     double probe_budget;      /* above 0: by budget, whatever probe_every is */

@@ -1,0 +1,24 @@
+/* interval: every N-th of what is counted from 0 on, or the first after it for
+ * which it can be. Pure. */
+#ifndef TRAJ_WATCH_INTERVAL_H
+#define TRAJ_WATCH_INTERVAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct interval {
+    uint32_t every; /* UINT32_MAX: never; never 0 */
+    uint64_t next;
+};
+
+/* Asked of each for which it can be, in rising order. */
+static inline bool interval_comes(struct interval *interval, uint64_t at)
+{
+    if (interval->every == UINT32_MAX || at < interval->next) {
+        return false;
+    }
+    interval->next = at - at % interval->every + interval->every;
+    return true;
+}
+
+#endif
