@@ -246,11 +246,12 @@ TRAJ_API void traj_close(traj_run *run);
 /* ---- recording ---------------------------------------------------------- */
 
 enum traj_step_flag {
-    TRAJ_STEP_CLIPPED = 1,    /* clipping changed the gradient */
-    TRAJ_STEP_SKIPPED = 2,    /* the optimizer did not update */
-    TRAJ_STEP_FOUND_INF = 4,  /* the loss scaler saw Inf or NaN */
-    TRAJ_STEP_FROM_DELTA = 8, /* g was computed from d: see traj_optimizer */
-    TRAJ_STEP_SPIKE = 16,     /* loss or ||g|| far out of its recent range */
+    TRAJ_STEP_CLIPPED = 1,       /* clipping changed the gradient */
+    TRAJ_STEP_SKIPPED = 2,       /* the optimizer did not update */
+    TRAJ_STEP_FOUND_INF = 4,     /* the loss scaler saw Inf or NaN */
+    TRAJ_STEP_FROM_DELTA = 8,    /* g was computed from d: see traj_optimizer */
+    TRAJ_STEP_SPIKE = 16,        /* loss or ||g|| far out of its recent range */
+    TRAJ_STEP_NOT_MEASURED = 32, /* by the watch: see measure_every */
 };
 
 /*
@@ -309,7 +310,7 @@ TRAJ_API void traj_step_init_sized(struct traj_step *step, size_t size);
  * quantity, so it is one over fold_count - fold_nonfinite steps. An open fold
  * is recorded early at the first call after 1 s, before a step whose g has
  * another unit (stage, or the loss_scale or micro_batches that it names),
- * before and after steps that are not measured (||g||^2 or ||d||^2 is unset),
+ * before and after steps that are not measured (NOT_MEASURED),
  * before and after steps of an overflow that the loss scaler saw (FOUND_INF),
  * before any other record of the run, and by traj_finish and traj_close; a
  * killed trainer loses it. A fold that is dropped is one record in the counts
@@ -1342,11 +1343,12 @@ struct traj_watch_options {
     int delta_only; /* 1: grad is NULL, g is computed from d; needs a finite
                        step->lr that is not 0, and for HEAVY_BALL momentum */
     /* Of so many updates the first two are measured, the second against the
-     * first; of the others is recorded what the trainer says (loss, lr),
-     * without a pass over the arrays. 0, 1 and 2: all are. For trainers whose
-     * steps are short beside two passes: it costs 2/measure_every of these.
-     * Steps are counted by the watch, so that the ranks of a run measure the
-     * same. */
+     * first (HEAVY_BALL of delta_only: three, for the first gives no gradient
+     * away), and those of a burst. Of the others is recorded what the trainer
+     * says (loss, lr), without a pass over the arrays. 0, 1 and 2: all are
+     * measured. For trainers whose steps are short beside two passes. Updates
+     * are counted by the watch: ranks that make the same ones, without bursts,
+     * measure the same ones. */
     uint64_t measure_every;
 };
 #define TRAJ_WATCH_INIT TRAJ_SIZED(traj_watch_options)
@@ -1374,14 +1376,13 @@ TRAJ_API TRAJ_CHECK enum traj_status traj_watch_open(traj_run *run,
  * copies of both. *step is the caller's, from traj_step_init: set step->step,
  * loss, lr, clip_threshold and what else is known, before or after this call.
  * Fills in grad_sq, param_sq, grad_max_abs, the counts of NaN and Inf, and,
- * from the second step on, grad_prev, dgrad_sq and dgrad_delta. These three
- * look back, so that a step's record is complete when it is made; where g is in
- * another unit than the step before (its stage, or a factor that this names),
- * traj_after_update unsets them. With delta_only it fills in nothing: all of
- * that comes with traj_after_update.
- * Blocks for one pass over the arrays; starts threads if the option says so. Of
- * an update that is not measured (measure_every) it fills in nothing, and does
- * not block.
+ * where the step before was measured, grad_prev, dgrad_sq and dgrad_delta.
+ * These three look back, so that a step's record is complete when it is made;
+ * where g is in another unit than the step before (its stage, or a factor that
+ * this names), traj_after_update unsets them. With delta_only it fills in
+ * nothing: all of that comes with traj_after_update. Blocks for one pass over
+ * the arrays; starts threads if the option says so. Of an update that is not
+ * measured (measure_every) it fills in nothing, and does not block.
  */
 TRAJ_API TRAJ_CHECK enum traj_status traj_before_update(
     traj_watch *watch, struct traj_step *step);
@@ -1406,8 +1407,9 @@ TRAJ_API TRAJ_CHECK enum traj_status traj_before_update(
  *   say FOUND_INF and the update was left out.
  * The first step is probed, then each probe_every-th, or as the budget allows;
  * if that one is not measured (measure_every), the next that is: so are records
- * of groups. Of an update that is not measured *step is as it was, but that
- * flags may have SPIKE, or, where nothing was said, become TRAJ_UNSET_COUNT.
+ * of groups. To an update that is not measured only the flags NOT_MEASURED and
+ * SPIKE (of the loss) are added: that it was clipped or left out is for the
+ * trainer to say.
  * Probes are recorded in the units of the loss: divided by what step->stage
  * says (SCALED, ACCUMULATED); TRAJ_EINVAL if that factor is not in *step. A
  * probe that its callback gives up is not recorded; its step is, and an event

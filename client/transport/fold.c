@@ -172,17 +172,16 @@ static inline uint64_t overflow_of(const struct traj_step *s)
 }
 
 /* A sum that one of them lacks would be lost. */
-static inline bool has_the_same(
-    const struct traj_step *a, const struct traj_step *b)
+static inline bool is_unmeasured(const struct traj_step *s)
 {
-    return is_set(a->grad_sq) == is_set(b->grad_sq) &&
-           is_set(a->delta_sq) == is_set(b->delta_sq);
+    return (flags_of(s) & TRAJ_STEP_NOT_MEASURED) != 0;
 }
 
 bool fold_takes(const struct fold *f, const struct traj_step *s)
 {
     const struct traj_step *last = &f->so_far.last;
-    return unit_equal(unit_of(last), unit_of(s)) && has_the_same(last, s) &&
+    return unit_equal(unit_of(last), unit_of(s)) &&
+           is_unmeasured(last) == is_unmeasured(s) &&
            f->overflow == overflow_of(s);
 }
 

@@ -59,8 +59,8 @@ struct fold {
 };
 
 /* Can the step be told together with those in the fold, which must be open? Its
- * g has their unit (unit.h), and all of them or none were measured (||g||^2,
- * ||d||^2); and the loss scaler saw no overflow in any of
+ * g has their unit (unit.h), and all of them or none were left unmeasured
+ * (measure_every); and the loss scaler saw no overflow in any of
  * them, or saw one and left the update out in all, or saw one and did not in
  * all. What is not finite is no fault in the second of these, and flags are
  * or-ed: of a mixture nobody could say. */

@@ -7,7 +7,8 @@
  * run what is spent is the budget. The first step is probed on credit, and a
  * burst after a spike too; both are paid back by the probes that do not come
  * then. Beyond that credit the time of probes never exceeds the budget by more
- * than one probe.
+ * than one probe. Where few updates are measured, fewer probes are taken: no
+ * two after one of them.
  */
 #ifndef TRAJ_WATCH_SCHEDULE_H
 #define TRAJ_WATCH_SCHEDULE_H

@@ -6,9 +6,9 @@
  * which gives it back as it was.
  *
  * Invariants:
- * W1. From traj_before_update to traj_after_update (open_step) KEPT_PARAM
- *     holds x_k and, unless delta_only, KEPT_GRAD g_k.
- * W2. has_previous: between the two calls of different steps they hold
+ * W1. From traj_before_update to traj_after_update (open_step) of an update
+ *     that is measured KEPT_PARAM holds x_k and, unless delta_only, KEPT_GRAD
+ * g_k. W2. has_previous: between the two calls of different steps they hold
  *     x_{k-1} and g_{k-1}, and nothing was skipped in between.
  * W3. An update that is not measured leaves neither behind it.
  * W4. With delta_only g_k is known only after the update: it is made in
@@ -185,11 +185,15 @@ static enum traj_status check_step(
     return TRAJ_OK;
 }
 
-/* Two in a row, of which the second looks back. */
+/* Two in a row, of which the second looks back; of heavy ball the third, for
+ * the first gives no gradient away. */
 static bool is_measured(const struct traj_watch *watch)
 {
-    const uint64_t every = watch->options.measure_every;
-    return every <= 2 || watch->updates % every < 2;
+    const struct traj_watch_options *o = &watch->options;
+    const uint64_t row =
+        o->delta_only && o->optimizer == TRAJ_OPTIMIZER_HEAVY_BALL ? 3 : 2;
+    return o->measure_every <= row || watch->updates % o->measure_every < row ||
+           watch->schedule.burst_left > 0;
 }
 
 /* What looks at x_k and g_k, and back from there. */
@@ -402,14 +406,18 @@ HELD_ENV_NOINLINE static void add_to_spikes(
 /* true: one has begun with this step. */
 static bool note_spike(traj_watch *watch, struct traj_step *step)
 {
-    const bool before = watch->loss_spike.active || watch->grad_spike.active;
+    /* Of a gradient that was not measured nothing is known. */
+    const bool has_grad = !traj_is_unset(step->grad_sq);
+    const bool before =
+        watch->loss_spike.active || (has_grad && watch->grad_spike.active);
     double divisor = 1; /* unknown: a change of it looks like a spike */
     (void)!units_divisor(step, &divisor);
     struct held_env held;
     held_env_take(&held);
     add_to_spikes(watch, step, divisor);
     held_env_give_back(&held);
-    const bool now = watch->loss_spike.active || watch->grad_spike.active;
+    const bool now =
+        watch->loss_spike.active || (has_grad && watch->grad_spike.active);
     step->flags |= now ? TRAJ_STEP_SPIKE : 0;
     return now && !before;
 }
@@ -444,8 +452,10 @@ static enum traj_status probe(
                                         ? SCHEDULE_WITH_NORM
                                         : SCHEDULE_PLAIN;
     const int64_t started_ns = ns_of_clock(CLOCK_MONOTONIC);
-    const enum schedule_reason reason = schedule_update(&watch->schedule,
-        started_ns, (struct schedule_step){ watch->measured, spike, kind });
+    const enum schedule_reason reason =
+        schedule_update(&watch->schedule, started_ns,
+            (struct schedule_step){
+                .measured = watch->measured, .spike = spike, .next = kind });
     if (reason == SCHEDULE_NOT) {
         return TRAJ_OK;
     }
@@ -463,12 +473,6 @@ static enum traj_status first_failure(
     return first != TRAJ_OK ? first : next;
 }
 
-/* What was neither said nor seen is not known. */
-static void forget_flags(struct traj_step *step)
-{
-    step->flags = step->flags != 0 ? step->flags : TRAJ_UNSET_COUNT;
-}
-
 /* The step first: what a failing probe leaves is then complete. back: the sums
  * of before looked back. known: there is a gradient. */
 static enum traj_status record_all(
@@ -476,9 +480,6 @@ static enum traj_status record_all(
 {
     const bool spike = note_spike(watch, step);
     enum traj_status status = TRAJ_OK;
-    if (!watch->measured) {
-        forget_flags(step);
-    }
     watch->updates++;
     if (watch->run != NULL) {
         status = traj_step(watch->run, step);
@@ -499,6 +500,8 @@ static enum traj_status measure_after(
     traj_watch *watch, struct traj_step *step, bool *ret_known)
 {
     if (!watch->measured) {
+        const bool told = step->flags != TRAJ_UNSET_COUNT;
+        step->flags = (told ? step->flags : 0) | TRAJ_STEP_NOT_MEASURED;
         watch->velocity_known = false;
         *ret_known = false;
         return TRAJ_OK;

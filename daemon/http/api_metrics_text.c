@@ -20,6 +20,8 @@
     "application/openmetrics-text; version=1.0.0; charset=utf-8"
 /* Runs looked at, newest first; of them the live ones have gauges. */
 #define RUNS_MAX 200
+/* Steps among which the newest norm is looked for, where the last has none. */
+#define UNMEASURED_STEPS 2048
 
 struct gauge_row {
     char uid[RUN_UID_MAX + 1];
@@ -30,6 +32,7 @@ struct gauge_row {
     int64_t last_step_wall_ns;
     double loss;
     double grad_norm;
+    bool unmeasured; /* the last step, by its watch */
 };
 
 struct gauge_rows {
@@ -109,7 +112,7 @@ static const struct {
     [LAST_STEP_TIME] = { "run_last_step_timestamp_seconds",
         "when it came, by the daemon's clock" },
     [LOSS] = { "run_loss", "loss of the newest step" },
-    [GRAD_NORM] = { "run_grad_norm", "gradient norm of the newest step" },
+    [GRAD_NORM] = { "run_grad_norm", "newest gradient norm" },
 };
 
 static void write_run_gauge(
@@ -171,19 +174,21 @@ static enum err_code visit_run(
     return ERR_NONE;
 }
 
-static void take_last(struct gauge_row *row, const struct scan_batch *batch)
+/* Of these records, oldest first: the newest loss, and the newest norm of a
+ * gradient. A shard's norm is not the run's. */
+static void take(struct gauge_row *row, const struct scan_batch *batch)
 {
-    size_t i = batch->n - 1;
-    uint64_t present = batch->present[i];
-    if ((present >> STEP_loss & 1) != 0) {
-        row->loss = scan_f64(batch->columns[STEP_loss], i);
+    for (size_t i = 0; i < batch->n; i++) {
+        const struct row fields = { batch->columns, batch->present[i], i };
+        row->loss = row_f64(&fields, STEP_loss);
+        row->unmeasured =
+            (row_u64(&fields, STEP_flags) & TRAJ_STEP_NOT_MEASURED) != 0;
+        if (row->trainer.world <= 1 ||
+            row_u64(&fields, STEP_combine) != TRAJ_COMBINE_SHARD) {
+            (void)grad_norm(
+                &fields, STEP_grad_sq, row->trainer.world, &row->grad_norm);
+        }
     }
-    const struct row fields = { batch->columns, present, i };
-    if (row->trainer.world > 1 &&
-        row_u64(&fields, STEP_combine) == TRAJ_COMBINE_SHARD) {
-        return; /* a shard's norm is not the run's */
-    }
-    (void)grad_norm(&fields, STEP_grad_sq, row->trainer.world, &row->grad_norm);
 }
 
 /* Of the HELLO, which a list does not read. A run that has gone since stays
@@ -200,27 +205,43 @@ static enum err_code read_trainer(
     return code == ERR_NOT_FOUND ? ERR_NONE : code;
 }
 
-/* Rank 0's newest record of the run's last step. */
-static enum err_code read_last(
-    struct reader *reader, struct gauge_row *row, struct err *e)
+/* Rank 0's newest records of the run's last steps, so many of them. */
+static enum err_code read_steps(
+    struct reader *reader, struct gauge_row *row, uint64_t steps, struct err *e)
 {
+    const uint64_t last = row->last_step;
     const struct scan_query query = { .run = row->run,
         .kind = WIRE_STEP,
         .fields = ROW_BIT(STEP_loss) | ROW_BIT(STEP_grad_sq) |
-                  ROW_BIT(STEP_combine) | GRAD_DIVISOR_FIELDS,
+                  ROW_BIT(STEP_combine) | ROW_BIT(STEP_flags) |
+                  GRAD_DIVISOR_FIELDS,
         .attempts = SCAN_NEWEST,
-        .from_step = row->last_step,
-        .to_step = row->last_step };
+        .from_step = last < steps ? 0 : last - steps + 1,
+        .to_step = last };
     struct scan *scan = NULL;
     if (scan_open(reader, &query, &scan, e) != ERR_NONE) {
         return e->code;
     }
     struct scan_batch batch = { 0 };
-    enum err_code code = scan_next(scan, &batch, e);
-    if (code == ERR_NONE && batch.n > 0) {
-        take_last(row, &batch);
-    }
+    enum err_code code = ERR_NONE;
+    do {
+        code = scan_next(scan, &batch, e);
+        if (code == ERR_NONE) {
+            take(row, &batch);
+        }
+    } while (code == ERR_NONE && batch.n > 0);
     scan_close(scan);
+    return code;
+}
+
+/* The last step; where a watch did not measure it, those before it too. */
+static enum err_code read_last(
+    struct reader *reader, struct gauge_row *row, struct err *e)
+{
+    enum err_code code = read_steps(reader, row, 1, e);
+    if (code == ERR_NONE && row->unmeasured) {
+        code = read_steps(reader, row, UNMEASURED_STEPS, e);
+    }
     return code;
 }
 

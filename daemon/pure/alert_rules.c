@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <math.h>
 
+#include "pure/left_out.h"
 #include "traj.h"
 
 /* ---- gates --------------------------------------------------------------- */
@@ -247,7 +248,7 @@ static void rule_skipped(const struct step *s)
 {
     struct alert_share *share = &s->rules->windows->skipped;
     const bool has_delta = row_has(s->row, STEP_delta_sq);
-    if (!has_delta && !row_has(s->row, STEP_flags)) {
+    if (!has_delta && !left_out_is_flagged(s->row)) {
         return;
     }
     const double grad_sq = row_f64(s->row, STEP_grad_sq);

@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "pure/left_out.h"
 #include "traj.h"
 
 void diagnostics_init(
@@ -103,7 +104,7 @@ static void add_faults(struct faults *faults, const struct diag_step *step)
     const bool still = step->delta_norm.has && step->delta_norm.v == 0;
     const double grad_sq = row_f64(step->row, STEP_grad_sq);
     const bool skipped = (step->flags & TRAJ_STEP_SKIPPED) != 0;
-    faults->n_flags += row_has(step->row, STEP_flags);
+    faults->n_flags += left_out_is_flagged(step->row);
     faults->n_values += has_value(step->row);
     faults->skipped += skipped || (still && (grad_sq < 0 || grad_sq > 0));
     faults->found_inf += (step->flags & TRAJ_STEP_FOUND_INF) != 0;

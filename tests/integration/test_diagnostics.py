@@ -292,6 +292,22 @@ def test_norms_are_the_optimizers_everywhere(trajd):
     assert 'trajd_run_grad_norm{run="r",project="default"} 3\n' in body.decode()
 
 
+def test_the_norm_in_metrics_is_the_newest_that_a_watch_has_measured(trajd):
+    NOT_MEASURED = 32
+    peer = Peer(trajd.ingest, "r")
+    peer.record(wire.STEP, step=0, loss=wire.f64(1.0), grad_sq=wire.f64(16.0))
+    peer.record(wire.STEP, step=1, loss=wire.f64(1.0), grad_sq=wire.f64(9.0))
+    for step in range(2, 2050):
+        peer.record(wire.STEP, step=step, loss=wire.f64(0.5 if step == 2048 else 1.0), flags=NOT_MEASURED)
+        if step in (2048, 2049):
+            peer.deliver()
+            text = trajd.get("/metrics")[2].decode()
+            norm = "3" if step == 2048 else "NaN"  # 2,048 steps are looked at
+            loss = "0.5" if step == 2048 else "1"
+            assert f'trajd_run_grad_norm{{run="r",project="default"}} {norm}\n' in text
+            assert f'trajd_run_loss{{run="r",project="default"}} {loss}\n' in text
+
+
 NONE, SHARD = 0, 1
 
 

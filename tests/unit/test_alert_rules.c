@@ -394,6 +394,28 @@ static void test_without_gradient_or_learning_rate_nothing_is_skipped(
     assert_int_equal(last.rule, ALERT_SKIPPED);
 }
 
+/* Of an update that its watch did not measure only the trainer can tell. */
+static void test_what_was_not_measured_is_skipped_where_the_trainer_says_so(
+    void **state)
+{
+    (void)state;
+    const struct record still = still_of(1, 0, 0.1);
+    struct record unmeasured = loss_of(1);
+    count(&unmeasured, STEP_flags,
+        TRAJ_STEP_NOT_MEASURED | TRAJ_STEP_FOUND_INF | TRAJ_STEP_SPIKE);
+    size_t raised = 0;
+    for (int i = 0; i < 100; i++) {
+        (void)feed(&unmeasured);
+        raised += feed(&still);
+    }
+    assert_int_equal(raised, 1);
+    assert_int_equal(last.rule, ALERT_SKIPPED);
+    (void)fresh(state);
+    count(&unmeasured, STEP_flags, TRAJ_STEP_NOT_MEASURED | TRAJ_STEP_SKIPPED);
+    assert_int_equal(feed_many(&unmeasured, 100), 1);
+    assert_int_equal(last.rule, ALERT_SKIPPED);
+}
+
 /* ---- of all rules ---- */
 
 /* After a start, when what was raised before counts as not clear. */
@@ -493,6 +515,7 @@ int main(void)
         TEST(test_clipping_is_seen_by_flag_scale_fold_or_threshold),
         TEST(test_updates_of_zero_under_a_gradient_are_skipped),
         TEST(test_without_gradient_or_learning_rate_nothing_is_skipped),
+        TEST(test_what_was_not_measured_is_skipped_where_the_trainer_says_so),
         TEST(test_a_window_that_is_not_full_says_neither_yes_nor_no),
         TEST(test_what_counts_as_raised_must_be_clear_first),
         TEST(test_without_windows_there_is_what_needs_none),
