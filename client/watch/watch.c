@@ -211,6 +211,26 @@ static void fill_before(const struct traj_moments *m, struct traj_step *step)
     step->param_inf = m->param_inf;
 }
 
+static enum traj_status measure_before(
+    traj_watch *watch, struct traj_step *step)
+{
+    if (!watch->measured) {
+        return TRAJ_OK;
+    }
+    if (watch->options.delta_only) {
+        arrays_keep_param(&watch->arrays, KEPT_PARAM);
+        return TRAJ_OK;
+    }
+    const enum operand before =
+        watch->has_previous ? OPERAND_COPY : OPERAND_NONE;
+    enum traj_status status = arrays_moments_and_keep(&watch->arrays, before,
+        watch->options.threads, &watch->back, watch->groups.before);
+    if (status == TRAJ_OK) {
+        fill_before(&watch->back, step);
+    }
+    return status;
+}
+
 enum traj_status traj_before_update(traj_watch *watch, struct traj_step *step)
 {
     enum traj_status status = check_step(watch, step);
@@ -223,25 +243,9 @@ enum traj_status traj_before_update(traj_watch *watch, struct traj_step *step)
         watch->velocity_known = false;
     }
     watch->measured = is_measured(watch);
-    if (!watch->measured) {
-        watch->open_step = true;
-        return TRAJ_OK;
-    }
-    if (watch->options.delta_only) {
-        arrays_keep_param(&watch->arrays, KEPT_PARAM);
-        watch->open_step = true;
-        return TRAJ_OK;
-    }
-    const enum operand before =
-        watch->has_previous ? OPERAND_COPY : OPERAND_NONE;
-    status = arrays_moments_and_keep(&watch->arrays, before,
-        watch->options.threads, &watch->back, watch->groups.before);
-    if (status != TRAJ_OK) {
-        return status;
-    }
-    watch->open_step = true;
-    fill_before(&watch->back, step);
-    return TRAJ_OK;
+    status = measure_before(watch, step);
+    watch->open_step = watch->open_step || status == TRAJ_OK;
+    return status;
 }
 
 /* ---- after the update --------------------------------------------------- */
