@@ -15,6 +15,7 @@ bind-address = "127.0.0.1:{backup}"
   wal-dir = "{folder}/data/wal"
   wal-fsync-delay = "0s"
   cache-snapshot-write-cold-duration = "1s"
+  cache-max-memory-size = 0
   max-series-per-database = 0
   max-values-per-tag = 0
 [coordinator]
