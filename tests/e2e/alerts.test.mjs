@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { axeViolations } from "./browser.mjs";
-import { madeUpRun } from "./mock.mjs";
+import { addStep, madeUpRun } from "./mock.mjs";
 import { NARROW, asked, pixels, shows, visit } from "./stand.mjs";
 import { until } from "./wait.mjs";
 
@@ -278,6 +278,33 @@ test("events are listed newest first with level, step and text, when somebody lo
         await shows(page, "of the same step");
         assert.equal(await page.locator(`${EVENTS} [aria-pressed=true]`).count(), 2);
         assert.deepEqual(await axeViolations(page), []);
+    });
+});
+
+test("what was heard of a run while the page fetches it is not taken back by the answer", async () => {
+    const made = madeUpRun("r", { steps: 300 });
+    await visit("/runs/r", [made], async (page, mock) => {
+        await shows(page, "300 points");
+        mock.say("r", { text: "first" });
+        const counted = (n) =>
+            page.waitForFunction((t) => [...document.querySelectorAll("summary")].some((s) => s.textContent === t), `Events ${n}`, SOON);
+        await counted(1);
+        const answer = mock.answer.bind(mock);
+        const details = () => mock.requests.filter((r) => r === "/api/v1/runs/r").length;
+        const before = details();
+        mock.answer = async (request, reply) => {
+            if (request.url.includes("/scatter")) {
+                mock.answer = answer;
+                await until("the run is asked for", () => details() > before);
+                mock.say("r", { text: "second" });
+                await counted(2);
+                addStep(made);
+            }
+            return answer(request, reply);
+        };
+        mock.send("resync", {}, "r");
+        await shows(page, "301 points");
+        await counted(2);
     });
 });
 

@@ -3,7 +3,7 @@ import test from "node:test";
 import { load } from "./load.mjs";
 
 const { SseParser } = await load("live/sse.ts");
-const { planFor, readEvent, withRun } = await load("live/events.ts");
+const { latest, planFor, readEvent, withRun } = await load("live/events.ts");
 const { Points } = await load("model/points.ts");
 const { LOG_DEFAULT, readView, runView, writeView } = await load("model/view.ts");
 const { curves, doubts, excludedText } = await load("model/fits.ts");
@@ -124,6 +124,19 @@ test("an alert is of its run, whatever is shown of it", () => {
 });
 
 const run = (id, created, revision = 1) => ({ id, created_wall_ns: String(created), revision });
+
+test("of an event and an answer that overtake each other the later revision counts, with the details of the last answer", () => {
+    const details = (host) => ({ config: { lr: 1 }, hello: { host }, streams: [{ attempt: 1 }], probe_every: 4 });
+    const known = { ...run("a", 1, 5), ...details("x") };
+    assert.deepEqual(latest(null, known), known);
+    assert.deepEqual(latest(null, run("a", 1, 5)), { ...run("a", 1, 5), config: {}, hello: {}, streams: [], probe_every: 0 });
+    assert.deepEqual(latest(known, run("a", 1, 6)), { ...known, revision: 6 });
+    assert.deepEqual(latest(known, run("a", 1, 4)), known);
+    assert.deepEqual(latest(known, { ...run("a", 1, 4), ...details("y") }), { ...known, ...details("y") });
+    assert.deepEqual(latest(known, run("a", 2, 1)), { ...run("a", 2, 1), ...details("x") });
+    const changed = { ...run("a", 1, 5), state: "lost", ...details("x") }; // by the clock alone
+    assert.deepEqual(latest(known, changed), changed);
+});
 
 const ALL = { wanted: () => true, more: false };
 const NONE = { wanted: () => false, more: false };

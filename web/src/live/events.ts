@@ -3,7 +3,7 @@
  * says what to do, the page does it.
  */
 
-import type { Alert, Fits, LiveRows, ProbeRows, Regressor, Run, StepRows, VerdictEvent } from "../api/types";
+import type { Alert, Fits, LiveRows, ProbeRows, Regressor, Run, RunDetail, StepRows, VerdictEvent } from "../api/types";
 import type { RawEvent } from "./sse";
 
 export type LiveEvent =
@@ -131,6 +131,20 @@ function planFit(fits: Fits, showing: Showing): Plan {
 /** Of the whole run, with the regressor that the daemon chooses. */
 function planVerdict(verdict: VerdictEvent, showing: Showing): Plan {
     return showing.ranged || showing.regressor !== null ? NOTHING : { ...NOTHING, verdict };
+}
+
+/**
+ * A run as it is now, of what is known of it and what has come: an event and an
+ * answer overtake each other, and the later revision counts. Its details are
+ * those that came last, for an event has none.
+ */
+export function latest(known: RunDetail | null, come: Run | RunDetail): RunDetail {
+    const none = { config: {}, hello: {}, streams: [], probe_every: 0 };
+    const details = "streams" in come ? come : (known ?? none);
+    const { config, hello, streams, probe_every } = details;
+    const isSame = known?.created_wall_ns === come.created_wall_ns; // not deleted, and made anew
+    const isOld = isSame && Number(known?.revision) > Number(come.revision);
+    return { ...(isOld ? known : come), config, hello, streams, probe_every };
 }
 
 /** What a list shows: which runs, and whether there are more behind its end. */

@@ -8,6 +8,7 @@ import type {
     Fits,
     FitsReply,
     Regressor,
+    Run,
     RunDetail,
     ScatterReply,
     SeriesReply,
@@ -20,7 +21,7 @@ import { smoothnessPanel } from "../charts/smoothness";
 import { stepsizePanel } from "../charts/stepsize";
 import { h, isPlainClick, setText } from "../dom";
 import { grouped } from "../draw/format";
-import { type Plan, planFor, readEvent } from "../live/events";
+import { type Plan, latest, planFor, readEvent } from "../live/events";
 import { Live } from "../live/live";
 import { flagsOf, newsText } from "../model/alerts";
 import { aroundOf, isAround } from "../model/around";
@@ -422,7 +423,7 @@ export class RunPage implements Page {
 
     private act(plan: Plan): void {
         if (plan.run !== null) {
-            this.setRun({ ...(this.run ?? { config: {}, hello: {}, streams: [], probe_every: 0 }), ...plan.run });
+            this.setRun(plan.run);
         }
         if (plan.verdict !== null) {
             this.judge.hear(plan.verdict);
@@ -479,7 +480,8 @@ export class RunPage implements Page {
         return this.view.regressor ?? this.drawn;
     }
 
-    private setRun(run: RunDetail): void {
+    private setRun(come: Run | RunDetail): void {
+        const run = latest(this.run, come);
         this.run = run;
         this.attempt = Math.max(run.attempts, ...run.streams.map((stream) => stream.attempt));
         this.app.title(run.name);
