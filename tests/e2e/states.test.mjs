@@ -151,6 +151,29 @@ test("rows that come while the page fetches are not lost", async () => {
     });
 });
 
+test("a run that changes while the list is fetched is shown as it is now", async () => {
+    const made = madeUpRun("r", { name: "before" });
+    await visit("/", [made], async (page, mock) => {
+        await shows(page, "before");
+        const answer = mock.body.bind(mock);
+        mock.body = (what, ...query) => {
+            const body = answer(what, ...query);
+            if (what !== "runs") {
+                return body;
+            }
+            mock.body = answer;
+            const old = structuredClone(body);
+            old.data.push({ ...old.data[0], id: "other", name: "the other", created_wall_ns: "1" });
+            made.run.name = "now";
+            mock.say("r", { text: "changed" });
+            return old;
+        };
+        mock.send("resync", {}, null);
+        await shows(page, "the other");
+        await page.waitForFunction(() => [...document.querySelectorAll("tbody a")].some((a) => a.textContent === "now"), null, { timeout: 5000 });
+    });
+});
+
 test("rows between the first answer and the opening of the stream are not lost", async () => {
     await visit("/", [madeUpRun("r", { steps: 100 })], async (page, mock) => {
         const open = mock.stream.bind(mock);

@@ -64,6 +64,8 @@ export class ListPage implements Page {
     private readonly states: HTMLSelectElement;
     private readonly project: HTMLSelectElement;
     private typing = 0;
+    /** While a request is under way, whose answer may not know of them. */
+    private heard: Run[] | null = null;
 
     constructor(
         private readonly app: App,
@@ -223,6 +225,7 @@ export class ListPage implements Page {
         window.clearTimeout(this.retryTimer);
         const request = new AbortController();
         this.request = request;
+        this.heard = [];
         const { text, state, project } = this.view;
         try {
             const page = await get<RunList>(
@@ -236,10 +239,13 @@ export class ListPage implements Page {
                 ...page.data.filter(({ id }) => !old.some((run) => run.id === id)),
             ];
             this.cursor = page.page.next_cursor;
+            this.heard?.forEach((run) => this.hear(run));
+            this.heard = null;
             this.loaded = true;
             this.paint();
         } catch (error) {
             if (!isAbort(error)) {
+                this.heard = null;
                 setText(this.note, this.loaded ? "" : "Cannot reach trajd. Trying again…");
                 this.retryTimer = window.setTimeout(() => void this.load(null), 3000);
             }
@@ -258,12 +264,17 @@ export class ListPage implements Page {
         }
     }
 
+    private hear(run: Run): void {
+        this.runs = withRun(this.runs, run, {
+            wanted: (other) => this.wanted(other),
+            more: this.cursor !== null,
+        });
+    }
+
     private event(event: ReturnType<typeof readEvent>): void {
         if (event?.type === "run") {
-            this.runs = withRun(this.runs, event.run, {
-                wanted: (run) => this.wanted(run),
-                more: this.cursor !== null,
-            });
+            this.heard?.push(event.run);
+            this.hear(event.run);
         } else if (event?.type === "fit") {
             this.laws.put(event.run, event.fits);
         } else if (event?.type === "alert") {
