@@ -8,7 +8,8 @@
  * Invariants:
  * W1. From traj_before_update to traj_after_update (open_step) of an update
  *     that is measured KEPT_PARAM holds x_k and, unless delta_only, KEPT_GRAD
- * g_k. W2. has_previous: between the two calls of different steps they hold
+ *     g_k.
+ * W2. has_previous: between the two calls of different steps they hold
  *     x_{k-1} and g_{k-1}, and nothing was skipped in between.
  * W3. An update that is not measured leaves neither behind it.
  * W4. With delta_only g_k is known only after the update: it is made in

@@ -20,8 +20,10 @@
     "application/openmetrics-text; version=1.0.0; charset=utf-8"
 /* Runs looked at, newest first; of them the live ones have gauges. */
 #define RUNS_MAX 200
-/* Steps among which the newest norm is looked for, where the last has none. */
-#define UNMEASURED_STEPS 2048
+/* Step numbers among which the newest norm is looked for where the last record
+ * has none, and records read of them at most. */
+#define LOOK_BACK_STEPS 2048
+#define LOOK_BACK_RECORDS 65536u
 
 struct gauge_row {
     char uid[RUN_UID_MAX + 1];
@@ -32,7 +34,7 @@ struct gauge_row {
     int64_t last_step_wall_ns;
     double loss;
     double grad_norm;
-    bool unmeasured; /* the last step, by its watch */
+    bool has_grad; /* the last record */
 };
 
 struct gauge_rows {
@@ -181,10 +183,11 @@ static void take(struct gauge_row *row, const struct scan_batch *batch)
     for (size_t i = 0; i < batch->n; i++) {
         const struct row fields = { batch->columns, batch->present[i], i };
         row->loss = row_f64(&fields, STEP_loss);
-        row->unmeasured =
-            (row_u64(&fields, STEP_flags) & TRAJ_STEP_NOT_MEASURED) != 0;
-        if (row->trainer.world <= 1 ||
-            row_u64(&fields, STEP_combine) != TRAJ_COMBINE_SHARD) {
+        row->has_grad = row_has(&fields, STEP_grad_sq);
+        const bool whole = row->trainer.world <= 1 ||
+                           row_u64(&fields, STEP_combine) != TRAJ_COMBINE_SHARD;
+        if (row->has_grad && whole) {
+            row->grad_norm = (double)NAN; /* where its factor is not known */
             (void)grad_norm(
                 &fields, STEP_grad_sq, row->trainer.world, &row->grad_norm);
         }
@@ -213,8 +216,7 @@ static enum err_code read_steps(
     const struct scan_query query = { .run = row->run,
         .kind = WIRE_STEP,
         .fields = ROW_BIT(STEP_loss) | ROW_BIT(STEP_grad_sq) |
-                  ROW_BIT(STEP_combine) | ROW_BIT(STEP_flags) |
-                  GRAD_DIVISOR_FIELDS,
+                  ROW_BIT(STEP_combine) | GRAD_DIVISOR_FIELDS,
         .attempts = SCAN_NEWEST,
         .from_step = last < steps ? 0 : last - steps + 1,
         .to_step = last };
@@ -224,23 +226,25 @@ static enum err_code read_steps(
     }
     struct scan_batch batch = { 0 };
     enum err_code code = ERR_NONE;
+    size_t records = 0;
     do {
         code = scan_next(scan, &batch, e);
         if (code == ERR_NONE) {
             take(row, &batch);
+            records += batch.n;
         }
-    } while (code == ERR_NONE && batch.n > 0);
+    } while (code == ERR_NONE && batch.n > 0 && records < LOOK_BACK_RECORDS);
     scan_close(scan);
     return code;
 }
 
-/* The last step; where a watch did not measure it, those before it too. */
+/* The last step; where its record has no gradient, those before it too. */
 static enum err_code read_last(
     struct reader *reader, struct gauge_row *row, struct err *e)
 {
     enum err_code code = read_steps(reader, row, 1, e);
-    if (code == ERR_NONE && row->unmeasured) {
-        code = read_steps(reader, row, UNMEASURED_STEPS, e);
+    if (code == ERR_NONE && !row->has_grad) {
+        code = read_steps(reader, row, LOOK_BACK_STEPS, e);
     }
     return code;
 }

@@ -5,7 +5,7 @@
 #include <inttypes.h>
 #include <math.h>
 
-#include "pure/left_out.h"
+#include "pure/unmeasured.h"
 #include "traj.h"
 
 /* ---- gates --------------------------------------------------------------- */
@@ -229,7 +229,8 @@ static void rule_clip_fraction(const struct step *s)
     struct alert_share *share = &s->rules->windows->clipped;
     const double threshold = row_f64(s->row, STEP_clip_threshold);
     const double scale = row_f64(s->row, STEP_clip_scale);
-    const bool flagged = (s->flags & TRAJ_STEP_CLIPPED) != 0;
+    const bool flagged =
+        (s->flags & TRAJ_STEP_CLIPPED) != 0 && !row_is_unmeasured(s->row);
     const bool above = threshold > 0 && s->has_norm && s->norm > threshold;
     if (!flagged && !isfinite(scale) && !(threshold > 0 && s->has_norm)) {
         return;
@@ -248,7 +249,8 @@ static void rule_skipped(const struct step *s)
 {
     struct alert_share *share = &s->rules->windows->skipped;
     const bool has_delta = row_has(s->row, STEP_delta_sq);
-    if (!has_delta && !left_out_is_flagged(s->row)) {
+    if (row_is_unmeasured(s->row) ||
+        (!has_delta && !row_has(s->row, STEP_flags))) {
         return;
     }
     const double grad_sq = row_f64(s->row, STEP_grad_sq);

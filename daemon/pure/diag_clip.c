@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "math/order.h"
+#include "pure/unmeasured.h"
 #include "traj.h"
 #include "wire.h"
 
@@ -51,8 +52,9 @@ static struct figure scale_of(const struct diag_step *step)
 static void add_to_window(struct clip_window *window,
     const struct diag_step *step, const struct figure *scale)
 {
-    const bool clipped =
-        (step->flags & TRAJ_STEP_CLIPPED) != 0 || (scale->has && scale->v < 1);
+    const bool flagged =
+        (step->flags & TRAJ_STEP_CLIPPED) != 0 && !row_is_unmeasured(step->row);
+    const bool clipped = flagged || (scale->has && scale->v < 1);
     if (!clipped && !scale->has) {
         return;
     }

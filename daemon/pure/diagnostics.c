@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-#include "pure/left_out.h"
+#include "pure/unmeasured.h"
 #include "traj.h"
 
 void diagnostics_init(
@@ -103,11 +103,14 @@ static void add_faults(struct faults *faults, const struct diag_step *step)
 {
     const bool still = step->delta_norm.has && step->delta_norm.v == 0;
     const double grad_sq = row_f64(step->row, STEP_grad_sq);
-    const bool skipped = (step->flags & TRAJ_STEP_SKIPPED) != 0;
-    faults->n_flags += left_out_is_flagged(step->row);
+    const bool told =
+        row_has(step->row, STEP_flags) && !row_is_unmeasured(step->row);
+    const uint64_t flags = told ? step->flags : 0;
+    const bool skipped = (flags & TRAJ_STEP_SKIPPED) != 0;
+    faults->n_flags += told;
     faults->n_values += has_value(step->row);
     faults->skipped += skipped || (still && (grad_sq < 0 || grad_sq > 0));
-    faults->found_inf += (step->flags & TRAJ_STEP_FOUND_INF) != 0;
+    faults->found_inf += (flags & TRAJ_STEP_FOUND_INF) != 0;
     faults->n_updates += step->delta_norm.has;
     faults->still += still;
 

@@ -38,7 +38,7 @@
         ROW_BIT(PROBE_loss_end))
 
 struct faults {
-    uint64_t n_flags;   /* records that have flags */
+    uint64_t n_flags;   /* records that have flags and were measured */
     uint64_t skipped;   /* flag SKIPPED, or d = 0 though g is not */
     uint64_t found_inf; /* flag FOUND_INF */
     uint64_t n_updates; /* records that have ||d|| */

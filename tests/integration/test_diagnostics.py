@@ -1,5 +1,6 @@
 """GET /diagnostics against numpy on the same records."""
 import math
+import re
 
 import numpy as np
 import pytest
@@ -292,20 +293,33 @@ def test_norms_are_the_optimizers_everywhere(trajd):
     assert 'trajd_run_grad_norm{run="r",project="default"} 3\n' in body.decode()
 
 
-def test_the_norm_in_metrics_is_the_newest_that_a_watch_has_measured(trajd):
+def gauge(trajd, name):
+    text = trajd.get("/metrics")[2].decode()
+    return re.search(rf'^trajd_run_{name}{{run="r",project="default"}} (\S+)$', text, re.M)[1]
+
+
+def test_the_norm_in_metrics_is_the_newest_of_2048_steps(trajd):
     NOT_MEASURED = 32
     peer = Peer(trajd.ingest, "r")
-    peer.record(wire.STEP, step=0, loss=wire.f64(1.0), grad_sq=wire.f64(16.0))
-    peer.record(wire.STEP, step=1, loss=wire.f64(1.0), grad_sq=wire.f64(9.0))
-    for step in range(2, 2050):
-        peer.record(wire.STEP, step=step, loss=wire.f64(0.5 if step == 2048 else 1.0), flags=NOT_MEASURED)
-        if step in (2048, 2049):
-            peer.deliver()
-            text = trajd.get("/metrics")[2].decode()
-            norm = "3" if step == 2048 else "NaN"  # 2,048 steps are looked at
-            loss = "0.5" if step == 2048 else "1"
-            assert f'trajd_run_grad_norm{{run="r",project="default"}} {norm}\n' in text
-            assert f'trajd_run_loss{{run="r",project="default"}} {loss}\n' in text
+    for step, norm in enumerate((4.0, 3.0)):
+        peer.record(wire.STEP, step=step, loss=wire.f64(1.0), grad_sq=wire.f64(norm * norm))
+    for step in range(2, 2048):
+        peer.record(wire.STEP, step=step, loss=wire.f64(1.0), flags=NOT_MEASURED)
+    peer.record(wire.STEP, step=2048, loss=wire.f64(0.5), flags=NOT_MEASURED)
+    peer.deliver()
+    assert (gauge(trajd, "grad_norm"), gauge(trajd, "loss")) == ("3", "0.5")
+    peer.record(wire.STEP, step=2049, loss=wire.f64(1.0), flags=NOT_MEASURED)
+    peer.deliver()
+    assert (gauge(trajd, "grad_norm"), gauge(trajd, "loss")) == ("NaN", "1")
+
+
+def test_a_norm_whose_factor_is_not_known_is_not_the_one_before_it(trajd):
+    peer = Peer(trajd.ingest, "r")
+    peer.record(wire.STEP, step=0, grad_sq=wire.f64(9.0))
+    peer.record(wire.STEP, step=1, grad_sq=wire.f64(9.0), stage=2)  # scaled: by what?
+    peer.record(wire.STEP, step=2, loss=wire.f64(1.0))
+    peer.deliver()
+    assert gauge(trajd, "grad_norm") == "NaN"
 
 
 NONE, SHARD = 0, 1

@@ -394,15 +394,15 @@ static void test_without_gradient_or_learning_rate_nothing_is_skipped(
     assert_int_equal(last.rule, ALERT_SKIPPED);
 }
 
-/* Of an update that its watch did not measure only the trainer can tell. */
-static void test_what_was_not_measured_is_skipped_where_the_trainer_says_so(
-    void **state)
+/* Of an update that its watch did not measure a trainer tells that it was left
+ * out, or clipped, and not that it was neither: as shares go, it is none. */
+static void test_shares_are_of_measured_steps(void **state)
 {
     (void)state;
     const struct record still = still_of(1, 0, 0.1);
+    const struct record moved = still_of(1, 1, 0.1);
     struct record unmeasured = loss_of(1);
-    count(&unmeasured, STEP_flags,
-        TRAJ_STEP_NOT_MEASURED | TRAJ_STEP_FOUND_INF | TRAJ_STEP_SPIKE);
+    count(&unmeasured, STEP_flags, TRAJ_STEP_NOT_MEASURED);
     size_t raised = 0;
     for (int i = 0; i < 100; i++) {
         (void)feed(&unmeasured);
@@ -411,9 +411,13 @@ static void test_what_was_not_measured_is_skipped_where_the_trainer_says_so(
     assert_int_equal(raised, 1);
     assert_int_equal(last.rule, ALERT_SKIPPED);
     (void)fresh(state);
-    count(&unmeasured, STEP_flags, TRAJ_STEP_NOT_MEASURED | TRAJ_STEP_SKIPPED);
-    assert_int_equal(feed_many(&unmeasured, 100), 1);
-    assert_int_equal(last.rule, ALERT_SKIPPED);
+    assert_int_equal(feed_many(&moved, 100), 0);
+    count(&unmeasured, STEP_flags,
+        TRAJ_STEP_NOT_MEASURED | TRAJ_STEP_SKIPPED | TRAJ_STEP_CLIPPED);
+    assert_int_equal(feed_many(&unmeasured, 2 * ALERT_CLIP_WINDOW), 0);
+    set(&unmeasured, STEP_clip_scale, 0.5); /* said of each */
+    assert_int_equal(feed_many(&unmeasured, ALERT_CLIP_WINDOW), 1);
+    assert_int_equal(last.rule, ALERT_CLIP_FRACTION);
 }
 
 /* ---- of all rules ---- */
@@ -515,7 +519,7 @@ int main(void)
         TEST(test_clipping_is_seen_by_flag_scale_fold_or_threshold),
         TEST(test_updates_of_zero_under_a_gradient_are_skipped),
         TEST(test_without_gradient_or_learning_rate_nothing_is_skipped),
-        TEST(test_what_was_not_measured_is_skipped_where_the_trainer_says_so),
+        TEST(test_shares_are_of_measured_steps),
         TEST(test_a_window_that_is_not_full_says_neither_yes_nor_no),
         TEST(test_what_counts_as_raised_must_be_clear_first),
         TEST(test_without_windows_there_is_what_needs_none),

@@ -61,8 +61,9 @@ static void step(struct trainer *t, bool spike)
                                                             : SCHEDULE_PLAIN;
     t->now_ns += step_ns;
     t->training_ns += step_ns;
-    enum schedule_reason reason = schedule_update(
-        &t->schedule, t->now_ns, (struct schedule_step){ true, spike, kind });
+    enum schedule_reason reason = schedule_update(&t->schedule, t->now_ns,
+        (struct schedule_step){
+            .measured = true, .spike = spike, .next = kind });
     if (reason != SCHEDULE_NOT) {
         take(t, kind);
         t->bursts += reason == SCHEDULE_BURST;
@@ -248,8 +249,9 @@ static void test_what_is_due_comes_after_the_next_measured_update(void **state)
         SCHEDULE_NOT, SCHEDULE_NOT, SCHEDULE_NOT, SCHEDULE_REGULAR,
         SCHEDULE_BURST };
     for (size_t k = 0; k < sizeof reasons / sizeof *reasons; k++) {
-        const struct schedule_step step = { k % 4 < 2, k % 8 == 6,
-            SCHEDULE_PLAIN };
+        const struct schedule_step step = {
+            .measured = k % 4 < 2, .spike = k % 8 == 6, .next = SCHEDULE_PLAIN
+        };
         assert_int_equal(
             schedule_update(&s, (int64_t)k * MS, step), reasons[k]);
     }

@@ -146,6 +146,7 @@ test("a run is changed in place by a newer revision only", () => {
     const list = [run("b", 2), run("a", 1, 5)];
     assert.equal(withRun(list, run("a", 1, 4), ALL), list);
     assert.deepEqual(withRun(list, run("a", 1, 6), ALL)[1], run("a", 1, 6));
+    assert.deepEqual(withRun(list, run("a", 3, 1), ALL)[1], run("a", 3, 1)); // deleted, and made anew
 });
 
 test("a run that the filter does not want any more leaves the list", () => {

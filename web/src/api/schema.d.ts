@@ -1305,7 +1305,7 @@ export interface components {
             above: components["schemas"]["MaybeDouble"];
         };
         Faults: {
-            /** @description Records whose flags tell whether the update was left out: not those that a watch did not measure, unless their trainer says so. */
+            /** @description Records that have flags, but for those that a watch did not measure (measure_every): skipped and found_inf are of these. */
             n_flags: components["schemas"]["Whole"];
             /** @description Said so, or no update though there was a gradient. */
             skipped: components["schemas"]["Whole"];

@@ -166,7 +166,8 @@ export function withRun(
     const at = list.findIndex((other) => other.id === run.id);
     const known = list[at];
     if (known !== undefined) {
-        if (Number(known.revision) > Number(run.revision)) {
+        const isSame = known.created_wall_ns === run.created_wall_ns;
+        if (isSame && Number(known.revision) > Number(run.revision)) {
             return list;
         }
         return wanted(run)
