@@ -133,7 +133,9 @@ enum err_code pyramid_nodes_end(
     for (size_t i = 0; i < nodes->n_series; i++) {
         nodes->series[i].counts = nodes->counts + i * nodes->n_members;
         nodes->series[i].nodes = v;
-        v += nodes->series[i].n;
+        if (nodes->series[i].n > 0) { /* v is NULL where all are empty */
+            v += nodes->series[i].n;
+        }
     }
     buf_clear(&nodes->body);
     pyramid_body_write(&nodes->body, nodes->kind, nodes->is_partial,
