@@ -1350,6 +1350,18 @@ struct traj_watch_options {
      * are counted by the watch: ranks that make the same ones, without bursts,
      * measure the same ones. */
     uint64_t measure_every;
+    /* 1: parameters change between traj_before_update and traj_after_update,
+     * and nowhere else. Then an update that nothing asks for at once has no
+     * pass of its own: the one of the next traj_before_update, which reads
+     * x_{k+1} and x_k anyway, measures its d and records the step, to the bit
+     * as it would have been; or traj_watch_close does. A process that is killed
+     * before then loses the record of that one step, and the time of a record
+     * is that of the next gradient. At once d is measured when a probe or a
+     * record of groups is due, when clip_scale is unset, when the gradient is
+     * not finite, and when the next update is not measured. Where the promise
+     * is not kept, what else has changed counts as part of the update. Not with
+     * delta_only. */
+    int one_pass;
 };
 #define TRAJ_WATCH_INIT TRAJ_SIZED(traj_watch_options)
 
@@ -1382,7 +1394,9 @@ TRAJ_API TRAJ_CHECK enum traj_status traj_watch_open(traj_run *run,
  * this names), traj_after_update unsets them. With delta_only it fills in
  * nothing: all of that comes with traj_after_update. Blocks for one pass over
  * the arrays; starts threads if the option says so. Of an update that is not
- * measured (measure_every) it fills in nothing, and does not block.
+ * measured (measure_every) it fills in nothing, and does not block. With
+ * one_pass it records the step before, if that has waited for this pass; what
+ * fails then is returned, and this step is measured all the same.
  */
 TRAJ_API TRAJ_CHECK enum traj_status traj_before_update(
     traj_watch *watch, struct traj_step *step);
@@ -1391,7 +1405,8 @@ TRAJ_API TRAJ_CHECK enum traj_status traj_before_update(
  * Call after the update: measures d, probes when it is time, records the step,
  * the groups and the probes. Blocks for a pass over the arrays and for the
  * callbacks of the probe and the operator norm; allocates for SPECTRAL norms
- * only; else as traj_step.
+ * only; else as traj_step. With one_pass, where nothing asks for d at once, it
+ * does neither pass nor record, and of what follows only SPIKE is told.
  * *step: the one given before; delta_sq and grad_delta are filled in, and
  * - clip_scale and grad_clipped_sq, where the caller left clip_scale unset and
  *   the gradient array tells: it is the g of before times one factor (clipping
@@ -1423,7 +1438,8 @@ TRAJ_API TRAJ_CHECK enum traj_status traj_after_update(
 TRAJ_API const struct traj_probe *traj_watch_probe(const traj_watch *watch);
 
 /* NULL is allowed. Close the watch before its run: it records how often probes
- * failed, if they did more than once for the same reason. */
+ * failed, if they did more than once for the same reason. With one_pass also
+ * before its arrays: it measures and records the step that waits. */
 TRAJ_API void traj_watch_close(traj_watch *watch);
 
 #ifdef __cplusplus

@@ -292,6 +292,11 @@ static enum traj_status record_one(const struct groups *g,
     return status != TRAJ_OK ? status : traj_log_group(run, &record);
 }
 
+bool groups_are_due(const struct groups *groups, uint64_t update)
+{
+    return groups->n > 0 && interval_has_come(&groups->interval, update);
+}
+
 enum traj_status groups_record(struct groups *groups,
     const struct arrays *arrays, traj_run *run, const struct traj_step *step,
     uint64_t update)

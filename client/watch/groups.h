@@ -3,6 +3,8 @@
 #ifndef TRAJ_WATCH_GROUPS_H
 #define TRAJ_WATCH_GROUPS_H
 
+#include <stdbool.h>
+
 #include "traj.h"
 #include "watch/arrays.h"
 #include "watch/interval.h"
@@ -22,6 +24,9 @@ struct groups {
 TRAJ_CHECK enum traj_status groups_init(
     struct groups *groups, const struct traj_watch_options *options);
 void groups_done(struct groups *groups);
+
+/* Whether groups_record would record anything. */
+bool groups_are_due(const struct groups *groups, uint64_t update);
 
 /* Once per record of STEP `step`, after the update, while the trainer's arrays
  * still hold x_{k+1} and the copies x_k and g_k. update: steps seen before.

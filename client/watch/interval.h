@@ -11,10 +11,17 @@ struct interval {
     uint64_t next;
 };
 
-/* Asked of each for which it can be, in rising order. */
+static inline bool interval_has_come(
+    const struct interval *interval, uint64_t at)
+{
+    return interval->every != UINT32_MAX && at >= interval->next;
+}
+
+/* The same, and the next one is waited for then. Asked of each for which it can
+ * be, in rising order. */
 static inline bool interval_comes(struct interval *interval, uint64_t at)
 {
-    if (interval->every == UINT32_MAX || at < interval->next) {
+    if (!interval_has_come(interval, at)) {
         return false;
     }
     interval->next = at - at % interval->every + interval->every;

@@ -4,16 +4,6 @@
  * halves, by what traj.h says of them. Runs in the trainer's thread; the
  * trainer's arrays are borrowed and only read, but for param during a probe,
  * which gives it back as it was.
- *
- * Invariants:
- * W1. From traj_before_update to traj_after_update (open_step) of an update
- *     that is measured KEPT_PARAM holds x_k and, unless delta_only, KEPT_GRAD
- *     g_k.
- * W2. has_previous: between the two calls of different steps they hold
- *     x_{k-1} and g_{k-1}, and nothing was skipped in between.
- * W3. An update that is not measured leaves neither behind it.
- * W4. With delta_only g_k is known only after the update: it is made in
- *     KEPT_OWN_GRAD, which then changes places with KEPT_GRAD.
  */
 #include <math.h>
 #include <stdbool.h>
@@ -27,38 +17,10 @@
 #include "held_env.h"
 #include "math/spike.h"
 #include "unit.h"
-#include "watch/arrays.h"
-#include "watch/delta.h"
-#include "watch/different.h"
-#include "watch/failures.h"
-#include "watch/groups.h"
-#include "watch/interval.h"
-#include "watch/judge.h"
-#include "watch/probing.h"
-#include "watch/schedule.h"
+#include "watch/measure.h"
 #include "watch/units.h"
+#include "watch/watch_impl.h"
 #include "watch/watch_options.h"
-
-struct traj_watch {
-    traj_run *run; /* borrowed; may be NULL */
-    struct traj_watch_options options;
-    struct arrays arrays;
-    struct groups groups;
-    struct probing probing;
-    struct different different;
-    struct failures failures;
-    struct schedule schedule;
-    struct interval different_turn; /* of pairs of steps */
-    struct spike loss_spike, grad_spike;
-    struct traj_moments back; /* of x and g of the open step, looking back */
-    struct different_previous previous;
-    struct unit previous_unit; /* of g_{k-1} */
-    bool open_step;
-    bool measured; /* the open step is */
-    bool has_previous;
-    bool velocity_known; /* delta_only, HEAVY_BALL: KEPT_VELOCITY is v_{k-1} */
-    uint64_t updates;
-};
 
 /* ---- opening ------------------------------------------------------------ */
 
@@ -153,22 +115,51 @@ enum traj_status traj_watch_open(traj_run *run,
     return TRAJ_OK;
 }
 
-void traj_watch_close(traj_watch *watch)
-{
-    if (watch == NULL) {
-        return;
-    }
-    failures_sum_up(&watch->failures, watch->run);
-    probing_done(&watch->probing);
-    arrays_done(&watch->arrays);
-    groups_done(&watch->groups);
-    free(watch);
-}
-
 const struct traj_probe *traj_watch_probe(const traj_watch *watch)
 {
     return watch != NULL && watch->probing.probes > 0 ? &watch->probing.last
                                                       : NULL;
+}
+
+static enum traj_status first_failure(
+    enum traj_status first, enum traj_status next)
+{
+    return first != TRAJ_OK ? first : next;
+}
+
+/* ---- a record that waits for its d --------------------------------------- */
+
+HELD_ENV_NOINLINE static bool has_finite_norm(const struct traj_step *step)
+{
+    return isfinite(step->grad_sq);
+}
+
+/* So far nothing has to know d: what the gradient's array tells of clipping it
+ * tells now, and whether a gradient that is not finite is a spike depends on
+ * whether it was left out. */
+static bool may_wait(const traj_watch *watch, const struct traj_step *step)
+{
+    if (!watch->options.one_pass || !watch->measured ||
+        traj_is_unset(step->clip_scale)) {
+        return false;
+    }
+    if (watch->run != NULL && groups_are_due(&watch->groups, watch->updates)) {
+        return false;
+    }
+    struct held_env held;
+    held_env_take(&held);
+    const bool finite = has_finite_norm(step);
+    held_env_give_back(&held);
+    return finite;
+}
+
+/* Its d is measured. */
+static enum traj_status record_late(traj_watch *watch)
+{
+    watch->waiting = false;
+    different_remember(
+        &watch->late, watch->options.optimizer, &watch->previous);
+    return watch->run != NULL ? traj_step(watch->run, &watch->late) : TRAJ_OK;
 }
 
 /* ---- before the update -------------------------------------------------- */
@@ -197,41 +188,6 @@ static bool is_measured(const struct traj_watch *watch)
            watch->schedule.burst_left > 0;
 }
 
-/* What looks at x_k and g_k, and back from there. */
-static void fill_before(const struct traj_moments *m, struct traj_step *step)
-{
-    step->grad_sq = m->grad_sq;
-    step->param_sq = m->param_sq;
-    step->grad_prev = m->grad_prev;
-    step->dgrad_sq = m->dgrad_sq;
-    step->dgrad_delta = m->dgrad_delta;
-    step->grad_max_abs = m->grad_max_abs;
-    step->grad_nan = m->grad_nan;
-    step->grad_inf = m->grad_inf;
-    step->param_nan = m->param_nan;
-    step->param_inf = m->param_inf;
-}
-
-static enum traj_status measure_before(
-    traj_watch *watch, struct traj_step *step)
-{
-    if (!watch->measured) {
-        return TRAJ_OK;
-    }
-    if (watch->options.delta_only) {
-        arrays_keep_param(&watch->arrays, KEPT_PARAM);
-        return TRAJ_OK;
-    }
-    const enum operand before =
-        watch->has_previous ? OPERAND_COPY : OPERAND_NONE;
-    enum traj_status status = arrays_moments_and_keep(&watch->arrays, before,
-        watch->options.threads, &watch->back, watch->groups.before);
-    if (status == TRAJ_OK) {
-        fill_before(&watch->back, step);
-    }
-    return status;
-}
-
 enum traj_status traj_before_update(traj_watch *watch, struct traj_step *step)
 {
     enum traj_status status = check_step(watch, step);
@@ -245,140 +201,18 @@ enum traj_status traj_before_update(traj_watch *watch, struct traj_step *step)
     }
     watch->measured = is_measured(watch);
     status = measure_before(watch, step);
-    watch->open_step = watch->open_step || status == TRAJ_OK;
-    return status;
+    if (status != TRAJ_OK) {
+        return status;
+    }
+    watch->open_step = true;
+    if (!watch->waiting) {
+        return TRAJ_OK;
+    }
+    measure_looked_back(watch, &watch->late);
+    return record_late(watch);
 }
 
 /* ---- after the update --------------------------------------------------- */
-
-static enum traj_status measure_update(
-    traj_watch *watch, struct traj_step *step)
-{
-    static const struct operands of_both = { OPERAND_TRAINER, OPERAND_TRAINER,
-        OPERAND_COPY, OPERAND_COPY };
-    static const struct operands of_d = { OPERAND_TRAINER, OPERAND_NONE,
-        OPERAND_COPY, OPERAND_COPY };
-    /* The gradient as it is now tells only how it was clipped. */
-    const bool told = !traj_is_unset(step->clip_scale);
-    struct traj_moments after;
-    enum traj_status status =
-        arrays_moments(&watch->arrays, told ? of_d : of_both,
-            watch->options.threads, &after, watch->groups.after);
-    if (status != TRAJ_OK) {
-        return status;
-    }
-    struct held_env held;
-    held_env_take(&held);
-    judge_update(&after, watch->different.roundoff, step);
-    held_env_give_back(&held);
-    return TRAJ_OK;
-}
-
-/* ---- the same without a gradient ------------------------------------------
- */
-
-HELD_ENV_NOINLINE static bool gives_gradient(
-    const traj_watch *watch, const struct traj_step *step)
-{
-    const bool momentum =
-        watch->options.optimizer != TRAJ_OPTIMIZER_HEAVY_BALL ||
-        isfinite(step->momentum);
-    const bool skipped = step->flags != TRAJ_UNSET_COUNT &&
-                         (step->flags & TRAJ_STEP_SKIPPED) != 0;
-    return isfinite(step->lr) && fabs(step->lr) > 0 && momentum && !skipped &&
-           step->delta_sq > 0;
-}
-
-/* <g_k - g_{k-1}, d_{k-1}> of plain SGD, whose d_{k-1} = -lr g_{k-1}. */
-HELD_ENV_NOINLINE static void look_back(
-    const traj_watch *watch, struct traj_moments *m)
-{
-    if (watch->options.optimizer == TRAJ_OPTIMIZER_SGD) {
-        m->dgrad_delta =
-            -watch->previous.lr * (m->grad_prev - watch->previous.grad_sq);
-    }
-    m->delta_sq = watch->previous.delta_sq;
-    m->grad_delta = watch->previous.grad_delta;
-}
-
-/* Sums over g_k, now in KEPT_OWN_GRAD. */
-static enum traj_status measure_own(traj_watch *watch, struct traj_step *step)
-{
-    const enum operand before =
-        watch->has_previous ? OPERAND_COPY : OPERAND_NONE;
-    const struct operands of_g = { OPERAND_COPY, OPERAND_OWN, OPERAND_NONE,
-        before };
-    static const struct operands of_d = { OPERAND_TRAINER, OPERAND_NONE,
-        OPERAND_COPY, OPERAND_OWN };
-    struct traj_moments after;
-    enum traj_status status = arrays_moments(&watch->arrays, of_g,
-        watch->options.threads, &watch->back, watch->groups.before);
-    if (status == TRAJ_OK) {
-        status = arrays_moments(&watch->arrays, of_d, watch->options.threads,
-            &after, watch->groups.after);
-    }
-    if (status != TRAJ_OK) {
-        return status;
-    }
-    struct held_env held;
-    held_env_take(&held);
-    if (watch->has_previous) {
-        look_back(watch, &watch->back);
-    }
-    held_env_give_back(&held);
-    fill_before(&watch->back, step);
-    step->grad_delta = after.grad_delta;
-    step->flags |= TRAJ_STEP_FROM_DELTA;
-    return TRAJ_OK;
-}
-
-/* All there is to say of x_k when g_k is not known. */
-static enum traj_status measure_param(traj_watch *watch, struct traj_step *step)
-{
-    static const struct operands of_x = { OPERAND_COPY, OPERAND_NONE,
-        OPERAND_NONE, OPERAND_NONE };
-    struct traj_moments m;
-    enum traj_status status = arrays_moments(
-        &watch->arrays, of_x, watch->options.threads, &m, watch->groups.before);
-    if (status == TRAJ_OK) {
-        step->param_sq = m.param_sq;
-        step->param_nan = m.param_nan;
-        step->param_inf = m.param_inf;
-    }
-    return status;
-}
-
-/* d first: whether it gives the gradient away depends on it. */
-static enum traj_status measure_delta_only(
-    traj_watch *watch, struct traj_step *step, bool *ret_known)
-{
-    static const struct operands of_d = { OPERAND_TRAINER, OPERAND_NONE,
-        OPERAND_COPY, OPERAND_NONE };
-    struct traj_moments m;
-    enum traj_status status = arrays_moments(
-        &watch->arrays, of_d, watch->options.threads, &m, watch->groups.after);
-    if (status != TRAJ_OK) {
-        return status;
-    }
-    struct held_env held;
-    held_env_take(&held);
-    judge_update(&m, watch->different.roundoff, step);
-    const bool gives = gives_gradient(watch, step);
-    held_env_give_back(&held);
-    const bool known =
-        gives && (watch->velocity_known ||
-                     watch->options.optimizer == TRAJ_OPTIMIZER_SGD);
-    if (gives) {
-        delta_gradient(
-            &watch->arrays, watch->options.optimizer, step->lr, step->momentum);
-    }
-    watch->velocity_known = gives;
-    *ret_known = known;
-    return known ? measure_own(watch, step) : measure_param(watch, step);
-}
-
-/* ---- recording ------------------------------------------------------------
- */
 
 /* g_k - g_{k-1} of two units is a difference of nothing. */
 static void forget_back(struct traj_step *step)
@@ -444,48 +278,51 @@ static enum traj_status record_different(
     return watch->run != NULL ? traj_log_probe(watch->run, &probe) : TRAJ_OK;
 }
 
-static enum traj_status probe(
-    traj_watch *watch, const struct traj_step *step, bool spike)
+/* What is to be probed after this update. */
+struct plan {
+    enum schedule_reason reason;
+    enum schedule_kind kind;
+};
+
+static struct plan plan_probe(traj_watch *watch, bool spike)
 {
+    struct plan plan = { SCHEDULE_NOT, SCHEDULE_PLAIN };
     if (!probing_has_callback(&watch->probing)) {
-        return TRAJ_OK;
+        return plan;
     }
     if (watch->options.remote_rate && watch->run != NULL) {
         watch->schedule.remote = traj_wanted_probe_every(watch->run);
     }
-    const enum schedule_kind kind = probing_norm_is_next(&watch->probing)
-                                        ? SCHEDULE_WITH_NORM
-                                        : SCHEDULE_PLAIN;
-    const int64_t started_ns = ns_of_clock(CLOCK_MONOTONIC);
-    const enum schedule_reason reason =
-        schedule_update(&watch->schedule, started_ns,
-            (struct schedule_step){
-                .measured = watch->measured, .spike = spike, .next = kind });
-    if (reason == SCHEDULE_NOT) {
+    if (probing_norm_is_next(&watch->probing)) {
+        plan.kind = SCHEDULE_WITH_NORM;
+    }
+    plan.reason = schedule_update(&watch->schedule,
+        ns_of_clock(CLOCK_MONOTONIC),
+        (struct schedule_step){
+            .measured = watch->measured, .spike = spike, .next = plan.kind });
+    return plan;
+}
+
+static enum traj_status probe(
+    traj_watch *watch, const struct traj_step *step, struct plan plan)
+{
+    if (plan.reason == SCHEDULE_NOT) {
         return TRAJ_OK;
     }
+    const int64_t started_ns = ns_of_clock(CLOCK_MONOTONIC);
     enum traj_status status = probing_take(&watch->probing, &watch->arrays,
-        watch->run, step, reason == SCHEDULE_BURST);
+        watch->run, step, plan.reason == SCHEDULE_BURST);
     schedule_probed(
-        &watch->schedule, kind, ns_of_clock(CLOCK_MONOTONIC) - started_ns);
+        &watch->schedule, plan.kind, ns_of_clock(CLOCK_MONOTONIC) - started_ns);
     failures_note(&watch->failures, watch->run, status, step->step);
     return status;
 }
 
-static enum traj_status first_failure(
-    enum traj_status first, enum traj_status next)
+/* known: there is a gradient. */
+static enum traj_status record_now(
+    traj_watch *watch, const struct traj_step *step, bool known)
 {
-    return first != TRAJ_OK ? first : next;
-}
-
-/* The step first: what a failing probe leaves is then complete. back: the sums
- * of before looked back. known: there is a gradient. */
-static enum traj_status record_all(
-    traj_watch *watch, struct traj_step *step, bool back, bool known)
-{
-    const bool spike = note_spike(watch, step);
     enum traj_status status = TRAJ_OK;
-    watch->updates++;
     if (watch->run != NULL) {
         status = traj_step(watch->run, step);
     }
@@ -494,10 +331,12 @@ static enum traj_status record_all(
             first_failure(status, groups_record(&watch->groups, &watch->arrays,
                                       watch->run, step, watch->updates - 1));
     }
-    if (back && known) {
-        status = first_failure(status, record_different(watch, step));
-    }
-    return first_failure(status, probe(watch, step, spike));
+    return status;
+}
+
+static uint64_t told_flags(const struct traj_step *step)
+{
+    return step->flags != TRAJ_UNSET_COUNT ? step->flags : 0;
 }
 
 /* known: there is a gradient. */
@@ -505,8 +344,7 @@ static enum traj_status measure_after(
     traj_watch *watch, struct traj_step *step, bool *ret_known)
 {
     if (!watch->measured) {
-        const bool told = step->flags != TRAJ_UNSET_COUNT;
-        step->flags = (told ? step->flags : 0) | TRAJ_STEP_NOT_MEASURED;
+        step->flags = told_flags(step) | TRAJ_STEP_NOT_MEASURED;
         watch->velocity_known = false;
         *ret_known = false;
         return TRAJ_OK;
@@ -516,6 +354,29 @@ static enum traj_status measure_after(
     }
     *ret_known = true;
     return measure_update(watch, step);
+}
+
+/* Of the open step, whose d waits or is measured. back: the sums of before
+ * looked back. The step first: what a failing probe leaves is then complete. */
+static enum traj_status record_all(
+    traj_watch *watch, struct traj_step *step, bool back, bool known)
+{
+    const struct plan plan = plan_probe(watch, note_spike(watch, step));
+    watch->updates++;
+    enum traj_status status = TRAJ_OK;
+    if (watch->waiting &&
+        (plan.reason != SCHEDULE_NOT || !is_measured(watch))) {
+        status = measure_update(watch, step);
+        watch->waiting = status != TRAJ_OK;
+    }
+    if (!watch->waiting) {
+        status = record_now(watch, step, known);
+    }
+    if (back && known) {
+        status = first_failure(status, record_different(watch, step));
+    }
+    return watch->waiting ? status
+                          : first_failure(status, probe(watch, step, plan));
 }
 
 enum traj_status traj_after_update(traj_watch *watch, struct traj_step *step)
@@ -529,8 +390,14 @@ enum traj_status traj_after_update(traj_watch *watch, struct traj_step *step)
             TRAJ_EINVAL, "watch: traj_after_update without traj_before_update");
     }
     const bool back = watch->has_previous;
-    bool known = false;
-    status = measure_after(watch, step, &known);
+    bool known = true;
+    watch->waiting = may_wait(watch, step);
+    if (watch->waiting) {
+        step->flags = told_flags(step);
+        step->delta_sq = step->grad_delta = traj_unset();
+    } else {
+        status = measure_after(watch, step, &known);
+    }
     if (status != TRAJ_OK) {
         return status;
     }
@@ -543,7 +410,28 @@ enum traj_status traj_after_update(traj_watch *watch, struct traj_step *step)
         forget_back(step);
     }
     status = record_all(watch, step, back, known);
-    different_remember(step, watch->options.optimizer, &watch->previous);
+    if (watch->waiting) {
+        watch->late = *step;
+    } else {
+        different_remember(step, watch->options.optimizer, &watch->previous);
+    }
     watch->previous_unit = unit_of(step);
     return status;
+}
+
+/* ---- closing ------------------------------------------------------------ */
+
+void traj_watch_close(traj_watch *watch)
+{
+    if (watch == NULL) {
+        return;
+    }
+    if (watch->waiting && measure_update(watch, &watch->late) == TRAJ_OK) {
+        (void)record_late(watch); /* if dropped, that is counted */
+    }
+    failures_sum_up(&watch->failures, watch->run);
+    probing_done(&watch->probing);
+    arrays_done(&watch->arrays);
+    groups_done(&watch->groups);
+    free(watch);
 }

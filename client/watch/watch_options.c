@@ -73,6 +73,11 @@ static enum traj_status check_delta_only(const struct traj_watch_options *o)
     if (!o->delta_only) {
         return TRAJ_OK;
     }
+    if (o->one_pass) {
+        return error_set(TRAJ_EINVAL,
+            "watch: one_pass, and delta_only needs d at once: g is computed "
+            "from it");
+    }
     if (o->optimizer != TRAJ_OPTIMIZER_SGD &&
         o->optimizer != TRAJ_OPTIMIZER_HEAVY_BALL) {
         return error_set(TRAJ_EINVAL,

@@ -9,8 +9,10 @@
  *   in others      CPU time of libtraj's and libzmq's threads while all steps
  *                  are watched, a step
  *
- * Of the smallest minibatch also with two of every four updates measured, and
- * two of eight (measure_every).
+ * Watched as the example does, in one pass a step (one_pass), and of the
+ * smallest minibatch also in two; with somebody who looks at the run on a page,
+ * for whom libtraj sends more often; and with two of every four updates
+ * measured (measure_every).
  *
  * Three minibatches: what watching costs depends on the parameters, what a step
  * costs on its tokens too. The demo's is small; 20 sequences of 70 tokens is
@@ -18,12 +20,15 @@
  * default of the code that Zhang et al. released, which is made of it.
  */
 #define _DEFAULT_SOURCE
+#include <arpa/inet.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "../lib/bench_daemon.h"
 #include "examples/lstm/model.h"
@@ -41,11 +46,19 @@ struct minibatch {
     size_t batch, bptt;
     unsigned block; /* steps watched, or not, in a row */
     unsigned pairs; /* of blocks; at most PAIRS_MAX, odd */
+    const char *how;
+    bool two_passes;
+    bool looked_at; /* by somebody who has the run's page open */
     unsigned measure_every;
 };
-static const struct minibatch minibatches[] = { { 8, 32, 16, 101, 1 },
-    { 8, 32, 16, 101, 4 }, { 8, 32, 16, 101, 8 }, { 20, 70, 4, 101, 1 },
-    { 256, 70, 1, 21, 1 } };
+static const struct minibatch minibatches[] = {
+    { 8, 32, 16, 101, "", false, false, 1 },
+    { 8, 32, 16, 101, "looked at", false, true, 1 },
+    { 8, 32, 16, 101, "two passes", true, false, 1 },
+    { 8, 32, 16, 101, "2 of 4", false, false, 4 },
+    { 20, 70, 4, 101, "", false, false, 1 },
+    { 256, 70, 1, 21, "", false, false, 1 },
+};
 
 struct trainer {
     struct lstm_shape shape;
@@ -68,16 +81,18 @@ static void must(bool good, const char *what)
     }
 }
 
+/* As the example's. */
 static void *array(size_t n, size_t bytes)
 {
-    void *a = calloc(n, bytes);
+    const size_t all = (n * bytes + 63) / 64 * 64;
+    void *a = aligned_alloc(64, all);
     must(a != NULL, "memory");
-    return a;
+    return memset(a, 0, all);
 }
 
 /* ---- the trainer --------------------------------------------------------- */
 
-static void start_run(struct trainer *t, unsigned measure_every,
+static void start_run(struct trainer *t, const struct minibatch *m,
     const struct bench_daemon *daemon)
 {
     char dir[80];
@@ -92,8 +107,29 @@ static void start_run(struct trainer *t, unsigned measure_every,
     watch.n = t->n;
     watch.param = t->param;
     watch.grad = t->grad;
-    watch.measure_every = measure_every;
+    watch.measure_every = m->measure_every;
+    watch.one_pass = !m->two_passes;
     must(traj_watch_open(t->run, &watch, &t->watch) == TRAJ_OK, "a watch");
+}
+
+/* Opens the run's event stream, as its page does; what comes stays unread. */
+static int look_at(const struct trainer *t, const struct bench_daemon *daemon)
+{
+    char host[64], text[256];
+    unsigned short port = 0;
+    must(sscanf(daemon->http, "%63[^:]:%hu", host, &port) == 2, "address");
+    const struct sockaddr_in to = { .sin_family = AF_INET,
+        .sin_port = htons(port),
+        .sin_addr.s_addr = inet_addr(host) };
+    const int fd = socket(AF_INET, SOCK_STREAM, 0);
+    must(connect(fd, (const struct sockaddr *)&to, sizeof to) == 0, "connect");
+    const int n = snprintf(text, sizeof text,
+        "GET /api/v1/runs/%s/events HTTP/1.1\r\nHost: %s\r\n\r\n",
+        traj_run_id(t->run), daemon->http);
+    must(write(fd, text, (size_t)n) == n, "ask for events");
+    const ssize_t got = read(fd, text, sizeof text);
+    must(got > 12 && strncmp(text + 9, "200", 3) == 0, "no events");
+    return fd;
 }
 
 /* A text without sense: of what it is does not matter here. */
@@ -177,6 +213,18 @@ static double cpu_us(clockid_t clock)
     return (double)now.tv_sec * 1e6 + (double)now.tv_nsec / 1e3;
 }
 
+/* Until those that send go at the pace that trajd asks for. */
+static void warm_up(struct trainer *t, const struct minibatch *m)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    const time_t until = now.tv_sec + 4;
+    while (now.tv_sec < until) {
+        train(t, m->block, true);
+        (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    }
+}
+
 /* CPU time of the trainer's thread, a step. */
 static double time_block(struct trainer *t, unsigned steps, bool watched)
 {
@@ -211,17 +259,14 @@ static void report(const struct minibatch *m, double bare[static PAIRS_MAX],
     const double low = 100 * more[n / 4] / step;
     const double high = 100 * more[3 * n / 4] / step;
     const double other = 100 * others / step;
-    (void)printf("%3zu x %-3zu %8u %9.0f %+8.2f %% (%+.2f to %+.2f) %+8.2f %% "
-                 "%+8.2f %%\n",
-        m->batch, m->bptt, m->measure_every, step, own, low, high, other,
-        own + other);
-    (void)printf(
-        "{\"bench\":\"watch\",\"batch\":%zu,\"bptt\":%zu,"
-        "\"measure_every\":%u,\"step_us\":%.1f,\"thread_percent\":%.3f,"
-        "\"quartiles\":[%.3f,%.3f],\"others_percent\":%.3f,"
-        "\"percent\":%.3f}\n",
-        m->batch, m->bptt, m->measure_every, step, own, low, high, other,
-        own + other);
+    (void)printf("%3zu x %-3zu %-11s %8.0f %+8.2f %% (%+.2f to %+.2f) %+8.2f "
+                 "%% %+8.2f %%\n",
+        m->batch, m->bptt, m->how, step, own, low, high, other, own + other);
+    (void)printf("{\"bench\":\"watch\",\"batch\":%zu,\"bptt\":%zu,"
+                 "\"how\":\"%s\",\"step_us\":%.1f,\"thread_percent\":%.3f,"
+                 "\"quartiles\":[%.3f,%.3f],\"others_percent\":%.3f,"
+                 "\"percent\":%.3f}\n",
+        m->batch, m->bptt, m->how, step, own, low, high, other, own + other);
 }
 
 static void measure(
@@ -230,13 +275,18 @@ static void measure(
     static double bare[PAIRS_MAX], more[PAIRS_MAX];
     struct trainer t = { .n = 0 };
     set_up(&t, m);
-    start_run(&t, m->measure_every, daemon);
-    train(&t, 2 * m->block, true); /* warm */
+    start_run(&t, m, daemon);
+    train(&t, 2 * m->block, true); /* trajd knows the run then */
+    const int looker = m->looked_at ? look_at(&t, daemon) : -1;
+    warm_up(&t, m);
     for (size_t i = 0; i < m->pairs; i++) {
         bare[i] = time_block(&t, m->block, false);
         more[i] = time_block(&t, m->block, true) - bare[i];
     }
     report(m, bare, more, others_us(&t, m->pairs * m->block));
+    if (looker >= 0) {
+        (void)close(looker);
+    }
     tear_down(&t);
 }
 
@@ -245,8 +295,8 @@ int main(void)
     const struct bench_daemon daemon = bench_daemon_start(NULL);
     (void)printf(
         "LSTM, %u layers of %u, no probes; medians of pairs of blocks\n"
-        "%-9s %8s %9s %10s %18s %12s %10s\n",
-        LAYERS, WIDTH, "minibatch", "every", "us a step", "in its",
+        "%-9s %-11s %8s %9s %18s %12s %10s\n",
+        LAYERS, WIDTH, "minibatch", "watched", "us a step", "in its",
         "thread (quartiles)", "in others", "together");
     for (size_t i = 0; i < sizeof minibatches / sizeof *minibatches; i++) {
         measure(&minibatches[i], &daemon);

@@ -32,7 +32,7 @@ absent() {
 # Who may include whom (design: base < pure < store < threads < http < daemon;
 # sql and care stand on the store beside the threads: traj query is on sql,
 # main.c on care;
-# the two halves of libtraj do not know each other, only watch.c knows both).
+# the two halves of libtraj do not know each other, only watch/ knows both).
 forbid() { # forbid FILES PATTERN WHY
     absent "$3" "^#include \"($2)" "$1"
 }
