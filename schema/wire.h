@@ -102,8 +102,11 @@ struct wire_ack {
     uint32_t advice_n;    /* samples behind the law below; 0 = no law */
     double advice_L0;
     double advice_L1;
+    uint32_t wait_ms; /* records may wait so long; 0 = as the client likes */
+    uint32_t zero;
 };
-static_assert(sizeof(struct wire_ack) == 40, "wire_ack is 40 bytes");
+static_assert(sizeof(struct wire_ack) == 48, "wire_ack is 48 bytes");
+#define WIRE_ACK_BYTES_MIN 40u /* of one that ends before wait_ms */
 
 enum wire_ack_status {
     WIRE_ACK_OK = 0,

@@ -15,9 +15,6 @@
 #include "wire/encode.h"
 
 #define FRAME_RECORDS 64u
-/* A tenth of a second is at once to who looks on; and each frame wakes three
- * threads, here and at libzmq, which in a step of 10 ms can be felt. */
-#define FRAME_WAIT_NS (100 * 1000000LL)
 #define FRAME_BYTES_MAX (512u << 10) /* of records, before the encoding */
 #define STALL_MIN_NS (1500 * 1000000LL)
 #define STALL_MAX_NS (8000 * 1000000LL)
@@ -96,6 +93,7 @@ static void greet_again(struct drain *d)
     rewind_to_acked(d);
     d->state = DRAIN_GREETING;
     d->awaiting = false;
+    d->wait_ms = DRAIN_WAIT_MS;
 }
 
 /* Nothing has come back for too long. */
@@ -233,7 +231,7 @@ static void note_sent(
 static bool is_ripe(const struct drain *d, size_t n, int64_t now)
 {
     return n >= FRAME_RECORDS || d->flush || d->role == DRAIN_LEFTOVER ||
-           now - d->none_mono_ns >= FRAME_WAIT_NS;
+           now - d->none_mono_ns >= d->wait_ms * 1000000LL;
 }
 
 static bool send_frame(struct drain *d, struct out *out)
@@ -295,6 +293,7 @@ void drain_init(struct drain *d, struct stream *stream, enum drain_role role,
         .role = role,
         .state = DRAIN_GREETING,
         .window = WINDOW_START,
+        .wait_ms = DRAIN_WAIT_MS,
         .stall_ns = STALL_MIN_NS,
         .counters = counters };
     /* A refusal of another day is asked about again. */
@@ -363,6 +362,10 @@ static void on_answer(struct drain *d, const struct wire_ack *ack, int64_t now)
     if (ack->window > 0) {
         d->window =
             ack->window < DRAIN_WINDOW_MAX ? ack->window : DRAIN_WINDOW_MAX;
+    }
+    if (ack->wait_ms > 0) {
+        d->wait_ms =
+            ack->wait_ms < DRAIN_WAIT_MAX_MS ? ack->wait_ms : DRAIN_WAIT_MAX_MS;
     }
     if (d->state == DRAIN_GREETING) {
         d->state = DRAIN_STREAMING;

@@ -23,6 +23,11 @@
 
 #define DRAIN_WINDOW_MAX 1024u
 #define DRAIN_BATCH_MAX 512u
+/* How long records wait for a frame to fill, unless the daemon says otherwise:
+ * a tenth of a second is at once to who looks on; and each frame wakes three
+ * threads, here and at libzmq, which in a step of 10 ms can be felt. */
+#define DRAIN_WAIT_MS 100u
+#define DRAIN_WAIT_MAX_MS 2000u /* whatever the daemon says */
 
 enum drain_state {
     DRAIN_GREETING,  /* HELLO to be sent, or sent and not answered */
@@ -71,6 +76,7 @@ struct drain {
     struct cursor flight[DRAIN_WINDOW_MAX];
     uint32_t flight_from, flight_n;
     uint32_t window;
+    uint32_t wait_ms; /* see DRAIN_WAIT_MS */
 
     bool awaiting;            /* a HELLO, BYE or sign of life is unanswered */
     int64_t progress_mono_ns; /* when an ACK last moved us, or waiting began */

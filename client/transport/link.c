@@ -72,7 +72,7 @@ bool link_send(void *context, const void *bytes, size_t n)
 bool link_receive(
     struct link *link, struct wire_head *ret_head, struct wire_ack *ret_ack)
 {
-    uint8_t bytes[1024]; /* an ACK has 72; a later one may have more */
+    uint8_t bytes[1024]; /* an ACK has 80; a later one may have more */
     bool good = false;
     while (!good) {
         int n = zmq_recv(link->socket, bytes, sizeof bytes, ZMQ_DONTWAIT);

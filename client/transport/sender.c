@@ -15,7 +15,6 @@
 #include "transport/record.h"
 
 #define NAP_MIN_MS 2L
-#define NAP_MAX_MS 100L     /* a page that is live at 10 Hz */
 #define NAP_STOPPING_MS 10L /* what waits is somebody's process */
 
 /* ---- in the thread ------------------------------------------------------ */
@@ -119,12 +118,12 @@ static void nap(struct sender *s, long nap_ms)
         stopping && nap_ms > NAP_STOPPING_MS ? NAP_STOPPING_MS : nap_ms);
 }
 
-static long next_nap_ms(long nap_ms, bool fast)
+/* No longer than records may wait. */
+static long next_nap_ms(const struct sender *s, long nap_ms, bool fast)
 {
-    if (fast) {
-        return nap_ms / 2 > NAP_MIN_MS ? nap_ms / 2 : NAP_MIN_MS;
-    }
-    return nap_ms * 2 < NAP_MAX_MS ? nap_ms * 2 : NAP_MAX_MS;
+    const long longest = (long)s->drains[0].wait_ms;
+    const long next = fast ? nap_ms / 2 : nap_ms * 2;
+    return next < NAP_MIN_MS ? NAP_MIN_MS : next < longest ? next : longest;
 }
 
 /* Whether there is nothing left to stay for. */
@@ -160,7 +159,8 @@ static void *run(void *context)
     long nap_ms = NAP_MIN_MS;
     int64_t now = times_now().mono_ns;
     while (!may_end(s, now)) {
-        nap_ms = next_nap_ms(nap_ms, work(s, now));
+        const bool fast = work(s, now);
+        nap_ms = next_nap_ms(s, nap_ms, fast);
         nap(s, nap_ms);
         now = times_now().mono_ns;
     }

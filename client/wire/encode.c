@@ -281,7 +281,7 @@ bool wire_decode_ack(const void *bytes, size_t n, struct wire_head *ret_head,
 {
     struct wire_head head;
     /* Longer is well: a later daemon may have more to say. */
-    if (n < sizeof head + sizeof *ret_ack || n > WIRE_MESSAGE_MAX) {
+    if (n < sizeof head + WIRE_ACK_BYTES_MIN || n > WIRE_MESSAGE_MAX) {
         return false;
     }
     memcpy(&head, bytes, sizeof head);
@@ -293,7 +293,10 @@ bool wire_decode_ack(const void *bytes, size_t n, struct wire_head *ret_head,
     if (crc32c(p + WIRE_CRC_FROM, n - WIRE_CRC_FROM) != head.crc32c) {
         return false;
     }
+    const size_t body = n - sizeof head;
     *ret_head = head;
-    memcpy(ret_ack, p + sizeof head, sizeof *ret_ack);
+    *ret_ack = (struct wire_ack){ 0 };
+    memcpy(ret_ack, p + sizeof head,
+        body < sizeof *ret_ack ? body : sizeof *ret_ack);
     return true;
 }

@@ -39,7 +39,8 @@ size_t wire_encode_ack(void *out, size_t capacity,
     const uint8_t stream_uid[static 16], enum wire_ack_status status,
     const struct wire_ack *ack);
 
-/* An ACK from outside: checks magic, version, type, length and crc32c. */
+/* An ACK from outside: checks magic, version, type, length and crc32c. What an
+ * earlier daemon does not say is 0. */
 bool wire_decode_ack(const void *bytes, size_t n, struct wire_head *ret_head,
     struct wire_ack *ret_ack);
 

@@ -8,10 +8,15 @@
 #include "base/counters.h"
 #include "threads/analysis.h"
 #include "threads/ingest.h"
+#include "threads/live.h"
 #include "threads/probe_rates.h"
 #include "wire/encode.h"
 
 #define ACKS_HWM 4096
+/* To who looks on five times a second is at once; and each frame costs the
+ * trainer's machine a quarter of a millisecond. */
+#define WAIT_WATCHED_MS 200u
+#define WAIT_MS 1000u
 
 enum err_code acks_open(struct acks *acks, void *zmq, struct err *e)
 {
@@ -46,6 +51,11 @@ static struct wire_ack ack_of(
         return ack;
     }
     ack.attempt = stream->state.attempt;
+    ack.wait_ms = WAIT_MS;
+    if (acks->live != NULL &&
+        live_is_watched(acks->live, stream->state.run_uid)) {
+        ack.wait_ms = WAIT_WATCHED_MS;
+    }
     ack.probe_every = probe_rates_get(acks->rates, stream->state.run_uid);
     if (acks->analysis != NULL &&
         analysis_advice(acks->analysis, stream->state.run_uid, &law)) {

@@ -9,6 +9,7 @@
 #include "threads/batch.h"
 
 struct analysis;
+struct live;
 struct probe_rates;
 
 /* What an acknowledgement says beside how far its stream is; all borrowed. */
@@ -16,6 +17,7 @@ struct acks {
     void *socket;
     uint32_t window;
     struct probe_rates *rates;
+    struct live *live;         /* NULL: nobody looks on */
     struct analysis *analysis; /* whom to ask for advice; NULL: nobody */
 };
 

@@ -304,6 +304,11 @@ void live_publish(struct live *live, const char *run_uid,
     intake_publish(&live->intake, run_uid, &source, message);
 }
 
+bool live_is_watched(struct live *live, const char *run_uid)
+{
+    return intake_find(&live->intake, run_uid) != NULL;
+}
+
 void live_touch(struct live *live, const char *run_uid)
 {
     intake_touch(&live->intake, run_uid);

@@ -49,6 +49,9 @@ void live_free(struct live *live);
 void live_publish(struct live *live, const char *run_uid,
     const struct stream_state *state, const struct message *message);
 
+/* Any thread: whether somebody looks at the run, or lately did. */
+bool live_is_watched(struct live *live, const char *run_uid);
+
 /* Any thread: the run changed without new records (HELLO, BYE, deleted). */
 void live_touch(struct live *live, const char *run_uid);
 

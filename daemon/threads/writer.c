@@ -537,7 +537,9 @@ enum err_code writer_start(const struct writer_options *options,
     w->rates = (struct probe_rates)PROBE_RATES_INIT;
     retain_init(&w->retain, &options->retention, options->store.path);
     w->trouble = (struct trouble)TROUBLE_INIT;
-    w->acks = (struct acks){ .window = options->window, .rates = &w->rates };
+    w->acks = (struct acks){
+        .window = options->window, .rates = &w->rates, .live = options->live
+    };
     if (pthread_create(&w->thread, NULL, writer_thread, w) != 0) {
         free(w);
         return err_set(e, ERR_NOMEM, "no thread for the writer");

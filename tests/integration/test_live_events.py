@@ -103,6 +103,22 @@ def test_a_fit_event_says_what_the_route_says(trajd):
     stream.close()
 
 
+def test_a_trainer_is_told_to_wait_less_where_somebody_looks(trajd):
+    peer = peer_of(trajd)
+    other = peer_of(trajd, "other")
+    said = []
+    for looking in False, True:
+        streams = [Stream(trajd.http, RUN)] if looking else []
+        streams.append(Stream(trajd.http, "/api/v1/events"))
+        for p in peer, other:
+            step(p, 10 + looking, loss=1.0)
+            p.deliver()
+            said.append(p.acks[-1]["wait_ms"])
+        for stream in streams:
+            stream.close()
+    assert said == [1000, 1000, 200, 1000]
+
+
 def test_a_cut_stream_goes_on_where_it_was(trajd):
     peer = peer_of(trajd)
     stream = Stream(trajd.http, RUN)

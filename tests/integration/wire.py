@@ -143,9 +143,9 @@ def bye(uid, last_seq, flags=0):
     return message(BYE, uid, struct.pack("<Q", last_seq), flags)
 
 
-ACK_FORMAT = "<QIIIIdd"
+ACK_FORMAT = "<QIIIIddII"
 ACK_KEYS = ("committed_seq", "attempt", "window", "probe_every", "advice_n",
-            "advice_L0", "advice_L1")
+            "advice_L0", "advice_L1", "wait_ms", "zero")
 
 
 def ack(uid, status, **values):
@@ -184,7 +184,7 @@ def decode_head(raw):
 
 def decode_ack(raw):
     kind, status, uid, body = decode_head(raw)
-    _require(kind == ACK and len(body) == 40, "ACK")
+    _require(kind == ACK and len(body) == 48, "ACK")
     values = dict(zip(ACK_KEYS, struct.unpack(ACK_FORMAT, body)))
     return {"stream_uid": uid, "status": status, **values}
 

@@ -203,6 +203,7 @@ size_t fake_daemon_receive(struct fake_daemon *daemon, const void *bytes,
         .advice_n = daemon->law_n,
         .advice_L0 = daemon->law_L0,
         .advice_L1 = daemon->law_L1,
+        .wait_ms = daemon->wait_ms,
     };
     return wire_encode_ack(ack, FAKE_ACK_BYTES, m.stream.v, status, &body);
 }

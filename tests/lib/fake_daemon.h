@@ -50,7 +50,7 @@ struct fake_daemon {
     bool forgetful;              /* knows no stream at the next message */
     unsigned lose_percent;       /* of messages, and of answers */
     uint64_t seed;               /* of what is lost */
-    uint32_t probe_every, law_n; /* told in every ACK */
+    uint32_t probe_every, law_n, wait_ms; /* told in every ACK */
     double law_L0, law_L1;
     /* What was seen. */
     uint64_t messages, keepalives, malformed, largest_frame;

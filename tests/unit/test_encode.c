@@ -11,6 +11,7 @@
 
 #include "../lib/store_rig.h"
 #include "pure/decode.h"
+#include "wire/crc32c.h"
 #include "wire/encode.h"
 #include "wire/fields.h"
 
@@ -191,9 +192,48 @@ static void test_an_ack_is_read_only_if_every_bit_of_it_is_right(void **state)
     }
 }
 
+/* As a daemon sends it whose ACK has `bytes` bytes. */
+static size_t ack_of_bytes(size_t bytes)
+{
+    const struct wire_ack ack = {
+        .committed_seq = 9, .attempt = 2, .advice_L1 = 0.5, .wait_ms = 1000
+    };
+    (void)wire_encode_ack(out, sizeof out, uid, WIRE_ACK_OK, &ack);
+    struct wire_head head;
+    memcpy(&head, out, sizeof head);
+    head.length = (uint32_t)bytes;
+    memcpy(out, &head, sizeof head);
+    head.crc32c = crc32c(out + WIRE_CRC_FROM, bytes - WIRE_CRC_FROM);
+    memcpy(out, &head, sizeof head);
+    return bytes;
+}
+
+static void test_an_ack_of_an_earlier_or_a_later_daemon_is_read(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t bytes;
+        uint32_t wait_ms;
+    } cases[] = { { 72, 0 }, { 80, 1000 }, { 200, 1000 } };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct wire_head head;
+        struct wire_ack ack;
+        const size_t n = ack_of_bytes(cases[i].bytes);
+        memset(&ack, 0xff, sizeof ack);
+        assert_true(wire_decode_ack(out, n, &head, &ack));
+        assert_int_equal(ack.committed_seq, 9);
+        assert_true(ack.advice_L1 == 0.5);
+        assert_int_equal(ack.wait_ms, cases[i].wait_ms);
+    }
+    struct wire_head head;
+    struct wire_ack ack;
+    assert_false(wire_decode_ack(out, ack_of_bytes(71), &head, &ack));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_an_ack_of_an_earlier_or_a_later_daemon_is_read),
         cmocka_unit_test(test_records_of_all_kinds_come_back_from_the_decoder),
         cmocka_unit_test(test_every_capacity_that_is_too_small_is_refused),
         cmocka_unit_test(test_records_beyond_a_bound_are_refused),

@@ -522,6 +522,22 @@ static void test_draining_says_bye_to_all_and_admits_nobody(void **state)
     live_free(live);
 }
 
+static void test_a_run_is_watched_by_streams_of_its_own(void **state)
+{
+    (void)state;
+    struct live *live = start();
+    struct client all, one;
+    assert_int_equal(client_open(&all, live, NULL, NULL), ERR_NONE);
+    assert_false(live_is_watched(live, "a"));
+    assert_int_equal(client_open(&one, live, "a", NULL), ERR_NONE);
+    assert_true(live_is_watched(live, "a"));
+    assert_false(live_is_watched(live, "b"));
+    client_close(&one);
+    assert_true(live_is_watched(live, "a")); /* it may come back */
+    client_close(&all);
+    live_free(live);
+}
+
 static void test_there_is_a_highest_number_of_streams(void **state)
 {
     (void)state;
@@ -606,6 +622,7 @@ int main(void)
         cmocka_unit_test(
             test_rows_from_before_a_run_was_watched_are_not_resumed),
         cmocka_unit_test(test_draining_says_bye_to_all_and_admits_nobody),
+        cmocka_unit_test(test_a_run_is_watched_by_streams_of_its_own),
         cmocka_unit_test(test_there_is_a_highest_number_of_streams),
         cmocka_unit_test(test_changed_runs_are_named_once),
         cmocka_unit_test(test_too_many_changed_runs_say_look_at_all),

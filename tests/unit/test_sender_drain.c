@@ -291,6 +291,62 @@ static void test_records_wait_100_ms_for_a_full_frame_and_no_longer(
     talk_close(t);
 }
 
+/* Rounds of 5 ms until the records of one more step arrive. */
+static int rounds_until_one_more(struct talk *t)
+{
+    const uint64_t n = only_stream(t)->n;
+    spool_rig_record(&t->rig, n, n + 1);
+    int rounds = 0;
+    while (only_stream(t)->n == n) {
+        talk_rounds(t, 1);
+        rounds++;
+        assert_true(rounds < 10000);
+    }
+    return rounds;
+}
+
+static void test_records_wait_as_long_as_the_daemon_says(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t said_ms;
+        int rounds;
+    } cases[] = { { 1000, 200 }, { 100, 20 }, { 1, 1 },
+        { UINT32_MAX, DRAIN_WAIT_MAX_MS / 5 }, { 500, 100 } };
+    struct talk *t = talk_open(0, DRAIN_LIVE);
+    talk_rounds(t, 2);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        t->daemon.wait_ms = cases[i].said_ms;
+        (void)rounds_until_one_more(t); /* its answer says it */
+        assert_int_equal(rounds_until_one_more(t), cases[i].rounds);
+    }
+    t->daemon.wait_ms = 0; /* nothing new */
+    assert_int_equal(rounds_until_one_more(t), 100);
+    assert_int_equal(rounds_until_one_more(t), 100);
+    talk_close(t);
+}
+
+/* It may be another, of an earlier version. */
+static void test_what_a_daemon_said_of_waiting_ends_with_it(void **state)
+{
+    (void)state;
+    struct talk *t = talk_open(0, DRAIN_LIVE);
+    t->daemon.wait_ms = 1000;
+    talk_rounds(t, 2);
+    assert_int_equal(rounds_until_one_more(t), 200);
+    t->daemon.wait_ms = 0;
+    t->daemon.forgetful = true;
+    spool_rig_record(&t->rig, 1, 2);
+    talk_rounds(t, 200 + 100); /* NEED_HELLO, and all that follows */
+    assert_int_equal(only_stream(t)->hellos, 1);
+    spool_rig_record(&t->rig, 2, 3);
+    talk_rounds(t, 19);
+    assert_false(drain_is_acked(&t->drain));
+    talk_rounds(t, 1);
+    assert_true(drain_is_acked(&t->drain));
+    talk_close(t);
+}
+
 static void test_only_a_question_or_a_backlog_hangs_on_an_answer(void **state)
 {
     (void)state;
@@ -415,6 +471,8 @@ int main(void)
             test_a_silent_daemon_is_greeted_again_ever_more_seldom),
         cmocka_unit_test(
             test_records_wait_100_ms_for_a_full_frame_and_no_longer),
+        cmocka_unit_test(test_records_wait_as_long_as_the_daemon_says),
+        cmocka_unit_test(test_what_a_daemon_said_of_waiting_ends_with_it),
         cmocka_unit_test(test_only_a_question_or_a_backlog_hangs_on_an_answer),
         cmocka_unit_test(test_an_idle_trainer_gives_a_sign_of_life_every_5_s),
         cmocka_unit_test(test_bye_follows_the_last_acknowledgement),

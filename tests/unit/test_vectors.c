@@ -345,6 +345,7 @@ static size_t encode_ack(const cJSON *said, const uint8_t uid[static 16],
         .window = (uint32_t)bits_of(text(v, "window")),
         .probe_every = (uint32_t)bits_of(text(v, "probe_every")),
         .advice_n = (uint32_t)bits_of(text(v, "advice_n")),
+        .wait_ms = (uint32_t)bits_of(text(v, "wait_ms")),
     };
     uint64_t L0 = bits_of(text(v, "advice_L0"));
     uint64_t L1 = bits_of(text(v, "advice_L1"));

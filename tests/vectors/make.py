@@ -129,7 +129,7 @@ def good():
                                 about="found dead"),
         "ack": dict(type=wire.ACK, flags=wire.OK, about="a law with it", ack=dict(
             committed_seq=123456789012345, attempt=2, window=64, probe_every=10, advice_n=30,
-            advice_L0=wire.f64(0.5), advice_L1=NAN_PAYLOAD)),
+            advice_L0=wire.f64(0.5), advice_L1=NAN_PAYLOAD, wait_ms=1000, zero=0)),
         "ack_need_hello": dict(type=wire.ACK, flags=wire.NEED_HELLO, about="who are you",
                                ack=dict.fromkeys(wire.ACK_KEYS, 0)),
     }
@@ -145,7 +145,7 @@ def encode(v):
         return wire.bye(UID, v["last_seq"], flags)
     values = v["ack"]
     return wire.message(wire.ACK, UID, struct.pack(
-        "<QIIIIQQ", *(values[key] for key in wire.ACK_KEYS)), flags)
+        "<QIIIIQQII", *(values[key] for key in wire.ACK_KEYS)), flags)
 
 
 def shown(value):
