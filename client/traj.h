@@ -12,8 +12,9 @@
  * file, the spool, and returns. A thread of the library sends the spool to
  * the daemon; what the daemon has committed to disk is deleted from it. A
  * trainer killed with SIGKILL loses nothing that it had recorded (an open fold
- * is not yet, see traj_step): the next
- * traj_open of the run, or `traj sync DIR`, sends the rest.
+ * is not yet, see traj_step, nor the last update with one_pass of a watch): the
+ * next traj_open of the run, or `traj sync DIR`, sends the rest, which is what
+ * it recorded in its last second or two.
  *
  * Threads: calls on different runs never interfere. On one run, one thread at
  * a time may record; traj_get_stats, traj_advice and traj_wanted_probe_every
@@ -1346,7 +1347,7 @@ struct traj_watch_options {
      * first (HEAVY_BALL of delta_only: three, for the first gives no gradient
      * away), and those of a burst. Of the others is recorded what the trainer
      * says (loss, lr), without a pass over the arrays. 0, 1 and 2: all are
-     * measured. For trainers whose steps are short beside two passes. Updates
+     * measured. For trainers whose steps are short beside a pass. Updates
      * are counted by the watch: ranks that make the same ones, without bursts,
      * measure the same ones. */
     uint64_t measure_every;
@@ -1354,13 +1355,13 @@ struct traj_watch_options {
      * and nowhere else. Then an update that nothing asks for at once has no
      * pass of its own: the one of the next traj_before_update, which reads
      * x_{k+1} and x_k anyway, measures its d and records the step, to the bit
-     * as it would have been; or traj_watch_close does. A process that is killed
-     * before then loses the record of that one step, and the time of a record
-     * is that of the next gradient. At once d is measured when a probe or a
-     * record of groups is due, when clip_scale is unset, when the gradient is
-     * not finite, and when the next update is not measured. Where the promise
-     * is not kept, what else has changed counts as part of the update. Not with
-     * delta_only. */
+     * as it would have been, its time included; or traj_watch_close does. Of a
+     * process that is killed before then that step is recorded without d (with
+     * fold_steps it is lost, as an open fold is). At once d is measured when a
+     * probe or a record of groups is due, when clip_scale is unset, when the
+     * gradient is not finite, when the next update is not measured, and without
+     * a run. Where the promise is not kept, what else has changed counts as part
+     * of the update. Not with delta_only. */
     int one_pass;
 };
 #define TRAJ_WATCH_INIT TRAJ_SIZED(traj_watch_options)
@@ -1395,8 +1396,9 @@ TRAJ_API TRAJ_CHECK enum traj_status traj_watch_open(traj_run *run,
  * nothing: all of that comes with traj_after_update. Blocks for one pass over
  * the arrays; starts threads if the option says so. Of an update that is not
  * measured (measure_every) it fills in nothing, and does not block. With
- * one_pass it records the step before, if that has waited for this pass; what
- * fails then is returned, and this step is measured all the same.
+ * one_pass it records the step before, if that has waited for this pass, as
+ * traj_step does; what fails then is returned, and this step is measured all
+ * the same.
  */
 TRAJ_API TRAJ_CHECK enum traj_status traj_before_update(
     traj_watch *watch, struct traj_step *step);
@@ -1406,7 +1408,8 @@ TRAJ_API TRAJ_CHECK enum traj_status traj_before_update(
  * the groups and the probes. Blocks for a pass over the arrays and for the
  * callbacks of the probe and the operator norm; allocates for SPECTRAL norms
  * only; else as traj_step. With one_pass, where nothing asks for d at once, it
- * does neither pass nor record, and of what follows only SPIKE is told.
+ * makes neither pass nor record of the step, and of what follows only SPIKE is
+ * told.
  * *step: the one given before; delta_sq and grad_delta are filled in, and
  * - clip_scale and grad_clipped_sq, where the caller left clip_scale unset and
  *   the gradient array tells: it is the g of before times one factor (clipping

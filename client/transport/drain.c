@@ -227,11 +227,16 @@ static void note_sent(
     d->sent = *behind;
 }
 
+static bool waited_enough(const struct drain *d, int64_t now)
+{
+    return now - d->none_mono_ns >= d->wait_ms * 1000000LL;
+}
+
 /* A frame that is not full waits a little for more. */
 static bool is_ripe(const struct drain *d, size_t n, int64_t now)
 {
     return n >= FRAME_RECORDS || d->flush || d->role == DRAIN_LEFTOVER ||
-           now - d->none_mono_ns >= d->wait_ms * 1000000LL;
+           waited_enough(d, now);
 }
 
 static bool send_frame(struct drain *d, struct out *out)
@@ -363,10 +368,9 @@ static void on_answer(struct drain *d, const struct wire_ack *ack, int64_t now)
         d->window =
             ack->window < DRAIN_WINDOW_MAX ? ack->window : DRAIN_WINDOW_MAX;
     }
-    if (ack->wait_ms > 0) {
-        d->wait_ms =
-            ack->wait_ms < DRAIN_WAIT_MAX_MS ? ack->wait_ms : DRAIN_WAIT_MAX_MS;
-    }
+    d->wait_ms = ack->wait_ms == 0                  ? DRAIN_WAIT_MS
+                 : ack->wait_ms < DRAIN_WAIT_MAX_MS ? ack->wait_ms
+                                                    : DRAIN_WAIT_MAX_MS;
     if (d->state == DRAIN_GREETING) {
         d->state = DRAIN_STREAMING;
         note_progress(d, now);
@@ -411,6 +415,14 @@ void drain_on_ack(struct drain *d, const struct wire_head *head,
     default: /* of a later daemon: the committed_seq was all we can use */
         break;
     }
+}
+
+bool drain_is_due(const struct drain *d, int64_t now)
+{
+    const bool settled = d->state == DRAIN_DONE || d->state == DRAIN_REFUSED;
+    return !settled &&
+           (d->state != DRAIN_STREAMING || d->awaiting || d->flight_n > 0 ||
+               d->role == DRAIN_LEFTOVER || waited_enough(d, now));
 }
 
 bool drain_hangs_on_an_answer(const struct drain *d)

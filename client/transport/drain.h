@@ -99,6 +99,10 @@ bool drain_pump(struct drain *drain, struct drain_buffer *buffer,
 void drain_on_ack(struct drain *drain, const struct wire_head *head,
     const struct wire_ack *ack, int64_t now_mono_ns);
 
+/* There may be something to send or to hear now. If not, drain_pump would do
+ * nothing unless a frame is full. */
+bool drain_is_due(const struct drain *drain, int64_t now_mono_ns);
+
 /* Nothing more can be sent, or there is a backlog, until an ACK comes: it is
  * worth being woken by one. */
 bool drain_hangs_on_an_answer(const struct drain *drain);

@@ -120,18 +120,38 @@ static void pack_fold(struct packer *p, const struct fold_result *f)
     pack_u64(p, STEP_fold_clipped, f->clipped);
 }
 
-enum traj_status record_step(
-    struct spool *spool, const struct traj_step *step, struct times now)
+static enum traj_status fill_step(struct spool *spool,
+    const struct traj_step *step, enum spool_urgency urgency, struct times at,
+    struct packer *ret)
 {
     enum traj_status status = TRAJ_OK;
-    struct packer p = { .values = spool_reserve(spool, (STEP_FIELDS + 1) * 8,
-                            SPOOL_ORDINARY, now.mono_ns, &status) };
-    if (p.values == NULL) {
-        return status;
+    *ret =
+        (struct packer){ .values = spool_reserve(spool, (STEP_FIELDS + 1) * 8,
+                             urgency, at.mono_ns, &status) };
+    if (ret->values != NULL) {
+        pack_step(ret, step, at);
     }
-    pack_step(&p, step, now);
-    spool_commit(spool, WIRE_STEP, p.present, p.n, NULL, 0);
-    return TRAJ_OK;
+    return status;
+}
+
+enum traj_status record_step(struct spool *spool, const struct traj_step *step,
+    enum spool_urgency urgency, struct times at)
+{
+    struct packer p;
+    enum traj_status status = fill_step(spool, step, urgency, at, &p);
+    if (status == TRAJ_OK) {
+        spool_commit(spool, WIRE_STEP, p.present, p.n, NULL, 0);
+    }
+    return status;
+}
+
+void record_draft(
+    struct spool *spool, const struct traj_step *step, struct times at)
+{
+    struct packer p;
+    if (fill_step(spool, step, SPOOL_ORDINARY, at, &p) == TRAJ_OK) {
+        spool_draft(spool, WIRE_STEP, p.present, p.n);
+    }
 }
 
 enum traj_status record_fold(struct spool *spool,

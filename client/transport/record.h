@@ -21,8 +21,11 @@ struct times times_now(void);
 
 /* All of them: TRAJ_OK, or TRAJ_EFULL or TRAJ_EIO and nothing is recorded.
  * Arguments have been checked by the caller. */
-TRAJ_CHECK enum traj_status record_step(
-    struct spool *spool, const struct traj_step *step, struct times now);
+TRAJ_CHECK enum traj_status record_step(struct spool *spool,
+    const struct traj_step *step, enum spool_urgency urgency, struct times at);
+/* See spool_draft. Where there is no room for it there is none. */
+void record_draft(
+    struct spool *spool, const struct traj_step *step, struct times at);
 /* A closed fold: a STEP as well. */
 TRAJ_CHECK enum traj_status record_fold(struct spool *spool,
     const struct fold_result *fold, enum spool_urgency urgency,

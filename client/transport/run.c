@@ -149,7 +149,7 @@ static enum traj_status record_finish(traj_run *run, int exit_code)
 {
     struct times now = times_now();
     struct spool *spool = &run->stream.spool;
-    (void)run_record_last_fold(run); /* if dropped, the next event tells */
+    (void)run_record_last(run); /* if dropped, the next event tells */
     if (record_untold_drops(spool) > 0) {
         enum traj_status status = record_drops(spool, SPOOL_URGENT, now);
         if (status != TRAJ_OK) {
@@ -213,7 +213,7 @@ void traj_close(traj_run *run)
     }
     if (!run_is_inert(run)) {
         struct spool *spool = &run->stream.spool;
-        (void)run_record_last_fold(run); /* if dropped, the event tells */
+        (void)run_record_last(run); /* if dropped, the event tells */
         if (record_untold_drops(spool) > 0) {
             (void)record_drops(spool, SPOOL_URGENT, times_now());
         }

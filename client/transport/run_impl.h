@@ -18,9 +18,17 @@
 #include "transport/forked.h"
 #include "transport/lock.h"
 #include "transport/options.h"
+#include "transport/record.h"
 #include "transport/rundir.h"
 #include "transport/sender.h"
 #include "transport/spool.h"
+
+/* A step that is recorded when more of it is known; see run_draft.h. */
+struct draft {
+    bool there;
+    struct traj_step step;
+    struct times at; /* when it was made */
+};
 
 struct traj_run {
     uint32_t forked_generation;
@@ -29,7 +37,8 @@ struct traj_run {
     struct lock rank_lock;
     struct stream stream;
     struct sender sender;
-    struct fold fold; /* the appender's; used if options.fold_steps > 1 */
+    struct fold fold;   /* the appender's; used if options.fold_steps > 1 */
+    struct draft draft; /* the appender's; else */
 };
 
 static inline bool run_is_inert(const traj_run *run)
@@ -53,8 +62,8 @@ static inline enum traj_status run_admit(const traj_run *run)
 /* What a recording call returns, with drops counted. */
 enum traj_status run_settle(traj_run *run, enum traj_status status);
 
-/* At the end of a run: records the fold that is open, if one is, into the room
- * kept for the last records; waits for nobody. */
-enum traj_status run_record_last_fold(traj_run *run);
+/* At the end of a run: records the fold that is open, or the draft as it is, if
+ * there is one, into the room kept for the last records; waits for nobody. */
+enum traj_status run_record_last(traj_run *run);
 
 #endif

@@ -8,6 +8,7 @@
 #include "transport/platform.h"
 #include "transport/record.h"
 #include "transport/record_check.h"
+#include "transport/run_draft.h"
 #include "transport/run_impl.h"
 #include "transport/text.h"
 
@@ -70,15 +71,21 @@ static enum traj_status record_open_fold(traj_run *run)
     return run_settle(run, status);
 }
 
-enum traj_status run_record_last_fold(traj_run *run)
+enum traj_status run_record_last(traj_run *run)
 {
+    struct spool *spool = &run->stream.spool;
+    struct draft *draft = &run->draft;
+    if (draft->there) {
+        draft->there = false;
+        return run_settle(
+            run, record_step(spool, &draft->step, SPOOL_URGENT, draft->at));
+    }
     if (!run->fold.is_open) {
         return TRAJ_OK;
     }
     struct times now = times_now();
     const struct fold_result *fold = fold_close(&run->fold, now.mono_ns);
-    return run_settle(
-        run, record_fold(&run->stream.spool, fold, SPOOL_URGENT, now));
+    return run_settle(run, record_fold(spool, fold, SPOOL_URGENT, now));
 }
 
 /* Sums and extremes of ||g||^2 in two units would be of none. */
@@ -106,8 +113,17 @@ static inline void prologue(traj_run *run, struct times now)
     tell_drops(run, now);
 }
 
+/* Behind a record that has taken the draft's place, or would have. */
+static void draft_again(traj_run *run)
+{
+    if (run->draft.there) {
+        record_draft(&run->stream.spool, &run->draft.step, run->draft.at);
+    }
+}
+
+/* drafted: when it was drafted; NULL: it is of now. */
 static enum traj_status step_in_full(
-    traj_run *run, const struct traj_step *step)
+    traj_run *run, const struct traj_step *step, const struct times *drafted)
 {
     enum traj_status status = record_check_step(step);
     if (status != TRAJ_OK) {
@@ -120,8 +136,10 @@ static enum traj_status step_in_full(
     int64_t pause_ns = 100000;
     do {
         prologue(run, now);
-        status = record_step(&run->stream.spool, step, now);
+        status = record_step(&run->stream.spool, step, SPOOL_ORDINARY,
+            drafted != NULL ? *drafted : now);
     } while (status == TRAJ_EFULL && wait_for_room(run, &now, &pause_ns));
+    draft_again(run);
     return run_settle(run, status);
 }
 
@@ -136,13 +154,40 @@ enum traj_status traj_step(traj_run *run, const struct traj_step *step)
             TRAJ_EINVAL, "step is NULL or was not set up by traj_step_init");
     }
     if (step->size >= sizeof *step) {
-        return step_in_full(run, step);
+        return step_in_full(run, step, NULL);
     }
     /* An older caller: what its struct does not have was not measured. */
     struct traj_step full;
     traj_step_init(&full);
     memcpy(&full, step, step->size);
-    return step_in_full(run, &full);
+    return step_in_full(run, &full, NULL);
+}
+
+/* ---- a step that is not complete yet ------------------------------------ */
+
+enum traj_status run_draft_step(traj_run *run, const struct traj_step *step)
+{
+    enum traj_status status = run_admit(run);
+    if (status != TRAJ_OK || run_is_inert(run)) {
+        return status;
+    }
+    status = record_check_step(step);
+    if (status == TRAJ_OK && run->options.fold_steps <= 1) {
+        run->draft = (struct draft){ true, *step, times_now() };
+        draft_again(run);
+    }
+    return status;
+}
+
+enum traj_status run_finish_step(traj_run *run, const struct traj_step *step)
+{
+    enum traj_status status = run_admit(run);
+    if (status != TRAJ_OK || run_is_inert(run)) {
+        return status;
+    }
+    const bool drafted = run->draft.there;
+    run->draft.there = false;
+    return step_in_full(run, step, drafted ? &run->draft.at : NULL);
 }
 
 /* ---- the records that are not made at every step ------------------------ */
@@ -160,6 +205,7 @@ static enum traj_status put(
         prologue(run, now);
         status = put_record(&run->stream.spool, record, now);
     } while (status == TRAJ_EFULL && wait_for_room(run, &now, &pause_ns));
+    draft_again(run);
     return run_settle(run, status);
 }
 

@@ -15,6 +15,7 @@
 #include "transport/record.h"
 
 #define NAP_MIN_MS 2L
+#define NAP_MAX_MS 100L     /* or a quarter of what records may wait */
 #define NAP_STOPPING_MS 10L /* what waits is somebody's process */
 
 /* ---- in the thread ------------------------------------------------------ */
@@ -81,11 +82,24 @@ static void report(struct sender *s)
         drain_oldest_wall_ns(&s->drains[0]), memory_order_relaxed);
 }
 
+/* Most of what a round costs is looking at a socket. Without a reason to, that
+ * is done only as often as records are to be sent. */
+static bool is_time_to_look(const struct sender *s, bool fast, int64_t now)
+{
+    bool look =
+        fast || atomic_load_explicit(&s->stopping, memory_order_relaxed);
+    for (size_t i = 0; i < n_drains(s); i++) {
+        const struct drain *d = &s->drains[i];
+        look = look || (d->spool != NULL && drain_is_due(d, now));
+    }
+    return look;
+}
+
 /* One round. Returns whether the trainer is fast: back soon, then. */
 static bool work(struct sender *s, int64_t now)
 {
     bool fast = spool_maintain(&s->live->spool, now);
-    if (s->linked) {
+    if (s->linked && is_time_to_look(s, fast, now)) {
         receive_acks(s, now);
         pump_all(s, now);
         remove_done_leftovers(s);
@@ -104,11 +118,8 @@ static bool hangs_on_an_answer(struct sender *s)
     return hangs;
 }
 
-/*
- * A round costs the trainer's machine tens of microseconds, most of them in
- * looking at a socket. So naps are as long as the pages ahead of the trainer
- * last, and the socket wakes only when something waits for what it brings.
- */
+/* Naps are as long as the pages ahead of the trainer last, and the socket wakes
+ * only when something waits for what it brings. */
 static void nap(struct sender *s, long nap_ms)
 {
     bool stopping = atomic_load_explicit(&s->stopping, memory_order_relaxed);
@@ -118,12 +129,14 @@ static void nap(struct sender *s, long nap_ms)
         stopping && nap_ms > NAP_STOPPING_MS ? NAP_STOPPING_MS : nap_ms);
 }
 
-/* No longer than records may wait. */
 static long next_nap_ms(const struct sender *s, long nap_ms, bool fast)
 {
-    const long longest = (long)s->drains[0].wait_ms;
-    const long next = fast ? nap_ms / 2 : nap_ms * 2;
-    return next < NAP_MIN_MS ? NAP_MIN_MS : next < longest ? next : longest;
+    const long quarter = (long)s->drains[0].wait_ms / 4;
+    const long longest = quarter > NAP_MAX_MS ? quarter : NAP_MAX_MS;
+    if (fast) {
+        return nap_ms / 2 > NAP_MIN_MS ? nap_ms / 2 : NAP_MIN_MS;
+    }
+    return nap_ms * 2 < longest ? nap_ms * 2 : longest;
 }
 
 /* Whether there is nothing left to stay for. */

@@ -132,6 +132,12 @@ uint64_t *spool_reserve(struct spool *spool, size_t max_bytes,
 void spool_commit(struct spool *spool, unsigned kind, uint64_t present,
     size_t n_values, const void *text, uint32_t text_bytes);
 
+/* Appender: the same, and do not publish it: it is in nobody's way, and the
+ * next record takes its place. Only if the process is killed before that, the
+ * recovery finds it behind the others. */
+void spool_draft(
+    struct spool *spool, unsigned kind, uint64_t present, size_t n_values);
+
 /* Drainer: make the next segment and keep pages ahead of the appender
  * present. true: it may reach their end before long; call again in half the
  * time since the last call. */

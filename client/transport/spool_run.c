@@ -123,7 +123,9 @@ uint64_t *spool_reserve(struct spool *spool, size_t max_bytes,
     return (uint64_t *)(void *)(at + sizeof(struct record_head));
 }
 
-void spool_commit(struct spool *spool, unsigned kind, uint64_t present,
+/* The record whose values were just written, complete but for being published.
+ * Returns its length. */
+static uint32_t seal(struct spool *spool, unsigned kind, uint64_t present,
     size_t n_values, const void *text, uint32_t text_bytes)
 {
     uint8_t *at = (uint8_t *)spool->tail->head + spool->offset;
@@ -141,7 +143,19 @@ void spool_commit(struct spool *spool, unsigned kind, uint64_t present,
         .present = present };
     head->crc32c =
         crc32c(at + RECORD_CRC_FROM, (size_t)(end - at) - RECORD_CRC_FROM);
-    spool->offset += head->length;
+    return head->length;
+}
+
+void spool_draft(
+    struct spool *spool, unsigned kind, uint64_t present, size_t n_values)
+{
+    (void)seal(spool, kind, present, n_values, NULL, 0);
+}
+
+void spool_commit(struct spool *spool, unsigned kind, uint64_t present,
+    size_t n_values, const void *text, uint32_t text_bytes)
+{
+    spool->offset += seal(spool, kind, present, n_values, text, text_bytes);
     /* Release: who sees the new end sees the record. */
     atomic_store_explicit(
         &spool->tail->head->committed, spool->offset, memory_order_release);
@@ -157,12 +171,16 @@ static size_t page_floor(size_t n)
     return n & ~(size_t)(PAGE_BYTES - 1);
 }
 
-/* Make pages up to window_bytes behind `from` present. */
+/* Make pages up to window_bytes behind `from` present, if half of them are not:
+ * each time is a system call. */
 static void populate(struct segment *segment, size_t from, size_t window_bytes)
 {
     size_t to = page_floor(from + window_bytes);
     if (to > segment->bytes) {
         to = segment->bytes;
+    }
+    if (segment->populated > from + window_bytes / 2) {
+        return;
     }
     size_t begin = page_floor(from);
     if (begin < segment->populated) {

@@ -1,21 +1,21 @@
 /*
  * watch.c: measures and records the steps of a trainer: the two calls around
  * its update. The folder watch/ is the part of the library that knows both
- * halves, by what traj.h says of them. Runs in the trainer's thread; the
- * trainer's arrays are borrowed and only read, but for param during a probe,
- * which gives it back as it was.
+ * halves, by what traj.h says of them, and drafts of steps. Runs in the
+ * trainer's thread; the trainer's arrays are borrowed and only read, but for
+ * param during a probe, which gives it back as it was.
  */
 #include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #include "clock.h"
 #include "error.h"
 #include "held_env.h"
 #include "math/spike.h"
+#include "transport/run_draft.h"
 #include "unit.h"
 #include "watch/measure.h"
 #include "watch/units.h"
@@ -139,11 +139,9 @@ HELD_ENV_NOINLINE static bool has_finite_norm(const struct traj_step *step)
  * whether it was left out. */
 static bool may_wait(const traj_watch *watch, const struct traj_step *step)
 {
-    if (!watch->options.one_pass || !watch->measured ||
-        traj_is_unset(step->clip_scale)) {
-        return false;
-    }
-    if (watch->run != NULL && groups_are_due(&watch->groups, watch->updates)) {
+    if (!watch->options.one_pass || watch->run == NULL || !watch->measured ||
+        traj_is_unset(step->clip_scale) ||
+        groups_are_due(&watch->groups, watch->updates)) {
         return false;
     }
     struct held_env held;
@@ -159,7 +157,7 @@ static enum traj_status record_late(traj_watch *watch)
     watch->waiting = false;
     different_remember(
         &watch->late, watch->options.optimizer, &watch->previous);
-    return watch->run != NULL ? traj_step(watch->run, &watch->late) : TRAJ_OK;
+    return run_finish_step(watch->run, &watch->late);
 }
 
 /* ---- before the update -------------------------------------------------- */
@@ -356,20 +354,29 @@ static enum traj_status measure_after(
     return measure_update(watch, step);
 }
 
-/* Of the open step, whose d waits or is measured. back: the sums of before
- * looked back. The step first: what a failing probe leaves is then complete. */
-static enum traj_status record_all(
-    traj_watch *watch, struct traj_step *step, bool back, bool known)
+/* Still nothing asks for d: the step waits. */
+static bool leave_to_next_pass(
+    traj_watch *watch, const struct traj_step *step, struct plan plan)
+{
+    watch->waiting = plan.reason == SCHEDULE_NOT && is_measured(watch) &&
+                     run_draft_step(watch->run, step) == TRAJ_OK;
+    watch->late = *step;
+    return watch->waiting;
+}
+
+/* Of the open step. back: the sums of before looked back. may_wait: its d is
+ * not measured yet. The step first: what a failing probe leaves is then
+ * complete. */
+static enum traj_status record_all(traj_watch *watch, struct traj_step *step,
+    bool back, bool known, bool may_wait)
 {
     const struct plan plan = plan_probe(watch, note_spike(watch, step));
     watch->updates++;
     enum traj_status status = TRAJ_OK;
-    if (watch->waiting &&
-        (plan.reason != SCHEDULE_NOT || !is_measured(watch))) {
+    if (may_wait && !leave_to_next_pass(watch, step, plan)) {
         status = measure_update(watch, step);
-        watch->waiting = status != TRAJ_OK;
     }
-    if (!watch->waiting) {
+    if (status == TRAJ_OK && !watch->waiting) {
         status = record_now(watch, step, known);
     }
     if (back && known) {
@@ -390,9 +397,9 @@ enum traj_status traj_after_update(traj_watch *watch, struct traj_step *step)
             TRAJ_EINVAL, "watch: traj_after_update without traj_before_update");
     }
     const bool back = watch->has_previous;
+    const bool waits = may_wait(watch, step);
     bool known = true;
-    watch->waiting = may_wait(watch, step);
-    if (watch->waiting) {
+    if (waits) {
         step->flags = told_flags(step);
         step->delta_sq = step->grad_delta = traj_unset();
     } else {
@@ -409,10 +416,8 @@ enum traj_status traj_after_update(traj_watch *watch, struct traj_step *step)
     if (!unit_equal(watch->previous_unit, unit_of(step))) {
         forget_back(step);
     }
-    status = record_all(watch, step, back, known);
-    if (watch->waiting) {
-        watch->late = *step;
-    } else {
+    status = record_all(watch, step, back, known, waits);
+    if (!watch->waiting) {
         different_remember(step, watch->options.optimizer, &watch->previous);
     }
     watch->previous_unit = unit_of(step);

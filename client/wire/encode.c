@@ -293,10 +293,10 @@ bool wire_decode_ack(const void *bytes, size_t n, struct wire_head *ret_head,
     if (crc32c(p + WIRE_CRC_FROM, n - WIRE_CRC_FROM) != head.crc32c) {
         return false;
     }
-    const size_t body = n - sizeof head;
+    const bool whole = n >= sizeof head + sizeof *ret_ack;
     *ret_head = head;
     *ret_ack = (struct wire_ack){ 0 };
-    memcpy(ret_ack, p + sizeof head,
-        body < sizeof *ret_ack ? body : sizeof *ret_ack);
+    memcpy(
+        ret_ack, p + sizeof head, whole ? sizeof *ret_ack : WIRE_ACK_BYTES_MIN);
     return true;
 }

@@ -14,7 +14,7 @@
 #include "pure/decode.h"
 #include "pure/pairs.h"
 
-#define LIVE_ROWS_MAX 200 /* of a kind in one event */
+#define LIVE_ROWS_MAX 400 /* of a kind in one event */
 
 /* The doubles of a step row, in the order of the columns of the event. */
 enum live_column {

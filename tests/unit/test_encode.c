@@ -214,7 +214,8 @@ static void test_an_ack_of_an_earlier_or_a_later_daemon_is_read(void **state)
     static const struct {
         size_t bytes;
         uint32_t wait_ms;
-    } cases[] = { { 72, 0 }, { 80, 1000 }, { 200, 1000 } };
+    } cases[] = { { 72, 0 }, { 75, 0 }, { 79, 0 }, { 80, 1000 },
+        { 200, 1000 } };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct wire_head head;
         struct wire_ack ack;

@@ -311,8 +311,9 @@ static void test_more_rows_than_fit_say_more(void **state)
     struct client client;
     assert_int_equal(client_open(&client, live, "a", NULL), ERR_NONE);
     publish(live, "a", 1, 0, 1, LIVE_ROWS_MAX + 1);
+    assert_int_equal(LIVE_ROWS_MAX, 400);
     assert_true(client_reads(
-        &client, "event: more\ndata: {\"run\":\"a\",\"last_step\":201}\n\n"));
+        &client, "event: more\ndata: {\"run\":\"a\",\"last_step\":401}\n\n"));
     assert_null(strstr(client.text, "event: rows"));
     client_close(&client);
     live_free(live);

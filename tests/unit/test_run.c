@@ -14,6 +14,7 @@
 #include "../lib/peer.h"
 #include "../lib/spool_rig.h"
 #include "traj.h"
+#include "transport/drain.h"
 
 struct world {
     char dir[64];
@@ -33,6 +34,16 @@ static int setup(void **state)
     w->options.dir = w->dir;
     w->options.run_id = "run";
     *state = w;
+    return 0;
+}
+
+/* The daemon lets records wait for as long as it may. */
+static int setup_patient(void **state)
+{
+    (void)setup(state);
+    struct world *w = *state;
+    peer_lock(&w->peer)->wait_ms = DRAIN_WAIT_MAX_MS;
+    peer_unlock(&w->peer);
     return 0;
 }
 
@@ -508,11 +519,16 @@ static void test_null_runs_and_unset_structs_are_errors_not_crashes(
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define PATIENT(name)                                                          \
+    cmocka_unit_test_setup_teardown(name, setup_patient, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_finish_means_that_the_daemon_has_it_all),
+        PATIENT(test_finish_means_that_the_daemon_has_it_all),
+        PATIENT(test_a_run_survives_a_daemon_that_comes_and_goes),
+        PATIENT(test_resume_is_a_new_attempt_and_sends_the_rest_of_the_old),
         TEST(test_a_run_survives_a_daemon_that_comes_and_goes),
         TEST(test_metrics_events_and_probes_arrive_whole),
         TEST(test_a_nan_is_recorded_and_an_unset_value_is_not),

@@ -320,9 +320,41 @@ static void test_records_wait_as_long_as_the_daemon_says(void **state)
         (void)rounds_until_one_more(t); /* its answer says it */
         assert_int_equal(rounds_until_one_more(t), cases[i].rounds);
     }
-    t->daemon.wait_ms = 0; /* nothing new */
+    t->daemon.wait_ms = 0; /* as we like */
     assert_int_equal(rounds_until_one_more(t), 100);
-    assert_int_equal(rounds_until_one_more(t), 100);
+    assert_int_equal(rounds_until_one_more(t), 20);
+    talk_close(t);
+}
+
+static void test_a_drain_is_due_when_it_may_send_or_hear(void **state)
+{
+    (void)state;
+    struct talk *t = talk_open(0, DRAIN_LIVE);
+    t->daemon.wait_ms = 500;
+    assert_true(drain_is_due(&t->drain, t->now)); /* HELLO */
+    talk_rounds(t, 2);
+    spool_rig_record(&t->rig, 0, 1);
+    assert_false(drain_is_due(&t->drain, t->now + 499 * MS));
+    assert_true(drain_is_due(&t->drain, t->now + 500 * MS));
+    t->daemon.silent = true;
+    talk_rounds(t, 100); /* one frame is under way */
+    assert_true(drain_is_due(&t->drain, t->now));
+    lie(t, WIRE_ACK_OK,
+        (struct wire_ack){ .committed_seq = 1, .attempt = 1, .wait_ms = 500 });
+    assert_false(drain_is_due(&t->drain, t->now));
+    lie(t, WIRE_ACK_REFUSED, (struct wire_ack){ .attempt = 1 });
+    assert_false(drain_is_due(&t->drain, t->now + 5000 * MS));
+    talk_close(t);
+}
+
+static void test_a_leftover_is_due_as_long_as_it_is_there(void **state)
+{
+    (void)state;
+    struct talk *t = talk_open(1, DRAIN_LEFTOVER);
+    talk_rounds(t, 5);
+    assert_int_equal(t->drain.state, DRAIN_STREAMING);
+    assert_true(drain_is_acked(&t->drain));
+    assert_true(drain_is_due(&t->drain, t->now));
     talk_close(t);
 }
 
@@ -472,6 +504,8 @@ int main(void)
         cmocka_unit_test(
             test_records_wait_100_ms_for_a_full_frame_and_no_longer),
         cmocka_unit_test(test_records_wait_as_long_as_the_daemon_says),
+        cmocka_unit_test(test_a_drain_is_due_when_it_may_send_or_hear),
+        cmocka_unit_test(test_a_leftover_is_due_as_long_as_it_is_there),
         cmocka_unit_test(test_what_a_daemon_said_of_waiting_ends_with_it),
         cmocka_unit_test(test_only_a_question_or_a_backlog_hangs_on_an_answer),
         cmocka_unit_test(test_an_idle_trainer_gives_a_sign_of_life_every_5_s),

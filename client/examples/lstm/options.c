@@ -38,7 +38,7 @@ static const char help[] =
     "                     (0.5,1)\n"
     "  --measure-every K  take the norms of the first two of K updates, "
     "without\n"
-    "                     two passes over the parameters for each (1: of all)\n"
+    "                     a pass over the parameters for each (1: of all)\n"
     "  --no-traj          make no call into libtraj\n"
     "  --project NAME     (lstm)\n"
     "  --name NAME        of the run, for people\n"
