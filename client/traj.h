@@ -14,7 +14,7 @@
  * trainer killed with SIGKILL loses nothing that it had recorded (an open fold
  * is not yet, see traj_step, nor the last update with one_pass of a watch): the
  * next traj_open of the run, or `traj sync DIR`, sends the rest, which is what
- * it recorded in its last second or two.
+ * it recorded in its last second or two where a daemon listened.
  *
  * Threads: calls on different runs never interfere. On one run, one thread at
  * a time may record; traj_get_stats, traj_advice and traj_wanted_probe_every
@@ -1356,8 +1356,10 @@ struct traj_watch_options {
      * pass of its own: the one of the next traj_before_update, which reads
      * x_{k+1} and x_k anyway, measures its d and records the step, to the bit
      * as it would have been, its time included; or traj_watch_close does. Of a
-     * process that is killed before then that step is recorded without d (with
-     * fold_steps it is lost, as an open fold is). At once d is measured when a
+     * process that is killed before then that step is recorded without d and
+     * the flags that it tells (with fold_steps a step is folded only then, and
+     * a kill takes it as it does an open fold). Of several watches of a run one
+     * at a time leaves its step to the next pass. At once d is measured when a
      * probe or a record of groups is due, when clip_scale is unset, when the
      * gradient is not finite, when the next update is not measured, and without
      * a run. Where the promise is not kept, what else has changed counts as part

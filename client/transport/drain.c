@@ -93,7 +93,6 @@ static void greet_again(struct drain *d)
     rewind_to_acked(d);
     d->state = DRAIN_GREETING;
     d->awaiting = false;
-    d->wait_ms = DRAIN_WAIT_MS;
 }
 
 /* Nothing has come back for too long. */
@@ -417,17 +416,22 @@ void drain_on_ack(struct drain *d, const struct wire_head *head,
     }
 }
 
+static bool is_settled(const struct drain *d)
+{
+    return d->state == DRAIN_DONE || d->state == DRAIN_REFUSED;
+}
+
 bool drain_is_due(const struct drain *d, int64_t now)
 {
-    const bool settled = d->state == DRAIN_DONE || d->state == DRAIN_REFUSED;
-    return !settled &&
+    return !is_settled(d) &&
            (d->state != DRAIN_STREAMING || d->awaiting || d->flight_n > 0 ||
                d->role == DRAIN_LEFTOVER || waited_enough(d, now));
 }
 
 bool drain_hangs_on_an_answer(const struct drain *d)
 {
-    return d->awaiting || d->flight_n > 1 || d->flight_n >= d->window;
+    return !is_settled(d) &&
+           (d->awaiting || d->flight_n > 1 || d->flight_n >= d->window);
 }
 
 bool drain_is_acked(const struct drain *d)

@@ -99,8 +99,8 @@ bool drain_pump(struct drain *drain, struct drain_buffer *buffer,
 void drain_on_ack(struct drain *drain, const struct wire_head *head,
     const struct wire_ack *ack, int64_t now_mono_ns);
 
-/* There may be something to send or to hear now. If not, drain_pump would do
- * nothing unless a frame is full. */
+/* There may be something to send or to hear now. A full frame is no reason, nor
+ * a sign of life: they come soon enough with what has waited. */
 bool drain_is_due(const struct drain *drain, int64_t now_mono_ns);
 
 /* Nothing more can be sent, or there is a backlog, until an ACK comes: it is

@@ -121,13 +121,13 @@ static void pack_fold(struct packer *p, const struct fold_result *f)
 }
 
 static enum traj_status fill_step(struct spool *spool,
-    const struct traj_step *step, enum spool_urgency urgency, struct times at,
-    struct packer *ret)
+    const struct traj_step *step, enum spool_urgency urgency,
+    int64_t now_mono_ns, struct times at, struct packer *ret)
 {
     enum traj_status status = TRAJ_OK;
     *ret =
         (struct packer){ .values = spool_reserve(spool, (STEP_FIELDS + 1) * 8,
-                             urgency, at.mono_ns, &status) };
+                             urgency, now_mono_ns, &status) };
     if (ret->values != NULL) {
         pack_step(ret, step, at);
     }
@@ -135,10 +135,11 @@ static enum traj_status fill_step(struct spool *spool,
 }
 
 enum traj_status record_step(struct spool *spool, const struct traj_step *step,
-    enum spool_urgency urgency, struct times at)
+    enum spool_urgency urgency, int64_t now_mono_ns, struct times at)
 {
     struct packer p;
-    enum traj_status status = fill_step(spool, step, urgency, at, &p);
+    enum traj_status status =
+        fill_step(spool, step, urgency, now_mono_ns, at, &p);
     if (status == TRAJ_OK) {
         spool_commit(spool, WIRE_STEP, p.present, p.n, NULL, 0);
     }
@@ -149,7 +150,7 @@ void record_draft(
     struct spool *spool, const struct traj_step *step, struct times at)
 {
     struct packer p;
-    if (fill_step(spool, step, SPOOL_ORDINARY, at, &p) == TRAJ_OK) {
+    if (fill_step(spool, step, SPOOL_ORDINARY, at.mono_ns, at, &p) == TRAJ_OK) {
         spool_draft(spool, WIRE_STEP, p.present, p.n);
     }
 }

@@ -22,7 +22,8 @@ struct times times_now(void);
 /* All of them: TRAJ_OK, or TRAJ_EFULL or TRAJ_EIO and nothing is recorded.
  * Arguments have been checked by the caller. */
 TRAJ_CHECK enum traj_status record_step(struct spool *spool,
-    const struct traj_step *step, enum spool_urgency urgency, struct times at);
+    const struct traj_step *step, enum spool_urgency urgency,
+    int64_t now_mono_ns, struct times at);
 /* See spool_draft. Where there is no room for it there is none. */
 void record_draft(
     struct spool *spool, const struct traj_step *step, struct times at);

@@ -6,14 +6,16 @@
 
 #include "traj.h"
 
-/* Copies the step, which takes the place of the one before. A failure is that
- * of traj_step, but for room: without it there is no draft. Of a run that folds
- * steps there is none either; a kill takes what is folded too. */
+/* Copies the step. owner: not NULL, of no meaning here. TRAJ_EBUSY: there is a
+ * draft of another owner; other failures are those of traj_step, but for room:
+ * without it there is no draft. Of a run that folds steps there is none either;
+ * a kill takes what is folded too. */
 TRAJ_CHECK enum traj_status run_draft_step(
-    traj_run *run, const struct traj_step *step);
+    traj_run *run, const void *owner, const struct traj_step *step);
 
-/* As traj_step, of the step that run_draft_step was given, complete now. */
+/* As traj_step, of the step that run_draft_step was given by this owner,
+ * complete now. */
 TRAJ_CHECK enum traj_status run_finish_step(
-    traj_run *run, const struct traj_step *step);
+    traj_run *run, const void *owner, const struct traj_step *step);
 
 #endif

@@ -25,7 +25,7 @@
 
 /* A step that is recorded when more of it is known; see run_draft.h. */
 struct draft {
-    bool there;
+    const void *owner; /* NULL: there is none */
     struct traj_step step;
     struct times at; /* when it was made */
 };

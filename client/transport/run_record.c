@@ -48,10 +48,19 @@ enum traj_status run_settle(traj_run *run, enum traj_status status)
     return status; /* with the text of the failed segment */
 }
 
+/* Behind a record that has taken the draft's place, or would have. */
+static void draft_again(traj_run *run)
+{
+    if (run->draft.owner != NULL) {
+        record_draft(&run->stream.spool, &run->draft.step, run->draft.at);
+    }
+}
+
 static inline void tell_drops(traj_run *run, struct times now)
 {
     if (record_untold_drops(&run->stream.spool) > 0) {
         (void)record_drops(&run->stream.spool, SPOOL_ORDINARY, now);
+        draft_again(run); /* who records next may have to wait for room */
     }
 }
 
@@ -75,10 +84,10 @@ enum traj_status run_record_last(traj_run *run)
 {
     struct spool *spool = &run->stream.spool;
     struct draft *draft = &run->draft;
-    if (draft->there) {
-        draft->there = false;
-        return run_settle(
-            run, record_step(spool, &draft->step, SPOOL_URGENT, draft->at));
+    if (draft->owner != NULL) {
+        draft->owner = NULL;
+        return run_settle(run, record_step(spool, &draft->step, SPOOL_URGENT,
+                                   times_now().mono_ns, draft->at));
     }
     if (!run->fold.is_open) {
         return TRAJ_OK;
@@ -113,14 +122,6 @@ static inline void prologue(traj_run *run, struct times now)
     tell_drops(run, now);
 }
 
-/* Behind a record that has taken the draft's place, or would have. */
-static void draft_again(traj_run *run)
-{
-    if (run->draft.there) {
-        record_draft(&run->stream.spool, &run->draft.step, run->draft.at);
-    }
-}
-
 /* drafted: when it was drafted; NULL: it is of now. */
 static enum traj_status step_in_full(
     traj_run *run, const struct traj_step *step, const struct times *drafted)
@@ -137,7 +138,7 @@ static enum traj_status step_in_full(
     do {
         prologue(run, now);
         status = record_step(&run->stream.spool, step, SPOOL_ORDINARY,
-            drafted != NULL ? *drafted : now);
+            now.mono_ns, drafted != NULL ? *drafted : now);
     } while (status == TRAJ_EFULL && wait_for_room(run, &now, &pause_ns));
     draft_again(run);
     return run_settle(run, status);
@@ -165,29 +166,37 @@ enum traj_status traj_step(traj_run *run, const struct traj_step *step)
 
 /* ---- a step that is not complete yet ------------------------------------ */
 
-enum traj_status run_draft_step(traj_run *run, const struct traj_step *step)
+enum traj_status run_draft_step(
+    traj_run *run, const void *owner, const struct traj_step *step)
 {
     enum traj_status status = run_admit(run);
     if (status != TRAJ_OK || run_is_inert(run)) {
         return status;
     }
+    if (run->draft.owner != NULL && run->draft.owner != owner) {
+        return error_set_static(TRAJ_EBUSY, "there is a draft of another");
+    }
     status = record_check_step(step);
     if (status == TRAJ_OK && run->options.fold_steps <= 1) {
-        run->draft = (struct draft){ true, *step, times_now() };
+        run->draft = (struct draft){ owner, *step, times_now() };
         draft_again(run);
     }
     return status;
 }
 
-enum traj_status run_finish_step(traj_run *run, const struct traj_step *step)
+enum traj_status run_finish_step(
+    traj_run *run, const void *owner, const struct traj_step *step)
 {
     enum traj_status status = run_admit(run);
     if (status != TRAJ_OK || run_is_inert(run)) {
         return status;
     }
-    const bool drafted = run->draft.there;
-    run->draft.there = false;
-    return step_in_full(run, step, drafted ? &run->draft.at : NULL);
+    const struct times *drafted = NULL;
+    if (run->draft.owner == owner) {
+        run->draft.owner = NULL;
+        drafted = &run->draft.at;
+    }
+    return step_in_full(run, step, drafted);
 }
 
 /* ---- the records that are not made at every step ------------------------ */

@@ -84,9 +84,10 @@ enum segment_state {
  * back to back, in memory: the file stays as it is.
  *
  * After SIGKILL they are what the process had committed, and perhaps a whole
- * one more. Bytes among them that are no record, or an end before the one that
- * was committed, are damage: a disk's, or of a power cut before all pages
- * reached it. A record that was never committed leaves neither.
+ * one more: a draft, or what was about to be committed. Bytes among them that
+ * are no record, or an end before the one that was committed, are damage: a
+ * disk's, or of a power cut before all pages reached it. A record that was
+ * never committed leaves neither.
  *
  * *ret_segment is set for SEGMENT_HAS_RECORDS. TRAJ_EIO and TRAJ_ENOMEM: what
  * the file is could not be found out.

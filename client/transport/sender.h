@@ -3,9 +3,9 @@
  * brings it to the daemon, together with what earlier attempts left.
  *
  * It owns the socket, the leftovers and the drainer's side of the live spool.
- * It comes by itself, every 2 ms to a quarter of what records may wait, and
- * sends when they have waited so long: the trainer never wakes it, because
- * waking costs the trainer a hundred times what recording does.
+ * It comes by itself, every 2 to 100 ms, or a quarter of what records may wait
+ * if that is more, and sends when they have waited: the trainer never wakes it,
+ * because waking costs the trainer a hundred times what recording does.
  */
 #ifndef TRAJ_TRANSPORT_SENDER_H
 #define TRAJ_TRANSPORT_SENDER_H

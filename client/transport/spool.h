@@ -132,9 +132,9 @@ uint64_t *spool_reserve(struct spool *spool, size_t max_bytes,
 void spool_commit(struct spool *spool, unsigned kind, uint64_t present,
     size_t n_values, const void *text, uint32_t text_bytes);
 
-/* Appender: the same, and do not publish it: it is in nobody's way, and the
- * next record takes its place. Only if the process is killed before that, the
- * recovery finds it behind the others. */
+/* Appender: the same, and do not publish it: the next record takes its place
+ * and its seq. Only if the process is killed before that, the recovery finds it
+ * behind the others. */
 void spool_draft(
     struct spool *spool, unsigned kind, uint64_t present, size_t n_values);
 

@@ -118,6 +118,34 @@ static enum traj_status recover_segments(
     return status;
 }
 
+static void end_before(struct segment *segment, uint64_t seq)
+{
+    size_t at = sizeof(struct segment_head);
+    const struct record_head *r = segment_record(segment, at);
+    while (r != NULL && r->seq < seq) {
+        at += r->length;
+        r = segment_record(segment, at);
+    }
+    atomic_store_explicit(&segment->head->committed, at, memory_order_relaxed);
+}
+
+/* A draft for whose successor its segment had no room: a record of the next
+ * segment has its seq. */
+static void drop_overtaken_drafts(struct spool *spool)
+{
+    struct segment *last = NULL; /* that has records */
+    for (struct segment *s = spool->first; s != NULL;
+         s = atomic_load_explicit(&s->next, memory_order_relaxed)) {
+        if (segment_record(s, sizeof(struct segment_head)) == NULL) {
+            continue;
+        }
+        if (last != NULL) {
+            end_before(last, first_seq_of(s));
+        }
+        last = s;
+    }
+}
+
 /* What is acknowledged was recorded before. A state that says otherwise is
  * damaged: then all that is there is sent again, which changes nothing. */
 static void check_acked(struct spool *spool)
@@ -223,6 +251,7 @@ static enum traj_status clear_away(
 static enum traj_status take_stock(
     struct spool *spool, const struct numbers *damaged)
 {
+    drop_overtaken_drafts(spool);
     check_acked(spool);
     spool->next_seq = find_next_seq(spool);
     const uint64_t lost = lost_at_the_end(spool);

@@ -171,15 +171,15 @@ static size_t page_floor(size_t n)
     return n & ~(size_t)(PAGE_BYTES - 1);
 }
 
-/* Make pages up to window_bytes behind `from` present, if half of them are not:
- * each time is a system call. */
+/* Make pages up to window_bytes behind `from` present, if a quarter of them are
+ * not: each time is a system call. */
 static void populate(struct segment *segment, size_t from, size_t window_bytes)
 {
     size_t to = page_floor(from + window_bytes);
     if (to > segment->bytes) {
         to = segment->bytes;
     }
-    if (segment->populated > from + window_bytes / 2) {
+    if (segment->populated > from + window_bytes / 4 * 3) {
         return;
     }
     size_t begin = page_floor(from);

@@ -157,7 +157,7 @@ static enum traj_status record_late(traj_watch *watch)
     watch->waiting = false;
     different_remember(
         &watch->late, watch->options.optimizer, &watch->previous);
-    return run_finish_step(watch->run, &watch->late);
+    return run_finish_step(watch->run, watch, &watch->late);
 }
 
 /* ---- before the update -------------------------------------------------- */
@@ -359,27 +359,32 @@ static bool leave_to_next_pass(
     traj_watch *watch, const struct traj_step *step, struct plan plan)
 {
     watch->waiting = plan.reason == SCHEDULE_NOT && is_measured(watch) &&
-                     run_draft_step(watch->run, step) == TRAJ_OK;
+                     run_draft_step(watch->run, watch, step) == TRAJ_OK;
     watch->late = *step;
     return watch->waiting;
 }
 
-/* Of the open step. back: the sums of before looked back. may_wait: its d is
- * not measured yet. The step first: what a failing probe leaves is then
- * complete. */
-static enum traj_status record_all(traj_watch *watch, struct traj_step *step,
-    bool back, bool known, bool may_wait)
+/* How the open step was measured. */
+struct measured {
+    bool back;  /* the sums of before looked back */
+    bool known; /* there is a gradient */
+    bool waits; /* without d, so far */
+};
+
+/* The step first: what a failing probe leaves is then complete. */
+static enum traj_status record_all(
+    traj_watch *watch, struct traj_step *step, struct measured m)
 {
     const struct plan plan = plan_probe(watch, note_spike(watch, step));
     watch->updates++;
     enum traj_status status = TRAJ_OK;
-    if (may_wait && !leave_to_next_pass(watch, step, plan)) {
+    if (m.waits && !leave_to_next_pass(watch, step, plan)) {
         status = measure_update(watch, step);
     }
     if (status == TRAJ_OK && !watch->waiting) {
-        status = record_now(watch, step, known);
+        status = record_now(watch, step, m.known);
     }
-    if (back && known) {
+    if (m.back && m.known) {
         status = first_failure(status, record_different(watch, step));
     }
     return watch->waiting ? status
@@ -396,27 +401,27 @@ enum traj_status traj_after_update(traj_watch *watch, struct traj_step *step)
         return error_set(
             TRAJ_EINVAL, "watch: traj_after_update without traj_before_update");
     }
-    const bool back = watch->has_previous;
-    const bool waits = may_wait(watch, step);
-    bool known = true;
-    if (waits) {
+    struct measured m = { .back = watch->has_previous,
+        .known = true,
+        .waits = may_wait(watch, step) };
+    if (m.waits) {
         step->flags = told_flags(step);
         step->delta_sq = step->grad_delta = traj_unset();
     } else {
-        status = measure_after(watch, step, &known);
+        status = measure_after(watch, step, &m.known);
     }
     if (status != TRAJ_OK) {
         return status;
     }
     watch->open_step = false;
-    watch->has_previous = known;
-    if (watch->options.delta_only && known) {
+    watch->has_previous = m.known;
+    if (watch->options.delta_only && m.known) {
         arrays_swap(&watch->arrays, KEPT_OWN_GRAD, KEPT_GRAD);
     }
     if (!unit_equal(watch->previous_unit, unit_of(step))) {
         forget_back(step);
     }
-    status = record_all(watch, step, back, known, waits);
+    status = record_all(watch, step, m);
     if (!watch->waiting) {
         different_remember(step, watch->options.optimizer, &watch->previous);
     }

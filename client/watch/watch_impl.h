@@ -11,9 +11,9 @@
  *     x_{k-1} and g_{k-1}, and nothing was skipped in between.
  * W3. An update that is not measured leaves neither behind it.
  * W4. waiting: late is the record of the last update, complete but for d, which
- *     the next pass measures. Then has_previous.
- * W5. With delta_only g_k is known only after the update: it is made in
- *     KEPT_OWN_GRAD, which then changes places with KEPT_GRAD.
+ *     the next pass measures, and the run holds it as a draft. Then
+ * has_previous. W5. With delta_only g_k is known only after the update: it is
+ * made in KEPT_OWN_GRAD, which then changes places with KEPT_GRAD.
  */
 #ifndef TRAJ_WATCH_IMPL_H
 #define TRAJ_WATCH_IMPL_H

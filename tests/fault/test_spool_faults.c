@@ -123,19 +123,20 @@ static void test_a_segment_that_gets_no_room_is_an_error_and_drops_are_told(
     spool_rig_open(&rig, 8u << 20); /* segments of 1 MiB */
     limit_files_to(100000);
     uint64_t n = 0;
-    while (record_step(&rig.stream.spool, &step, SPOOL_ORDINARY, times_now()) ==
-           TRAJ_OK) {
+    while (record_step(&rig.stream.spool, &step, SPOOL_ORDINARY,
+               times_now().mono_ns, times_now()) == TRAJ_OK) {
         n++;
     }
-    assert_int_equal(
-        record_step(&rig.stream.spool, &step, SPOOL_ORDINARY, times_now()),
+    assert_int_equal(record_step(&rig.stream.spool, &step, SPOOL_ORDINARY,
+                         times_now().mono_ns, times_now()),
         TRAJ_EIO);
     assert_non_null(strstr(traj_last_error(), "allocate 0000000"));
     limit_files_to(RLIM_INFINITY);
     struct times later = times_now();
     later.mono_ns += 1000000000;
-    assert_int_equal(
-        record_step(&rig.stream.spool, &step, SPOOL_ORDINARY, later), TRAJ_OK);
+    assert_int_equal(record_step(&rig.stream.spool, &step, SPOOL_ORDINARY,
+                         later.mono_ns, later),
+        TRAJ_OK);
     assert_int_equal(rig.stream.spool.next_seq, n + 2);
     spool_rig_close(&rig);
 }

@@ -124,8 +124,8 @@ void spool_rig_record(struct spool_rig *rig, uint64_t from, uint64_t to)
 {
     for (uint64_t i = from; i < to; i++) {
         struct traj_step step = rig_traj_step(i);
-        assert_int_equal(
-            record_step(&rig->stream.spool, &step, SPOOL_ORDINARY, times_now()),
+        assert_int_equal(record_step(&rig->stream.spool, &step, SPOOL_ORDINARY,
+                             times_now().mono_ns, times_now()),
             TRAJ_OK);
     }
 }

@@ -18,7 +18,11 @@
 #include "traj.h"
 #include "transport/run_draft.h"
 
-#define MANY 20000u /* steps: more than one segment of the spool */
+#define MANY 2000u
+#define SPOOL_BYTES (16u << 20)
+#define LONG_TEXT 60000u /* a tenth of a segment of such a spool, or more */
+
+static const char owner, other;
 
 static struct traj_step step_of(uint64_t k)
 {
@@ -29,23 +33,31 @@ static struct traj_step step_of(uint64_t k)
     return step;
 }
 
+/* Not by cmocka, for they are called in a child too. */
+static void must(enum traj_status status)
+{
+    if (status != TRAJ_OK) {
+        abort();
+    }
+}
+
 static void draft(traj_run *run, uint64_t k)
 {
     const struct traj_step step = step_of(k);
-    assert_int_equal(run_draft_step(run, &step), TRAJ_OK);
+    must(run_draft_step(run, &owner, &step));
 }
 
 static void finish(traj_run *run, uint64_t k)
 {
     struct traj_step step = step_of(k);
     step.delta_sq = 0.5;
-    assert_int_equal(run_finish_step(run, &step), TRAJ_OK);
+    must(run_finish_step(run, &owner, &step));
 }
 
 static void record(traj_run *run, uint64_t k)
 {
     const struct traj_step step = step_of(k);
-    assert_int_equal(traj_step(run, &step), TRAJ_OK);
+    must(traj_step(run, &step));
 }
 
 static void work_and_die(
@@ -56,6 +68,7 @@ static void work_and_die(
     options.dir = dir;
     options.run_id = "r";
     options.mode = TRAJ_MODE_OFFLINE;
+    options.spool_bytes = SPOOL_BYTES;
     options.fold_steps = fold_steps;
     if (traj_open(&options, &run) == TRAJ_OK) {
         work(run);
@@ -113,8 +126,14 @@ static void test_a_kill_leaves_the_draft(void **state)
 static void work_beside_a_draft(traj_run *run)
 {
     draft(run, 0);
-    assert_int_equal(traj_log(run, "a", 0, 1), TRAJ_OK);
-    assert_int_equal(traj_event(run, TRAJ_INFO, 0, "text"), TRAJ_OK);
+    record(run, 7);
+    must(traj_log(run, "a", 0, 1));
+    must(traj_event(run, TRAJ_INFO, 0, "text"));
+}
+
+static void work_to_a_step_beside_a_draft(traj_run *run)
+{
+    draft(run, 0);
     record(run, 7);
 }
 
@@ -123,37 +142,41 @@ static void test_other_records_leave_the_draft_behind_them(void **state)
     (void)state;
     struct recorded recorded = left_by(0, work_beside_a_draft);
     assert_int_equal(recorded.n, 4);
-    assert_int_equal(recorded.records[0].kind, WIRE_METRIC);
-    assert_int_equal(recorded.records[1].kind, WIRE_EVENT);
+    assert_int_equal(recorded.records[1].kind, WIRE_METRIC);
+    assert_int_equal(recorded.records[2].kind, WIRE_EVENT);
     assert_step(&recorded, 0, 7, 0);
+    assert_step(&recorded, 1, 0, 0);
+    recorded_done(&recorded);
+    recorded = left_by(0, work_to_a_step_beside_a_draft);
+    assert_int_equal(recorded.n, 2);
     assert_step(&recorded, 1, 0, 0);
     recorded_done(&recorded);
 }
 
-static void work_to_the_end(traj_run *run)
+/* Long texts every so often, which do not fit where a draft did. */
+static void work_through_segments(traj_run *run)
 {
+    static char text[LONG_TEXT];
+    memset(text, 'x', sizeof text - 1);
     for (uint64_t k = 0; k < MANY; k++) {
         draft(run, k);
-        if (k % 3 == 0) {
-            assert_int_equal(traj_log(run, "a", k, 1), TRAJ_OK);
+        if (k % 10 == 0) {
+            must(traj_event(run, TRAJ_INFO, k, text));
         }
         finish(run, k);
     }
 }
 
+/* So many segments end that some do with a draft. */
 static void test_what_is_finished_is_there_once(void **state)
 {
     (void)state;
-    struct recorded recorded = left_by(0, work_to_the_end);
+    struct recorded recorded = left_by(0, work_through_segments);
     assert_int_equal(recorded_count(&recorded, WIRE_STEP), MANY);
-    assert_int_equal(recorded.n, MANY + (MANY + 2) / 3);
-    uint64_t k = 0;
-    for (size_t i = 0; i < recorded.n; i++) {
-        const struct recorded_one *one = &recorded.records[i];
-        if (one->kind == WIRE_STEP) {
-            assert_int_equal(recorded_u64(one, STEP_step), k++);
-            assert_true(recorded_has(one, STEP_delta_sq));
-        }
+    assert_int_equal(recorded_count(&recorded, WIRE_EVENT), MANY / 10);
+    assert_int_equal(recorded.n, MANY + MANY / 10);
+    for (size_t k = 0; k < MANY; k++) {
+        assert_step(&recorded, k, k, 1);
     }
     recorded_done(&recorded);
 }
@@ -185,23 +208,51 @@ static void test_a_draft_is_not_published(void **state)
     recorded_done(&recorded);
 }
 
-static void test_the_end_of_the_run_records_a_draft_as_it_is(void **state)
+static void test_a_run_that_is_closed_records_a_draft_as_it_is(void **state)
 {
     (void)state;
-    for (int finished = 0; finished < 2; finished++) {
-        struct recorded recorded;
-        recorded_open(&recorded, NULL, 0);
-        draft(recorded.run, 3);
-        if (finished) {
-            assert_int_equal(traj_finish(recorded.run, 0, 0), TRAJ_OK);
-            recorded.run = NULL;
-        }
-        recorded_close_run(&recorded);
-        assert_int_equal(recorded.n, 1u + (unsigned)finished);
-        assert_int_equal(recorded.records[0].kind, WIRE_STEP);
-        assert_step(&recorded, 0, 3, 0);
-        recorded_done(&recorded);
-    }
+    struct recorded recorded;
+    recorded_open(&recorded, NULL, 0);
+    draft(recorded.run, 3);
+    recorded_close_run(&recorded);
+    assert_int_equal(recorded.n, 1);
+    assert_step(&recorded, 0, 3, 0);
+    recorded_done(&recorded);
+}
+
+static void test_a_run_that_is_finished_records_it_before_its_end(void **state)
+{
+    (void)state;
+    struct recorded recorded;
+    recorded_open(&recorded, NULL, 0);
+    draft(recorded.run, 3);
+    assert_int_equal(traj_finish(recorded.run, 0, 0), TRAJ_OK);
+    recorded.run = NULL;
+    recorded_close_run(&recorded);
+    assert_int_equal(recorded.n, 2);
+    assert_step(&recorded, 0, 3, 0);
+    assert_int_equal(recorded.records[1].kind, WIRE_EVENT);
+    recorded_done(&recorded);
+}
+
+static void test_there_is_a_draft_of_one_owner_at_a_time(void **state)
+{
+    (void)state;
+    const struct traj_step six = step_of(6);
+    struct recorded recorded;
+    recorded_open(&recorded, NULL, 0);
+    draft(recorded.run, 5);
+    assert_int_equal(run_draft_step(recorded.run, &other, &six), TRAJ_EBUSY);
+    assert_int_equal(run_finish_step(recorded.run, &other, &six), TRAJ_OK);
+    assert_int_equal(run_draft_step(recorded.run, &other, &six), TRAJ_EBUSY);
+    finish(recorded.run, 5);
+    assert_int_equal(run_draft_step(recorded.run, &other, &six), TRAJ_OK);
+    recorded_close_run(&recorded);
+    assert_int_equal(recorded.n, 3);
+    assert_step(&recorded, 0, 6, 0);
+    assert_step(&recorded, 1, 5, 1);
+    assert_step(&recorded, 2, 6, 0);
+    recorded_done(&recorded);
 }
 
 static void test_a_finished_step_has_the_time_of_its_draft(void **state)
@@ -256,7 +307,7 @@ static void test_a_draft_that_makes_no_sense_is_refused(void **state)
     recorded_open(&recorded, NULL, 0);
     struct traj_step step = step_of(0);
     step.combine = (enum traj_combine)9;
-    assert_int_equal(run_draft_step(recorded.run, &step), TRAJ_EINVAL);
+    assert_int_equal(run_draft_step(recorded.run, &owner, &step), TRAJ_EINVAL);
     recorded_close_run(&recorded);
     assert_int_equal(recorded.n, 0);
     recorded_done(&recorded);
@@ -272,10 +323,11 @@ static void test_a_forked_child_drafts_and_finishes_nothing(void **state)
     assert_true(pid >= 0);
     if (pid == 0) {
         const struct traj_step step = step_of(9);
-        _exit(run_draft_step(recorded.run, &step) == TRAJ_EFORKED &&
-                      run_finish_step(recorded.run, &step) == TRAJ_EFORKED
-                  ? 0
-                  : 1);
+        _exit(
+            run_draft_step(recorded.run, &owner, &step) == TRAJ_EFORKED &&
+                    run_finish_step(recorded.run, &owner, &step) == TRAJ_EFORKED
+                ? 0
+                : 1);
     }
     int how = 0;
     assert_int_equal(waitpid(pid, &how, 0), pid);
@@ -307,7 +359,9 @@ int main(void)
         cmocka_unit_test(test_what_is_finished_is_there_once),
         cmocka_unit_test(test_of_a_run_that_folds_a_kill_takes_the_draft_too),
         cmocka_unit_test(test_a_draft_is_not_published),
-        cmocka_unit_test(test_the_end_of_the_run_records_a_draft_as_it_is),
+        cmocka_unit_test(test_a_run_that_is_closed_records_a_draft_as_it_is),
+        cmocka_unit_test(test_a_run_that_is_finished_records_it_before_its_end),
+        cmocka_unit_test(test_there_is_a_draft_of_one_owner_at_a_time),
         cmocka_unit_test(test_a_finished_step_has_the_time_of_its_draft),
         cmocka_unit_test(
             test_the_steps_of_a_fold_are_folded_when_they_are_finished),

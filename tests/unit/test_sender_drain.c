@@ -342,7 +342,21 @@ static void test_a_drain_is_due_when_it_may_send_or_hear(void **state)
     lie(t, WIRE_ACK_OK,
         (struct wire_ack){ .committed_seq = 1, .attempt = 1, .wait_ms = 500 });
     assert_false(drain_is_due(&t->drain, t->now));
+    talk_close(t);
+}
+
+/* What else comes is of no use: nobody reads it, so nobody waits for it. */
+static void test_a_refused_drain_is_not_due_and_hangs_on_nothing(void **state)
+{
+    (void)state;
+    struct talk *t = talk_open(20000, DRAIN_LIVE);
+    talk_rounds(t, 1);
+    t->daemon.silent = true;
+    talk_rounds(t, 1);
+    assert_true(t->drain.flight_n > 1);
+    assert_true(drain_hangs_on_an_answer(&t->drain));
     lie(t, WIRE_ACK_REFUSED, (struct wire_ack){ .attempt = 1 });
+    assert_false(drain_hangs_on_an_answer(&t->drain));
     assert_false(drain_is_due(&t->drain, t->now + 5000 * MS));
     talk_close(t);
 }
@@ -505,6 +519,7 @@ int main(void)
             test_records_wait_100_ms_for_a_full_frame_and_no_longer),
         cmocka_unit_test(test_records_wait_as_long_as_the_daemon_says),
         cmocka_unit_test(test_a_drain_is_due_when_it_may_send_or_hear),
+        cmocka_unit_test(test_a_refused_drain_is_not_due_and_hangs_on_nothing),
         cmocka_unit_test(test_a_leftover_is_due_as_long_as_it_is_there),
         cmocka_unit_test(test_what_a_daemon_said_of_waiting_ends_with_it),
         cmocka_unit_test(test_only_a_question_or_a_backlog_hangs_on_an_answer),

@@ -128,12 +128,12 @@ static void test_the_limit_holds_and_urgent_records_have_one_segment_more(
     struct event finish = { .kind = TRAJ_EVENT_FINISH,
         .urgency = SPOOL_URGENT };
     spool_rig_open(&rig, 1u << 20);
-    while (record_step(&rig.stream.spool, &step, SPOOL_ORDINARY, times_now()) ==
-           TRAJ_OK) {
+    while (record_step(&rig.stream.spool, &step, SPOOL_ORDINARY,
+               times_now().mono_ns, times_now()) == TRAJ_OK) {
     }
     assert_int_equal(rig.quota.used, 1u << 20);
-    assert_int_equal(
-        record_step(&rig.stream.spool, &step, SPOOL_ORDINARY, times_now()),
+    assert_int_equal(record_step(&rig.stream.spool, &step, SPOOL_ORDINARY,
+                         times_now().mono_ns, times_now()),
         TRAJ_EFULL);
     assert_int_equal(
         record_event(&rig.stream.spool, &finish, times_now()), TRAJ_OK);
