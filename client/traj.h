@@ -1362,8 +1362,8 @@ struct traj_watch_options {
      * at a time leaves its step to the next pass. At once d is measured when a
      * probe or a record of groups is due, when clip_scale is unset, when the
      * gradient is not finite, when the next update is not measured, and without
-     * a run. Where the promise is not kept, what else has changed counts as part
-     * of the update. Not with delta_only. */
+     * a run. Where the promise is not kept, what else has changed counts as
+     * part of the update. Not with delta_only. */
     int one_pass;
 };
 #define TRAJ_WATCH_INIT TRAJ_SIZED(traj_watch_options)
