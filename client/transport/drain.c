@@ -316,7 +316,7 @@ bool drain_pump(struct drain *d, struct drain_buffer *buffer, int64_t now,
     if (now < d->pause_until_mono_ns) {
         return false;
     }
-    if (d->state != DRAIN_DONE && d->state != DRAIN_REFUSED) {
+    if (!drain_is_settled(d)) {
         check_stall(d, now);
     }
     switch (d->state) {
@@ -379,7 +379,7 @@ static void on_answer(struct drain *d, const struct wire_ack *ack, int64_t now)
 void drain_on_ack(struct drain *d, const struct wire_head *head,
     const struct wire_ack *ack, int64_t now)
 {
-    if (d->state == DRAIN_DONE || d->state == DRAIN_REFUSED) {
+    if (drain_is_settled(d)) {
         return;
     }
     on_committed(d, ack, now);
@@ -416,21 +416,21 @@ void drain_on_ack(struct drain *d, const struct wire_head *head,
     }
 }
 
-static bool is_settled(const struct drain *d)
+bool drain_is_settled(const struct drain *d)
 {
     return d->state == DRAIN_DONE || d->state == DRAIN_REFUSED;
 }
 
 bool drain_is_due(const struct drain *d, int64_t now)
 {
-    return !is_settled(d) &&
+    return !drain_is_settled(d) &&
            (d->state != DRAIN_STREAMING || d->awaiting || d->flight_n > 0 ||
                d->role == DRAIN_LEFTOVER || waited_enough(d, now));
 }
 
 bool drain_hangs_on_an_answer(const struct drain *d)
 {
-    return !is_settled(d) &&
+    return !drain_is_settled(d) &&
            (d->awaiting || d->flight_n > 1 || d->flight_n >= d->window);
 }
 

@@ -99,6 +99,9 @@ bool drain_pump(struct drain *drain, struct drain_buffer *buffer,
 void drain_on_ack(struct drain *drain, const struct wire_head *head,
     const struct wire_ack *ack, int64_t now_mono_ns);
 
+/* Nothing more will be sent, and no answer matters. */
+bool drain_is_settled(const struct drain *drain);
+
 /* There may be something to send or to hear now. A full frame is no reason, nor
  * a sign of life: they come soon enough with what has waited. */
 bool drain_is_due(const struct drain *drain, int64_t now_mono_ns);

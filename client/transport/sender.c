@@ -20,11 +20,6 @@
 
 /* ---- in the thread ------------------------------------------------------ */
 
-static bool is_settled(const struct drain *d)
-{
-    return d->state == DRAIN_DONE || d->state == DRAIN_REFUSED;
-}
-
 static size_t n_drains(const struct sender *s)
 {
     return s->n_leftovers + 1;
@@ -150,8 +145,8 @@ static bool may_end(struct sender *s, int64_t now)
     s->drains[0].closing_wanted = true;
     bool settled = true;
     for (size_t i = 0; i < n_drains(s); i++) {
-        settled = settled &&
-                  (s->drains[i].spool == NULL || is_settled(&s->drains[i]));
+        settled = settled && (s->drains[i].spool == NULL ||
+                                 drain_is_settled(&s->drains[i]));
     }
     int64_t deadline =
         atomic_load_explicit(&s->deadline_mono_ns, memory_order_relaxed);

@@ -30,8 +30,7 @@ static void drain_all(struct link *link, struct drain *d, int64_t timeout_ns,
     int64_t now = times_now().mono_ns;
     int64_t moved_ns = now;
     uint64_t acked = acked_of(d);
-    while (d->state != DRAIN_DONE && d->state != DRAIN_REFUSED &&
-           now - moved_ns < timeout_ns) {
+    while (!drain_is_settled(d) && now - moved_ns < timeout_ns) {
         receive_acks(link, d, now);
         (void)drain_pump(d, buffer, now, link_send, link);
         if (d->state != DRAIN_DONE) {

@@ -119,6 +119,37 @@ static void test_who_fills_a_quarter_of_the_pages_ahead_wants_the_next_soon(
     spool_rig_close(&rig);
 }
 
+/* Steps up to this many bytes of the segment, or a few more. */
+static void record_up_to(struct spool_rig *rig, size_t bytes)
+{
+    while (rig->stream.spool.offset < bytes) {
+        const uint64_t i = rig->stream.spool.next_seq - 1;
+        spool_rig_record(rig, i, i + 1);
+    }
+}
+
+static void test_pages_are_made_present_when_a_quarter_of_them_is_used(
+    void **state)
+{
+    (void)state;
+    const size_t kb = 1u << 10;
+    struct spool_rig rig;
+    spool_rig_open(&rig, 0);
+    struct spool *spool = &rig.stream.spool;
+    (void)spool_maintain(spool, 0);
+    assert_int_equal(spool->maintained->populated, 256 * kb);
+    record_up_to(&rig, 32 * kb);
+    (void)spool_maintain(spool, 0);
+    assert_int_equal(spool->maintained->populated, 256 * kb);
+    record_up_to(&rig, 68 * kb);
+    (void)spool_maintain(spool, 0);
+    assert_int_equal(spool->maintained->populated, (68 + 256) * kb);
+    record_up_to(&rig, 72 * kb); /* a second later, all that is ahead */
+    (void)spool_maintain(spool, 1000000001);
+    assert_int_equal(spool->maintained->populated, (72 + 256) * kb);
+    spool_rig_close(&rig);
+}
+
 static void test_the_limit_holds_and_urgent_records_have_one_segment_more(
     void **state)
 {
@@ -232,6 +263,8 @@ int main(void)
             test_who_fills_a_quarter_of_the_pages_ahead_wants_the_next_soon),
         cmocka_unit_test(
             test_the_limit_holds_and_urgent_records_have_one_segment_more),
+        cmocka_unit_test(
+            test_pages_are_made_present_when_a_quarter_of_them_is_used),
         cmocka_unit_test(test_closing_gives_unused_room_back_to_the_disk),
         cmocka_unit_test(test_a_stream_is_busy_while_this_process_has_it),
         cmocka_unit_test(test_only_names_that_we_make_are_streams),
